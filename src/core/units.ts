@@ -1,0 +1,27 @@
+/**
+ * The units of the product as branded numbers, and the only conversions between them.
+ * Time inside the program is CLOCK_MONOTONIC in microseconds (`Us`, an instant) and spans of it (`DurationUs`):
+ * a double holds 285 years of microseconds exactly.
+ */
+
+declare const brand: unique symbol;
+
+/** An instant of CLOCK_MONOTONIC, in microseconds. */
+export type Us = number & { readonly [brand]: "instant-us" };
+/** A span of time, in microseconds. */
+export type DurationUs = number & { readonly [brand]: "duration-us" };
+
+export const US_PER_SECOND = 1_000_000;
+export const US_PER_MILLISECOND = 1_000;
+
+export const instantUs = (value: number): Us => value as Us;
+export const durationUs = (value: number): DurationUs => value as DurationUs;
+export const seconds = (value: number): DurationUs => Math.round(value * US_PER_SECOND) as DurationUs;
+export const milliseconds = (value: number): DurationUs => Math.round(value * US_PER_MILLISECOND) as DurationUs;
+
+/** The instant `span` after `at`. */
+export const after = (at: Us, span: DurationUs): Us => (at + span) as Us;
+/** The span from `from` to `to`; negative when `to` is earlier. */
+export const between = (from: Us, to: Us): DurationUs => (to - from) as DurationUs;
+export const toSeconds = (span: DurationUs): number => span / US_PER_SECOND;
+export const toMilliseconds = (span: DurationUs): number => span / US_PER_MILLISECOND;

@@ -1,0 +1,180 @@
+import { Buffer } from "node:buffer";
+
+/** sizeof(struct nlmsghdr) */
+export const HEADER_BYTES = 16;
+/** sizeof(struct nlattr) */
+export const ATTRIBUTE_HEADER_BYTES = 4;
+/** Messages and attributes begin at multiples of 4 (NLMSG_ALIGNTO, NLA_ALIGNTO). */
+export const align = (length: number): number => (length + 3) & ~3;
+
+/** NLA_F_NESTED */
+export const NESTED_FLAG = 0x8000;
+const ATTRIBUTE_BYTES_MAX = 0xffff;
+const BUFFER_BYTES_DEFAULT = 65_536;
+const SHORT_BYTES = 32;
+
+/** Where one message lies in the writer's bytes, and the number that its answer will carry. */
+export interface MessageSpan {
+  readonly offset: number;
+  /** With the padding behind it. */
+  readonly length: number;
+  readonly sequence: number;
+}
+
+/**
+ * A cursor in one preallocated buffer to which many netlink messages are appended and sent at once: many small buffers
+ * joined cost 30 times as much. The buffer doubles when it is full, so a batch never fails for its size.
+ * Every message gets the next sequence number, also after `clear`, so that a late answer is never taken for another's.
+ * Numbers are little-endian, as every host is that holdfast runs on; `u16be` is for what netlink carries in network order.
+ */
+export class MessageWriter {
+  #buffer: Buffer;
+  #view: DataView;
+  #length = 0;
+  #sequence: number;
+  #begun = -1;
+  readonly #spans: MessageSpan[] = [];
+
+  constructor(bytesInitial: number = BUFFER_BYTES_DEFAULT, sequenceFirst = 1) {
+    this.#buffer = Buffer.alloc(bytesInitial);
+    this.#view = new DataView(this.#buffer.buffer, this.#buffer.byteOffset, bytesInitial);
+    this.#sequence = sequenceFirst;
+  }
+
+  /** What was written so far: a view, valid until the next write or `clear`. */
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The finished messages, in order. */
+  get spans(): readonly MessageSpan[] {
+    return this.#spans;
+  }
+
+  /** Forgets the messages, keeps the buffer and the count of sequence numbers. */
+  clear(): void {
+    this.#length = 0;
+    this.#begun = -1;
+    this.#spans.length = 0;
+  }
+
+  /** Begins a message (struct nlmsghdr; the port is 0: the kernel fills it in); returns its sequence number. */
+  begin(type: number, flags: number): number {
+    if (this.#begun >= 0) throw new Error("the message before is not ended");
+    this.#begun = this.#length;
+    const sequence = this.#sequence;
+    // 0 is left out: unsolicited notifications carry it.
+    this.#sequence = sequence === 0xffff_ffff ? 1 : sequence + 1;
+    this.u32(0);
+    this.u16(type);
+    this.u16(flags);
+    this.u32(sequence);
+    this.u32(0);
+    return sequence;
+  }
+
+  /** Ends the message that was begun: its length and its span are known now. */
+  end(): void {
+    const offset = this.#begun;
+    if (offset < 0) throw new Error("no message was begun");
+    this.#begun = -1;
+    this.#view.setUint32(offset, this.#length - offset, true);
+    this.pad();
+    this.#spans.push({
+      offset,
+      length: this.#length - offset,
+      sequence: this.#view.getUint32(offset + 8, true),
+    });
+  }
+
+  /** Adds flags to a finished message: NLM_F_ACK on the last one of a batch. */
+  addFlags(span: MessageSpan, flags: number): void {
+    this.#view.setUint16(span.offset + 6, this.#view.getUint16(span.offset + 6, true) | flags, true);
+  }
+
+  u8(value: number): void {
+    const at = this.#reserve(1);
+    this.#view.setUint8(at, value);
+  }
+
+  u16(value: number): void {
+    const at = this.#reserve(2);
+    this.#view.setUint16(at, value, true);
+  }
+
+  u16be(value: number): void {
+    const at = this.#reserve(2);
+    this.#view.setUint16(at, value, false);
+  }
+
+  /** Also for signed numbers: both are stored modulo 2^32. */
+  u32(value: number): void {
+    const at = this.#reserve(4);
+    this.#view.setUint32(at, value, true);
+  }
+
+  u32be(value: number): void {
+    const at = this.#reserve(4);
+    this.#view.setUint32(at, value, false);
+  }
+
+  u64(value: bigint): void {
+    const at = this.#reserve(8);
+    this.#view.setBigUint64(at, value, true);
+  }
+
+  raw(bytes: Uint8Array): void {
+    const at = this.#reserve(bytes.length);
+    // Addresses, nearly always: a call into the runtime costs more than a few bytes written here.
+    if (bytes.length > SHORT_BYTES) this.#buffer.set(bytes, at);
+    else for (let i = 0; i < bytes.length; i++) this.#buffer[at + i] = bytes[i] ?? 0;
+  }
+
+  /** UTF-8, without an end of its own. */
+  text(value: string): void {
+    const length = Buffer.byteLength(value);
+    const at = this.#reserve(length);
+    this.#buffer.write(value, at, "utf8");
+  }
+
+  /** Zeros up to the next multiple of 4. */
+  pad(): void {
+    while (this.#length % 4 !== 0) this.u8(0);
+  }
+
+  /** Begins an attribute; give what it returns to `endAttribute`. Attributes nest. */
+  beginAttribute(attr: number): number {
+    const start = this.#length;
+    this.u16(0);
+    this.u16(attr);
+    return start;
+  }
+
+  endAttribute(start: number): void {
+    const length = this.#length - start;
+    if (length > ATTRIBUTE_BYTES_MAX) throw new Error(`an attribute of ${length} bytes does not fit nla_len`);
+    this.#view.setUint16(start, length, true);
+    this.pad();
+  }
+
+  /** May replace buffer and view: read neither before this has returned. */
+  #reserve(bytes: number): number {
+    const at = this.#length;
+    if (at + bytes > this.#buffer.length) this.#grow(at + bytes);
+    this.#length = at + bytes;
+    return at;
+  }
+
+  #grow(bytesAtLeast: number): void {
+    let size = Math.max(this.#buffer.length, HEADER_BYTES);
+    while (size < bytesAtLeast) size *= 2;
+    const larger = Buffer.alloc(size);
+    this.#buffer.copy(larger, 0, 0, this.#length);
+    this.#buffer = larger;
+    this.#view = new DataView(larger.buffer, larger.byteOffset, size);
+  }
+}
