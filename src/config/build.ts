@@ -1,0 +1,185 @@
+import { exclusiveSetting } from "./exclusive.ts";
+import type { httpGetTable, tcpCheckTable } from "./keywords/checkers.ts";
+import type { BlockValues, ParsedBlock, Written } from "./keywords/row.ts";
+import type { topLevelTable } from "./keywords/topLevel.ts";
+import type { Endpoint, realServerTable, virtualServerTable } from "./keywords/virtualServer.ts";
+import { OWNER_PRIORITY, type vrrpInstanceTable } from "./keywords/vrrpInstance.ts";
+import type {
+  CheckConfig,
+  CheckTiming,
+  Config,
+  GlobalConfig,
+  RealServerConfig,
+  VirtualServerConfig,
+  VrrpInstanceConfig,
+} from "./types.ts";
+
+/** From parsed blocks to the configuration: defaults come from the rows, inheritance from here, nothing is checked any more. */
+
+export type ParsedFile = BlockValues<typeof topLevelTable.rows>;
+export type ParsedGlobal = ParsedFile["global_defs"][number]["values"];
+export type ParsedInstance = ParsedBlock<string, typeof vrrpInstanceTable.rows>;
+export type ParsedService = ParsedBlock<Endpoint & { readonly port: number }, typeof virtualServerTable.rows>;
+export type ParsedServer = ParsedBlock<Endpoint, typeof realServerTable.rows>;
+type ParsedHttp = ParsedBlock<true, typeof httpGetTable.rows>;
+type ParsedTcp = ParsedBlock<true, typeof tcpCheckTable.rows>;
+
+export function buildConfig(file: ParsedFile, global: ParsedGlobal): Config {
+  return deepFreeze({
+    global: buildGlobal(global),
+    vrrpInstances: file.vrrp_instance.flatMap((instance) => buildInstance(instance, global) ?? []),
+    virtualServers: file.virtual_server.map(buildService),
+  });
+}
+
+function buildGlobal(global: ParsedGlobal): GlobalConfig {
+  return {
+    routerId: global.router_id?.value,
+    vrrpStrict: global.vrrp_strict !== undefined,
+    enableScriptSecurity: global.enable_script_security !== undefined,
+    scriptUser: global.script_user?.value.user,
+  };
+}
+
+/** Undefined where a required keyword is missing, which the rules have reported as an error. */
+function buildInstance({ header, values }: ParsedInstance, global: ParsedGlobal): VrrpInstanceConfig | undefined {
+  if (values.interface === undefined || values.virtual_router_id === undefined) return undefined;
+  const instanceInterface = values.interface.value;
+  return {
+    name: header,
+    initialState: values.state.value,
+    interface: instanceInterface,
+    virtualRouterId: values.virtual_router_id.value,
+    priority: effectivePriority(values),
+    advertInterval: values.advert_int.value,
+    nopreempt: values.nopreempt !== undefined && nopreemptCounts(values),
+    strict: isStrict(values, global),
+    virtualAddresses: values.virtual_ipaddress.map(({ value: { address, prefixLength, device, label, scope } }) => ({
+      address,
+      prefixLength,
+      device: device ?? instanceInterface,
+      label,
+      scope,
+    })),
+    garpMasterDelay: firstWritten([values.garp_master_delay], global.vrrp_garp_master_delay),
+    garpMasterRepeat: firstWritten([values.garp_master_repeat], global.vrrp_garp_master_repeat),
+    garpMasterRefresh: firstWritten([values.garp_master_refresh], global.vrrp_garp_master_refresh),
+    garpMasterRefreshRepeat: firstWritten([values.garp_master_refresh_repeat], global.vrrp_garp_master_refresh_repeat),
+  };
+}
+
+/** keepalived 2.2.7 takes `state MASTER` without any priority as the owner's; its manual page does not say so. */
+export function effectivePriority(values: ParsedInstance["values"]): number {
+  const ownerByState = values.state.value === "MASTER" && !values.priority.written;
+  return ownerByState ? OWNER_PRIORITY : values.priority.value;
+}
+
+/** keepalived.conf(5): "For this to work, the initial state must not be MASTER"; an owner always preempts (RFC 3768 6.1). */
+export function nopreemptCounts(values: ParsedInstance["values"]): boolean {
+  return values.state.value !== "MASTER" && effectivePriority(values) !== OWNER_PRIORITY;
+}
+
+export function isStrict(values: ParsedInstance["values"], global: ParsedGlobal): boolean {
+  return values.strict_mode?.value ?? global.vrrp_strict !== undefined;
+}
+
+function buildService(service: ParsedService): VirtualServerConfig {
+  const { header, values, at } = service;
+  const realServers = values.real_server.map((server) => buildServer(server, service));
+  return {
+    address: header.address,
+    port: header.port,
+    protocol: "TCP",
+    scheduler: values.lvs_sched.value,
+    forwarding: "DR",
+    persistenceTimeoutSec: values.persistence_timeout.value,
+    exclusive: exclusiveSetting(values.exclusive?.value, realServers),
+    roleWatch: values.role_watch.value,
+    realServers,
+    at,
+  };
+}
+
+function buildServer(server: ParsedServer, service: ParsedService): RealServerConfig {
+  const { header, values } = server;
+  const port = header.port ?? service.header.port;
+  const endpoint = { address: header.address, port };
+  return {
+    ...endpoint,
+    weight: values.weight.value,
+    inhibitOnFailure: firstWritten(
+      [values.inhibit_on_failure, service.values.inhibit_on_failure],
+      values.inhibit_on_failure,
+    ),
+    checks: checksInOrder(server).map((check) => buildCheck(check, { endpoint, server, service })),
+  };
+}
+
+type ParsedCheck =
+  | { readonly kind: "HTTP_GET"; readonly parsed: ParsedHttp }
+  | { readonly kind: "TCP_CHECK"; readonly parsed: ParsedTcp };
+
+/** The rows of a block are kept by keyword; the text's order is restored, so that status lists checks as written. */
+function checksInOrder({ values }: ParsedServer): readonly ParsedCheck[] {
+  const checks: ParsedCheck[] = [
+    ...values.HTTP_GET.map((parsed) => ({ kind: "HTTP_GET", parsed }) as const),
+    ...values.TCP_CHECK.map((parsed) => ({ kind: "TCP_CHECK", parsed }) as const),
+  ];
+  return checks.toSorted(({ parsed: a }, { parsed: b }) => a.at.line - b.at.line || a.at.column - b.at.column);
+}
+
+interface CheckContext {
+  readonly endpoint: { readonly address: RealServerConfig["address"]; readonly port: number };
+  readonly server: ParsedServer;
+  readonly service: ParsedService;
+}
+
+function buildCheck(check: ParsedCheck, { endpoint, server, service }: CheckContext): CheckConfig {
+  const { values } = check.parsed;
+  const common = {
+    connectIp: values.connect_ip?.value ?? endpoint.address,
+    connectPort: values.connect_port?.value ?? endpoint.port,
+    timing: buildTiming(values, server.values, service.values),
+  };
+  if (check.kind === "TCP_CHECK") return { kind: "TCP_CHECK", ...common };
+  const urls = check.parsed.values.url.flatMap((url) =>
+    url.values.path === undefined ? [] : [{ path: url.values.path.value, statusCodes: url.values.status_code.value }],
+  );
+  return { kind: "HTTP_GET", ...common, urls };
+}
+
+/** keepalived.conf(5): the virtual server's setting is the default for real servers, the real server's for checkers. */
+function buildTiming(
+  checker: ParsedHttp["values"] | ParsedTcp["values"],
+  server: ParsedServer["values"],
+  service: ParsedService["values"],
+): CheckTiming {
+  const delayLoop = firstWritten([checker.delay_loop, server.delay_loop, service.delay_loop], checker.delay_loop);
+  const warmup = [checker.warmup, server.warmup, service.warmup].find((each) => each !== undefined);
+  return {
+    delayLoop,
+    connectTimeout: firstWritten(
+      [checker.connect_timeout, server.connect_timeout, service.connect_timeout],
+      checker.connect_timeout,
+    ),
+    retry: firstWritten([checker.retry, server.retry, service.retry], checker.retry),
+    delayBeforeRetry: firstWritten(
+      [checker.delay_before_retry, server.delay_before_retry, service.delay_before_retry],
+      checker.delay_before_retry,
+    ),
+    warmup: warmup === undefined ? delayLoop : warmup.value,
+  };
+}
+
+/** The innermost written value, else the default of the row that has one. */
+function firstWritten<Value>(candidates: readonly (Written<Value> | undefined)[], fallback: Written<Value>): Value {
+  return (candidates.find((each) => each?.written === true) ?? fallback).value;
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    for (const each of Object.values(value)) deepFreeze(each);
+    Object.freeze(value);
+  }
+  return value;
+}

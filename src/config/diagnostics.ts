@@ -1,0 +1,71 @@
+import type { Diagnostic, SourceSpan } from "./types.ts";
+
+/** Width of the window in which a long line is shown around its fault. */
+const SHOWN_LINE_CHARACTERS = 120;
+/** A binary file or a missing brace can make every line a fault; nobody reads more than this. */
+export const DIAGNOSTICS_LIMIT = 100;
+
+export const LINE_END = /\r\n|\n|\r/;
+
+/** Collects what is wrong with one file, in the order found, at most `DIAGNOSTICS_LIMIT` of them. */
+export class DiagnosticList {
+  readonly #found: Diagnostic[] = [];
+  #dropped = 0;
+
+  error(code: string, at: SourceSpan, message: string, remedy: string): void {
+    this.add({ severity: "error", code, at, message, remedy });
+  }
+
+  warning(code: string, at: SourceSpan, message: string, remedy: string): void {
+    this.add({ severity: "warning", code, at, message, remedy });
+  }
+
+  add(diagnostic: Diagnostic): void {
+    if (this.#found.length < DIAGNOSTICS_LIMIT) this.#found.push(diagnostic);
+    else this.#dropped++;
+  }
+
+  get hasErrors(): boolean {
+    return this.#found.some(({ severity }) => severity === "error") || this.#dropped > 0;
+  }
+
+  /** In the order of the text. */
+  sorted(): readonly Diagnostic[] {
+    const ordered = this.#found.toSorted((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
+    const last = ordered.at(-1);
+    if (this.#dropped === 0 || last === undefined) return ordered;
+    return [
+      ...ordered,
+      {
+        severity: "error",
+        code: "too-many-errors",
+        at: last.at,
+        message: `${this.#dropped} more findings are not shown`,
+        remedy: "correct the first ones: later ones often follow from them",
+      },
+    ];
+  }
+}
+
+/**
+ * A diagnostic as an operator reads it, without a newline at its end:
+ * `file:line:column: error: message [code]`, the line of the text, a caret underline, the remedy.
+ * `text` is the file's text; where it lacks the line (the file could not be read), only the words are printed.
+ */
+export function formatDiagnostic(diagnostic: Diagnostic, text: string): string {
+  const { at } = diagnostic;
+  const head = `${at.file}:${at.line}:${at.column}: ${diagnostic.severity}: ${diagnostic.message} [${diagnostic.code}]`;
+  const line = text === "" ? undefined : text.split(LINE_END)[at.line - 1];
+  const lines = line === undefined ? [head] : [head, ...underline(line, at)];
+  return [...lines, `  remedy: ${diagnostic.remedy}`].join("\n");
+}
+
+function underline(line: string, at: SourceSpan): string[] {
+  const start = at.column - 1;
+  const from = line.length <= SHOWN_LINE_CHARACTERS ? 0 : Math.max(0, start - SHOWN_LINE_CHARACTERS / 2);
+  const shown = line.slice(from, from + SHOWN_LINE_CHARACTERS).replace(/[^\P{C}\t]/gu, "?");
+  // Tabs are kept, so that the caret stands under its word however wide the terminal makes them.
+  const indent = shown.slice(0, start - from).replace(/[^\t]/g, " ");
+  const length = Math.max(1, Math.min(at.length, shown.length - (start - from)));
+  return [`  ${shown}`, `  ${indent}${"^".repeat(length)}`];
+}

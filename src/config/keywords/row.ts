@@ -1,0 +1,157 @@
+import type { Result } from "../../core/result.ts";
+import type { Word } from "../lexer.ts";
+import type { SourceSpan } from "../types.ts";
+
+/**
+ * One row a keyword is the only place that knows it: the parser, the messages, the typed values, docs/keepalived.md and
+ * the suggestions for misspelt words all read these rows.
+ */
+
+/** What is wrong with a written value; `word` is where, the keyword itself when absent. */
+export interface ValueFault {
+  readonly code: "invalid-value" | "out-of-range" | "not-implemented" | "unknown-keyword" | "missing-value";
+  readonly word?: Word;
+  /** Follows the keyword and a colon: `300 is not from 1 to 255`. */
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** How the words behind a keyword become a value and how a value is written. */
+export interface ValueKind<Value> {
+  /** As keepalived.conf(5) writes it: `<SECONDS 0..1000>`. Carries unit and range. Empty for a bare keyword. */
+  readonly syntax: string;
+  readonly minimumWords: number;
+  readonly maximumWords: number;
+  /** Called with a permitted number of words only. */
+  parse(words: readonly Word[]): Result<Value, ValueFault>;
+  format(value: Value): string;
+}
+
+/**
+ * What a reload does with a changed value. `live`: taken over in place, no state is lost. `restart`: the block's object is
+ * stopped and started again (for a VRRP instance: released, then a new election). `none`: it has no effect to change.
+ */
+export type ReloadBehaviour = "live" | "restart" | "none";
+
+interface RowText {
+  readonly aliases?: readonly string[];
+  /** One sentence. */
+  readonly doc: string;
+  readonly reference: string;
+}
+
+interface KnownRow extends RowText {
+  /** `native`: an extension of holdfast that keepalived does not know. */
+  readonly status: "implemented" | "native";
+  readonly reload: ReloadBehaviour;
+  readonly example: string;
+}
+
+/** `keyword value...` */
+export interface ValueRow<Value> extends KnownRow {
+  readonly shape: "value";
+  readonly kind: ValueKind<Value>;
+  readonly default?: Value;
+  /** Where a value comes from that is not written; another keyword of the block, or the same one of an outer block. */
+  readonly defaultFrom?: string;
+}
+
+/** `keyword { value... (one a line) }`: lines of all such blocks of one parent are joined. */
+export interface LinesRow<Value> extends KnownRow {
+  readonly shape: "lines";
+  readonly line: ValueKind<Value>;
+  readonly lineExample: string;
+  /** The options a line may carry, for the reference. */
+  readonly lineTable?: BlockTable<Rows>;
+}
+
+/** `keyword header... { table }` */
+export interface BlockRow<Header, Inner extends Rows> extends KnownRow {
+  readonly shape: "block";
+  readonly header: ValueKind<Header>;
+  readonly table: BlockTable<Inner>;
+}
+
+/** A keyword of keepalived that is refused by name. */
+export interface NotYetRow extends RowText {
+  readonly shape: "notYet";
+  readonly status: "notYet";
+  /** What is inside its braces, for names and the reference; nothing of it is read. */
+  readonly table?: BlockTable<Rows>;
+}
+
+export type Row = ValueRow<unknown> | LinesRow<unknown> | BlockRow<unknown, Rows> | NotYetRow;
+export type Rows = { readonly [keyword: string]: Row };
+
+export interface BlockTable<Inner extends Rows> {
+  /** As an operator calls the block: `vrrp_instance`, `the file's top level`. */
+  readonly name: string;
+  readonly rows: Inner;
+}
+
+/** A value with the place where it was written; a default points at its block. */
+export interface Written<Value> {
+  readonly value: Value;
+  readonly at: SourceSpan;
+  readonly written: boolean;
+}
+
+/** A parsed block: its header and its keywords, typed from the rows. */
+export interface ParsedBlock<Header, Inner extends Rows> {
+  readonly header: Header;
+  /** The keyword that opened it. */
+  readonly at: SourceSpan;
+  readonly values: BlockValues<Inner>;
+  /** What was written, also where it was refused: no rule then says that it is missing. */
+  readonly seen: ReadonlySet<string>;
+}
+
+/** The values of a block by keyword. A row with a default always has a value. */
+export type BlockValues<Inner extends Rows> = {
+  readonly [Keyword in keyof Inner as Inner[Keyword] extends NotYetRow ? never : Keyword]: RowValue<Inner[Keyword]>;
+};
+
+type RowValue<Each> = Each extends { readonly shape: "value"; readonly kind: ValueKind<infer Value> }
+  ? Each extends { readonly default: unknown }
+    ? Written<Value>
+    : Written<Value> | undefined
+  : Each extends { readonly shape: "lines"; readonly line: ValueKind<infer Value> }
+    ? readonly Written<Value>[]
+    : Each extends {
+          readonly shape: "block";
+          readonly header: ValueKind<infer Header>;
+          readonly table: BlockTable<infer Inner>;
+        }
+      ? readonly ParsedBlock<Header, Inner>[]
+      : never;
+
+/** Keeps the exact type of the rows, which the parsed block's type comes from. */
+export function blockTable<const Inner extends Rows>(name: string, rows: Inner): BlockTable<Inner> {
+  return { name, rows };
+}
+
+export const MAN = "keepalived.conf(5)";
+
+type NotYetEntry = string | readonly [doc: string, ...aliases: string[]] | NotYetRow;
+
+/** Rows that are refused by name: `keyword: "what it does"`, with aliases or an inner table where there are some. */
+export function notYetRows<const Entries extends Readonly<Record<string, NotYetEntry>>>(
+  entries: Entries,
+): { readonly [Keyword in keyof Entries]: NotYetRow } {
+  return Object.fromEntries(
+    Object.entries(entries).map(([keyword, entry]) => [
+      keyword,
+      typeof entry === "object" && "shape" in entry ? entry : notYet(entry),
+    ]),
+  ) as { readonly [Keyword in keyof Entries]: NotYetRow };
+}
+
+function notYet(entry: string | readonly [doc: string, ...aliases: string[]]): NotYetRow {
+  const [doc, ...aliases] = typeof entry === "string" ? [entry] : entry;
+  return { shape: "notYet", status: "notYet", doc, reference: MAN, ...(aliases.length > 0 ? { aliases } : {}) };
+}
+
+/** A block of keepalived's that is refused by name, with what would stand inside. */
+export function notYetBlock(doc: string, table: BlockTable<Rows>, ...aliases: string[]): NotYetRow {
+  return { shape: "notYet", status: "notYet", doc, reference: MAN, table, ...(aliases.length > 0 ? { aliases } : {}) };
+}

@@ -1,0 +1,260 @@
+import type { DiagnosticList } from "./diagnostics.ts";
+import { directiveOf, PREDEFINED_PARAMETERS, parametersIn } from "./keywords/directives.ts";
+import { shown } from "./keywords/kinds.ts";
+import { blocksOf, keywordIndex } from "./keywords/registry.ts";
+import type {
+  BlockRow,
+  BlockTable,
+  BlockValues,
+  LinesRow,
+  ParsedBlock,
+  Row,
+  Rows,
+  ValueFault,
+  ValueKind,
+  ValueRow,
+  Written,
+} from "./keywords/row.ts";
+import type { Word } from "./lexer.ts";
+import { nearest } from "./suggest.ts";
+import type { Statement } from "./tree.ts";
+import type { SourceSpan } from "./types.ts";
+
+/**
+ * Reads statements by the rows of their block. Every fault is reported where it is and reading goes on behind it, so one run
+ * shows them all. A block with a fault in it keeps what was readable; the caller makes no configuration of it.
+ */
+export function parseBlock<Inner extends Rows>(
+  table: BlockTable<Inner>,
+  statements: readonly Statement[],
+  at: SourceSpan,
+  diagnostics: DiagnosticList,
+): Pick<ParsedBlock<unknown, Inner>, "values" | "seen"> {
+  const reader = new BlockReader(table, at, diagnostics);
+  for (const statement of statements) reader.read(statement);
+  // The reader fills the record row by row, each with what its shape says; RowValue in row.ts tells the same to the compiler.
+  return { values: reader.values as BlockValues<Inner>, seen: reader.seen };
+}
+
+class BlockReader {
+  readonly values: Record<string, unknown> = {};
+  readonly seen = new Set<string>();
+  readonly #table: BlockTable<Rows>;
+  readonly #diagnostics: DiagnosticList;
+  readonly #firstWritten = new Map<string, SourceSpan>();
+
+  constructor(table: BlockTable<Rows>, at: SourceSpan, diagnostics: DiagnosticList) {
+    this.#table = table;
+    this.#diagnostics = diagnostics;
+    for (const [keyword, row] of Object.entries(table.rows)) {
+      if (row.shape === "lines" || row.shape === "block") this.values[keyword] = [];
+      if (row.shape === "value" && "default" in row) this.values[keyword] = { value: row.default, at, written: false };
+    }
+  }
+
+  read(statement: Statement): void {
+    if (this.#refuseDirective(statement)) return;
+    const found = keywordIndex(this.#table).get(statement.keyword.text);
+    if (found === undefined) this.#reportUnknown(statement);
+    else this.#readBy(found.keyword, found.row, statement);
+  }
+
+  #readBy(keyword: string, row: Row, statement: Statement): void {
+    this.seen.add(keyword);
+    switch (row.shape) {
+      case "notYet":
+        this.#reportNotYet(statement, row);
+        break;
+      case "value":
+        this.#readValue(keyword, row, statement);
+        break;
+      case "lines":
+        this.#readLines(keyword, row, statement);
+        break;
+      case "block":
+        this.#readBlock(keyword, row, statement);
+        break;
+    }
+  }
+
+  #readValue(keyword: string, row: ValueRow<unknown>, statement: Statement): void {
+    const { text, at } = statement.keyword;
+    if (statement.block !== undefined) {
+      this.#diagnostics.error(
+        "unexpected-block",
+        at,
+        `${text} takes no block in braces`,
+        `write it so: ${firstLine(row.example)}`,
+      );
+      return;
+    }
+    const value = this.#parseWords(row.kind, statement.keyword, statement.values, row.example);
+    if (value === undefined) return;
+    const earlier = this.#firstWritten.get(keyword);
+    if (earlier !== undefined) {
+      const message = `${text} is written again in this ${this.#table.name}; the last one counts, not that of line ${earlier.line}`;
+      this.#diagnostics.warning("duplicate-keyword", at, message, "keep one of them");
+    }
+    this.#firstWritten.set(keyword, at);
+    this.values[keyword] = { value: value.value, at: spanOf(statement), written: true } satisfies Written<unknown>;
+  }
+
+  #readLines(keyword: string, row: LinesRow<unknown>, statement: Statement): void {
+    if (!this.#hasBlock(row, statement)) return;
+    for (const line of statement.block ?? []) {
+      if (this.#refuseDirective(line)) continue;
+      if (line.block !== undefined) {
+        this.#diagnostics.error(
+          "unexpected-block",
+          line.keyword.at,
+          `a line of ${keyword} takes no block in braces`,
+          "remove the braces",
+        );
+        continue;
+      }
+      const value = this.#parseWords(row.line, statement.keyword, [line.keyword, ...line.values], row.lineExample);
+      if (value !== undefined) this.#push(keyword, { value: value.value, at: spanOf(line), written: true });
+    }
+  }
+
+  #readBlock(keyword: string, row: BlockRow<unknown, Rows>, statement: Statement): void {
+    const header = this.#parseWords(row.header, statement.keyword, statement.values, row.example);
+    if (!this.#hasBlock(row, statement)) return;
+    // The inside is read also when the header is wrong: its faults belong to the same run.
+    const { at } = statement.keyword;
+    const inside = parseBlock(row.table, statement.block ?? [], at, this.#diagnostics);
+    if (header !== undefined) this.#push(keyword, { header: header.value, at: spanOf(statement), ...inside });
+  }
+
+  #push(keyword: string, value: unknown): void {
+    const list = this.values[keyword];
+    if (Array.isArray(list)) list.push(value);
+  }
+
+  #hasBlock(row: Row & { readonly example: string }, statement: Statement): boolean {
+    if (statement.block !== undefined) return true;
+    const { text, at } = statement.keyword;
+    this.#diagnostics.error(
+      "missing-block",
+      at,
+      `${text} needs a block in braces`,
+      `write it so: ${oneLine(row.example)}`,
+    );
+    return false;
+  }
+
+  /** Checks the number of words, then lets the kind read them. Boxed, because a value may itself be undefined. */
+  #parseWords<Value>(
+    kind: ValueKind<Value>,
+    keyword: Word,
+    words: readonly Word[],
+    example: string,
+  ): { readonly value: Value } | undefined {
+    const extra = words[kind.maximumWords];
+    if (words.length < kind.minimumWords) {
+      const message = `${keyword.text} lacks its value: ${keyword.text} ${kind.syntax}`;
+      this.#diagnostics.error("missing-value", keyword.at, message, `write it so: ${firstLine(example)}`);
+      return undefined;
+    }
+    if (this.#refuseParameters(words)) return undefined;
+    if (extra !== undefined) {
+      const takes = kind.maximumWords === 0 ? "no value" : `no more than ${kind.syntax}`;
+      const remedy = "put what belongs to another keyword on a line of its own, remove the rest";
+      this.#diagnostics.error(
+        "too-many-values",
+        extra.at,
+        `${keyword.text} takes ${takes}: ${shown(extra.text)} is too much`,
+        remedy,
+      );
+      return undefined;
+    }
+    const parsed = kind.parse(words);
+    if (parsed.ok) return { value: parsed.value };
+    this.#reportFault(keyword, parsed.error, example);
+    return undefined;
+  }
+
+  #reportFault(keyword: Word, fault: ValueFault, example: string): void {
+    const remedy = fault.code === "out-of-range" ? `${fault.remedy}, for example: ${firstLine(example)}` : fault.remedy;
+    this.#diagnostics.error(fault.code, fault.word?.at ?? keyword.at, `${keyword.text}: ${fault.message}`, remedy);
+  }
+
+  #refuseDirective(statement: Statement): boolean {
+    if (statement.keyword.quoted) return false;
+    const directive = directiveOf(statement.keyword.text);
+    if (directive === undefined) return false;
+    this.#diagnostics.error(
+      "not-implemented",
+      statement.keyword.at,
+      `${directive.name} (${lowerFirst(directive.row.doc)}) is not implemented yet`,
+      "write the resulting text into this file",
+    );
+    return true;
+  }
+
+  #refuseParameters(words: readonly Word[]): boolean {
+    for (const word of words) {
+      const name = parametersIn(word.text).find((each) => PREDEFINED_PARAMETERS.has(each) || !word.quoted);
+      if (name === undefined) continue;
+      this.#diagnostics.error(
+        "not-implemented",
+        word.at,
+        `the parameter $${name} is not implemented yet`,
+        "write its value instead",
+      );
+      return true;
+    }
+    return false;
+  }
+
+  #reportNotYet(statement: Statement, row: Row): void {
+    const { text, at } = statement.keyword;
+    this.#diagnostics.error(
+      "not-implemented",
+      at,
+      `${text} in ${this.#table.name} (${lowerFirst(row.doc)}) is a keyword of keepalived that is not implemented yet`,
+      "remove it where the configuration works without it; docs/keepalived.md lists what is implemented",
+    );
+  }
+
+  #reportUnknown(statement: Statement): void {
+    const { text, at } = statement.keyword;
+    const index = keywordIndex(this.#table);
+    const message = `${shown(text)} is no keyword of ${this.#table.name}`;
+    const elsewhere = blocksOf(text).filter((name) => name !== this.#table.name);
+    if (elsewhere.length > 0) {
+      const remedy = `it belongs to ${elsewhere.join(" or ")}: move it there, or look for a misplaced } above`;
+      this.#diagnostics.error("unknown-keyword", at, message, remedy);
+      return;
+    }
+    if (text.endsWith("\\")) {
+      this.#diagnostics.error(
+        "unknown-keyword",
+        at,
+        message,
+        "a line does not go on behind a backslash: write it in one line",
+      );
+      return;
+    }
+    const suggestion = nearest(text, index.keys());
+    const known = `docs/keepalived.md lists the keywords of ${this.#table.name}`;
+    this.#diagnostics.error(
+      "unknown-keyword",
+      at,
+      message,
+      suggestion === undefined ? known : `did you mean ${suggestion}?`,
+    );
+  }
+}
+
+/** From the keyword to the last of its values. */
+function spanOf(statement: Statement): SourceSpan {
+  const first = statement.keyword.at;
+  const last = statement.values.at(-1)?.at ?? first;
+  return last.line === first.line ? { ...first, length: last.column + last.length - first.column } : first;
+}
+
+const firstLine = (example: string): string => example.split("\n")[0] ?? "";
+const oneLine = (example: string): string => example.replace(/\s+/g, " ");
+const lowerFirst = (doc: string): string =>
+  `${/^[A-Z][a-z ]/.test(doc) ? doc.charAt(0).toLowerCase() : doc.charAt(0)}${doc.slice(1).replace(/\.$/, "")}`;

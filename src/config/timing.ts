@@ -1,0 +1,63 @@
+import { type DurationUs, durationUs } from "../core/units.ts";
+import type { CheckConfig, RealServerConfig, VirtualServerConfig } from "./types.ts";
+
+/**
+ * How long a service is wrong at worst, from its timing alone. Scheduling, jitter (which only shortens) and the few
+ * milliseconds that a probe rests behind a slow answer are left out.
+ */
+export interface ServiceTiming {
+  /**
+   * From the moment when a server stops answering to the verdict. Where a service is exclusive, of the server that holds
+   * the role, which is watched more closely.
+   */
+  readonly detection: DurationUs;
+  /** From the moment when the holder of the role says that it lost it; only where a service is exclusive. */
+  readonly roleLoss: DurationUs | undefined;
+  /** From the moment when a server answers again to the verdict. A hunt for a new holder is faster. */
+  readonly recovery: DurationUs;
+}
+
+/** Undefined where a server has no check, so that nothing is ever detected. */
+export function serviceTiming(service: VirtualServerConfig): ServiceTiming | undefined {
+  const { realServers } = service;
+  if (realServers.length === 0 || realServers.some(({ checks }) => checks.length === 0)) return undefined;
+  const exclusive = isExclusive(service);
+  return {
+    detection: worst(realServers, (check) => detectionTime(check, intervalOf(check, service))),
+    roleLoss: exclusive ? worst(realServers, (check) => roleLossTime(check, intervalOf(check, service))) : undefined,
+    recovery: worst(realServers, recoveryTime),
+  };
+}
+
+/** Exclusive from the start; a service that only a reply can make exclusive (`onScope`) is not yet. */
+export function isExclusive({ exclusive }: VirtualServerConfig): boolean {
+  return exclusive === "on" || exclusive === "detected";
+}
+
+/** Every check of a server may be the only one that fails, so the slowest counts. */
+function worst(servers: readonly RealServerConfig[], time: (check: CheckConfig) => DurationUs): DurationUs {
+  return durationUs(Math.max(...servers.flatMap(({ checks }) => checks.map(time))));
+}
+
+function intervalOf({ kind, timing }: CheckConfig, service: VirtualServerConfig): DurationUs {
+  const watched = isExclusive(service) && kind === "HTTP_GET" && service.roleWatch > 0;
+  return watched ? durationUs(Math.min(timing.delayLoop, service.roleWatch)) : timing.delayLoop;
+}
+
+/** The probe after the fault takes its whole deadline, and so does each retry. */
+function detectionTime({ timing }: CheckConfig, interval: DurationUs): DurationUs {
+  const { connectTimeout, retry, delayBeforeRetry } = timing;
+  // A failure counts only delay_before_retry after the last that did; a probe in between shifts the next by an interval.
+  const gap = delayBeforeRetry > interval ? delayBeforeRetry + interval : delayBeforeRetry;
+  return durationUs(interval + connectTimeout + retry * (gap + connectTimeout));
+}
+
+/** An answer that tells another role counts at once. */
+function roleLossTime({ timing }: CheckConfig, interval: DurationUs): DurationUs {
+  return durationUs(interval + timing.connectTimeout);
+}
+
+/** The server returns just behind the beginning of a probe that still runs into its deadline; the next one passes late. */
+function recoveryTime({ timing }: CheckConfig): DurationUs {
+  return durationUs(Math.max(timing.delayLoop, timing.connectTimeout) + timing.connectTimeout);
+}

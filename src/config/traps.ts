@@ -1,0 +1,139 @@
+import { effectivePriority, type ParsedFile, type ParsedGlobal } from "./build.ts";
+import type { DiagnosticList } from "./diagnostics.ts";
+import { OWNER_PRIORITY } from "./keywords/vrrpInstance.ts";
+import type { Config } from "./types.ts";
+
+/** What is valid but does not do what it seems to do. Warnings only. */
+
+export interface TrapInput {
+  readonly file: ParsedFile;
+  readonly global: ParsedGlobal;
+  readonly config: Config;
+}
+
+export function warnOfTraps(input: TrapInput, found: DiagnosticList): void {
+  for (const trap of TRAPS) trap(input, found);
+}
+
+/** keepalived 2.4.3 with the article's file: no connection to either address succeeds (packet filter). */
+function strictIsNoPacketFilter({ global }: TrapInput, found: DiagnosticList): void {
+  if (global.vrrp_strict === undefined) return;
+  found.warning(
+    "trap-vrrp-strict",
+    global.vrrp_strict.at,
+    "vrrp_strict makes keepalived drop every packet to the virtual addresses, IPVS traffic included; holdfast keeps the protocol checks and never filters",
+    "remove it if this file is also used by keepalived",
+  );
+}
+
+function noScriptIsRun({ global }: TrapInput, found: DiagnosticList): void {
+  for (const keyword of ["enable_script_security", "script_user"] as const) {
+    const written = global[keyword];
+    if (written === undefined) continue;
+    found.warning(
+      "trap-no-scripts",
+      written.at,
+      `${keyword} has no effect: this version runs no script`,
+      "it may stay, or be removed",
+    );
+  }
+}
+
+/** The priority decides (RFC 3768 6.4.1), as keepalived.conf(5) says of `state`. Strict mode says so itself. */
+function stateDoesNotDecide({ file, config }: TrapInput, found: DiagnosticList): void {
+  for (const [index, { header, values }] of file.vrrp_instance.entries()) {
+    if (config.vrrpInstances[index]?.strict === true || !values.state.written) continue;
+    const owner = effectivePriority(values) === OWNER_PRIORITY;
+    if (values.state.value === "MASTER" && !owner) {
+      const message = `vrrp_instance ${header} begins as BACKUP in spite of state MASTER and waits three intervals and the skew time, because its priority is not ${OWNER_PRIORITY}`;
+      found.warning("trap-state-master", values.state.at, message, "rely on priority; write state BACKUP on all hosts");
+    } else if (values.state.value === "BACKUP" && owner) {
+      const message = `vrrp_instance ${header} begins as MASTER in spite of state BACKUP, because its priority is ${OWNER_PRIORITY}`;
+      found.warning("trap-state-backup", values.state.at, message, "write state MASTER, or a priority below 255");
+    }
+  }
+}
+
+/** Somebody who writes so short a time usually wants none. */
+const SUSPICIOUS_PERSISTENCE_SEC = 10;
+
+function persistenceIsAffinity({ file, config }: TrapInput, found: DiagnosticList): void {
+  for (const [index, { values }] of file.virtual_server.entries()) {
+    const { persistence_timeout: written } = values;
+    if (written.value === 0) continue;
+    const exclusive = config.virtualServers[index]?.exclusive;
+    if (exclusive === "detected" || exclusive === "on") {
+      const message = `persistence_timeout ${written.value} is not programmed, because this service is exclusive: with it, a client that keeps connecting would be sent to a demoted server for ever`;
+      found.warning("trap-persistence-exclusive", written.at, message, "remove it, or write persistence_timeout 0");
+    } else if (written.value <= SUSPICIOUS_PERSISTENCE_SEC) {
+      const message = `persistence_timeout ${written.value} switches affinity on: all connections of a client within ${written.value} s of each other go to one server`;
+      found.warning(
+        "trap-persistence",
+        written.at,
+        message,
+        "to spread the connections of one client, remove it or write persistence_timeout 0",
+      );
+    }
+  }
+}
+
+function addressesAreHeld({ file, config }: TrapInput, found: DiagnosticList): void {
+  // Without any instance the addresses are somebody else's business, a static address or another daemon.
+  if (config.vrrpInstances.length === 0) return;
+  const held = new Set<string>(
+    config.vrrpInstances.flatMap(({ virtualAddresses }) => virtualAddresses.map(({ address }) => address)),
+  );
+  for (const { header, at } of file.virtual_server) {
+    if (held.has(header.address)) continue;
+    const message = `no vrrp_instance holds ${header.address}, so this service gets traffic only if the host has the address by other means`;
+    found.warning("trap-address-not-held", at, message, "add it to the virtual_ipaddress of an instance");
+  }
+}
+
+function serversAreChecked({ file }: TrapInput, found: DiagnosticList): void {
+  for (const service of file.virtual_server) {
+    for (const { header, at, values } of service.values.real_server) {
+      if (values.HTTP_GET.length > 0 || values.TCP_CHECK.length > 0) continue;
+      found.warning(
+        "trap-no-check",
+        at,
+        `real_server ${header.address} has no check: it counts as up for ever`,
+        "add HTTP_GET or TCP_CHECK",
+      );
+    }
+  }
+}
+
+/** ipvsadm(8): rr and lc take no account of weights, except that 0 means no new connections. */
+function weightsCount({ file, config }: TrapInput, found: DiagnosticList): void {
+  for (const [index, { values }] of file.virtual_server.entries()) {
+    const service = config.virtualServers[index];
+    if (service === undefined || (service.scheduler !== "rr" && service.scheduler !== "lc")) continue;
+    const weights = new Set(service.realServers.map(({ weight }) => weight).filter((weight) => weight > 0));
+    if (weights.size < 2) continue;
+    const message = `the weights ${[...weights].join(", ")} make no difference: ${service.scheduler} takes no account of them`;
+    found.warning("trap-weights-ignored", values.lvs_sched.at, message, `use w${service.scheduler}`);
+  }
+}
+
+function thereIsSomethingToDo({ file, config }: TrapInput, found: DiagnosticList): void {
+  const [at] = file.global_defs;
+  if (at === undefined || config.vrrpInstances.length + config.virtualServers.length > 0) return;
+  found.warning(
+    "trap-nothing-to-do",
+    at.at,
+    "there is neither a vrrp_instance nor a virtual_server: the daemon would do nothing",
+    "add one",
+  );
+}
+
+const TRAPS: readonly ((input: TrapInput, found: DiagnosticList) => void)[] = [
+  strictIsNoPacketFilter,
+  noScriptIsRun,
+  stateDoesNotDecide,
+  persistenceIsAffinity,
+  addressesAreHeld,
+  serversAreChecked,
+  weightsCount,
+  thereIsSomethingToDo,
+];

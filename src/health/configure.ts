@@ -1,0 +1,208 @@
+import type { CheckConfig, RealServerConfig, VirtualServerConfig } from "../config/types.ts";
+import { after, type DurationUs, durationUs, milliseconds, type Us } from "../core/units.ts";
+import { destinationId, serviceId } from "../plan/keys.ts";
+import type { DestinationId } from "../plan/types.ts";
+import { serverWeight, updateDesired, wantedService } from "./desired.ts";
+import { isExclusive, setHolder } from "./exclusive.ts";
+import { serverVerdict } from "./judge.ts";
+import { dropProbe, wakeProbe } from "./schedule.ts";
+import {
+  type Assumption,
+  type CheckState,
+  type HealthState,
+  type ProbeState,
+  type ServerState,
+  type ServiceState,
+  serverOf,
+} from "./state.ts";
+import type { HealthEvent, HealthInput, ProbeKey } from "./types.ts";
+
+/** How much longer than its connect_timeout a first result is waited for. */
+const FIRST_RESULT_GRACE: DurationUs = milliseconds(500);
+
+/** The whole definition of a probe as a key: what differs in nothing here is one probe, however many services ask it. */
+export function probeKey(check: CheckConfig): ProbeKey {
+  const head = `${check.kind} ${check.connectIp} ${check.connectPort} ${check.timing.connectTimeout}`;
+  if (check.kind === "TCP_CHECK") return head;
+  const urls = check.urls.map(
+    (url) => `${url.path} ${url.statusCodes.map(({ from, to }) => `${from}-${to}`).join(",")}`,
+  );
+  return `${head} ${urls.join(" ")}`;
+}
+
+/** The longest time until a verdict of a check that starts now: every try runs into its deadline. */
+export function worstCaseVerdict({ timing }: CheckConfig): DurationUs {
+  const { connectTimeout, retry, delayBeforeRetry } = timing;
+  return durationUs(connectTimeout * (retry + 1) + delayBeforeRetry * retry + FIRST_RESULT_GRACE);
+}
+
+/**
+ * Takes a configuration over, at start or reload. Results of checks that did not change are kept; a changed check keeps
+ * the old verdict until its first result; what was removed vanishes; every new probe is due now.
+ */
+export function configure(
+  state: HealthState,
+  input: Extract<HealthInput, { kind: "configure" }>,
+  now: Us,
+): HealthEvent[] {
+  const events: HealthEvent[] = [];
+  const old = state.services;
+  state.services = new Map();
+  for (const config of input.virtualServers) {
+    const id = serviceId(config);
+    const service = buildService(config, old.get(id), input.existing.get(id), now, events);
+    state.services.set(id, service);
+  }
+  rebuildProbes(state, now);
+  const pending = [...state.probes.values()].filter((probe) => probe.results === 0).map((probe) => probe.spec.key);
+  if (!state.started) {
+    state.startup = { pending: new Set(pending), until: firstResultsBy([...state.services.values()], now) };
+    state.started = true;
+  } else if (state.startup !== undefined) {
+    state.startup = { pending: new Set(pending), until: state.startup.until };
+  }
+  return events;
+}
+
+type ExistingRows = ReadonlyMap<DestinationId, number> | undefined;
+
+function buildService(
+  config: VirtualServerConfig,
+  old: ServiceState | undefined,
+  existing: ExistingRows,
+  now: Us,
+  events: HealthEvent[],
+): ServiceState {
+  const servers = config.realServers.map((server) => buildServer(server, old, existing, now));
+  const exclusive = isExclusive({ config, servers }) || (config.exclusive === "onScope" && stillOnScope(old));
+  const carried = exclusive && old?.exclusive === true;
+  const service: ServiceState = {
+    id: serviceId(config),
+    config,
+    servers,
+    exclusive,
+    holder: carried ? old.holder : undefined,
+    conflict: carried ? old.conflict : undefined,
+    hunt: carried ? old.hunt : undefined,
+    electionOpensAt: old?.electionOpensAt,
+    wakeAt: undefined,
+    desired: wantedService(config, exclusive, []),
+  };
+  if (exclusive && !carried) adoptHolder(service, (server) => weightBefore(server, old, existing), events);
+  const holder = serverOf(service, service.holder);
+  if (old === undefined || holder?.checks.some((check) => check.resultAt === undefined)) {
+    service.electionOpensAt = firstResultsBy([service], now);
+  }
+  updateDesired(service);
+  return service;
+}
+
+function stillOnScope(old: ServiceState | undefined): boolean {
+  return old?.config.exclusive === "onScope" && old.exclusive;
+}
+
+function weightBefore(server: ServerState, old: ServiceState | undefined, existing: ExistingRows): number {
+  const before = serverOf(old ?? { servers: [] }, server.id);
+  if (old !== undefined && before !== undefined) return serverWeight(old, before);
+  return existing?.get(server.id) ?? 0;
+}
+
+/** A service that becomes exclusive keeps the one server that has weight; two of them are no incumbent. */
+export function adoptHolder(
+  service: ServiceState,
+  weightOf: (server: ServerState) => number,
+  events: HealthEvent[],
+): void {
+  const weighted = service.servers.filter((server) => weightOf(server) > 0);
+  const [only] = weighted;
+  if (only !== undefined && weighted.length === 1) setHolder(service, only.id, "had weight before", events);
+}
+
+function buildServer(
+  config: RealServerConfig,
+  oldService: ServiceState | undefined,
+  existing: ExistingRows,
+  now: Us,
+): ServerState {
+  const id = destinationId(config);
+  const old = serverOf(oldService ?? { servers: [] }, id);
+  const checks = config.checks.map((check) => buildCheck(check, old));
+  const unknown = checks.some((check) => check.verdict === "unknown");
+  const until = after(now, durationUs(Math.max(0, ...config.checks.map(worstCaseVerdict))));
+  return {
+    id,
+    config,
+    checks,
+    assumed: unknown ? assumption(old, existing?.get(id), until) : undefined,
+    verdict: old?.verdict ?? "unknown",
+    row: undefined,
+  };
+}
+
+function assumption(old: ServerState | undefined, weight: number | undefined, until: Us): Assumption | undefined {
+  if (old === undefined) return weight === undefined ? undefined : { up: weight > 0, weight, until };
+  const verdict = serverVerdict(old);
+  if (verdict === "unknown") return old.assumed && { ...old.assumed };
+  return { up: verdict === "up", weight: undefined, until };
+}
+
+function buildCheck(config: CheckConfig, old: ServerState | undefined): CheckState {
+  const key = probeKey(config);
+  const known = old?.checks.find((check) => check.key === key);
+  if (known !== undefined) return { ...known, config };
+  return {
+    config,
+    key,
+    verdict: "unknown",
+    failures: 0,
+    countedAt: undefined,
+    silentSince: undefined,
+    passing: false,
+    confirmed: false,
+    askedAt: undefined,
+    body: undefined,
+    reason: "not checked yet",
+    resultAt: undefined,
+  };
+}
+
+function rebuildProbes(state: HealthState, now: Us): void {
+  for (const probe of state.probes.values()) probe.users = [];
+  for (const service of state.services.values()) {
+    for (const server of service.servers) {
+      for (const check of server.checks) probeFor(state, check).users.push({ service, server, check });
+    }
+  }
+  for (const probe of [...state.probes.values()]) {
+    if (probe.users.length === 0) dropProbe(state, probe, now);
+    else if (probe.inFlightSince === undefined && probe.users.some(({ check }) => check.resultAt === undefined)) {
+      wakeProbe(state, probe, now);
+    }
+  }
+}
+
+function probeFor(state: HealthState, check: CheckState): ProbeState {
+  const known = state.probes.get(check.key);
+  if (known !== undefined) return known;
+  const probe: ProbeState = {
+    spec: { key: check.key, check: check.config },
+    node: `${check.config.connectIp} ${check.config.connectPort}`,
+    users: [],
+    inFlightSince: undefined,
+    startedAt: undefined,
+    finishedAt: undefined,
+    results: 0,
+    wakeAt: undefined,
+    overdueSeen: false,
+  };
+  state.probes.set(check.key, probe);
+  return probe;
+}
+
+function firstResultsBy(services: readonly ServiceState[], now: Us): Us {
+  const timeouts = services.flatMap((service) =>
+    service.servers.flatMap((server) => server.checks.map((check) => check.config.timing.connectTimeout)),
+  );
+  const longest = timeouts.reduce((left, right) => Math.max(left, right), 0);
+  return after(now, durationUs(longest + FIRST_RESULT_GRACE));
+}

@@ -1,0 +1,177 @@
+import { between, toMilliseconds, type Us } from "../core/units.ts";
+import { adoptHolder, configure } from "./configure.ts";
+import { updateDesired } from "./desired.ts";
+import { decide, isExclusive } from "./exclusive.ts";
+import { Heap } from "./heap.ts";
+import { interpret, judge, serverReason, serverVerdict } from "./judge.ts";
+import { finishProbe, nextWakeup, planNext, pullForward, startOrGiveUp, takeDue } from "./schedule.ts";
+import type { HealthState, ProbeState, ServiceState } from "./state.ts";
+import type { HealthEffect, HealthEvent, HealthMachine, ProbeOutcome } from "./types.ts";
+import { viewService } from "./view.ts";
+
+/**
+ * The health half: results of probes in, probes to start and a table to want out. Time, results and jitter's seed are all
+ * it knows of the world. `step` owns the state: the object given in is the object returned.
+ *
+ * `tableChanged` may come before `firstVerdicts`; the table wanted then is a safe one too (what is not known keeps the
+ * weight it has), but it changes with every first result, so a caller may wait for `firstVerdicts`.
+ */
+export const healthMachine: HealthMachine<HealthState> = {
+  initial: (seed) => ({
+    randomWord: seed >>> 0,
+    services: new Map(),
+    probes: new Map(),
+    nodes: new Map(),
+    wakeups: new Heap(),
+    startup: undefined,
+    started: false,
+  }),
+
+  step: (state, input, now) => {
+    const step = new Step(state, now);
+    switch (input.kind) {
+      case "configure":
+        step.events(configure(state, input, now));
+        step.reconfigured();
+        break;
+      case "probeDone":
+        step.probeDone(input.key, input.startedAt, input.outcome);
+        break;
+      case "deadline":
+        break;
+    }
+    step.finish();
+    return { state, effects: step.effects };
+  },
+
+  nextDeadline: (state) => {
+    const wakeup = nextWakeup(state);
+    const startup = state.startup?.until;
+    if (wakeup === undefined || startup === undefined) return wakeup ?? startup;
+    return Math.min(wakeup, startup) as Us;
+  },
+
+  desired: (state) => [...state.services.values()].map((service) => service.desired),
+  view: (state, now) => [...state.services.values()].map((service) => viewService(service, now)),
+};
+
+/** One step: what it does to the state and the effects it collects. */
+class Step {
+  readonly effects: HealthEffect[] = [];
+  private readonly state: HealthState;
+  private readonly now: Us;
+  private changed = false;
+
+  constructor(state: HealthState, now: Us) {
+    this.state = state;
+    this.now = now;
+  }
+
+  events(events: readonly HealthEvent[]): void {
+    for (const event of events) this.effects.push({ kind: "event", event });
+  }
+
+  reconfigured(): void {
+    this.changed = true;
+    for (const service of this.state.services.values()) this.evaluate(service);
+  }
+
+  /** Answers of probes that were dropped, or given up and asked again, are none. */
+  probeDone(key: string, startedAt: Us, outcome: ProbeOutcome): void {
+    const probe = this.state.probes.get(key);
+    if (probe?.inFlightSince === undefined || startedAt < probe.inFlightSince) return;
+    this.takeResult(probe, startedAt, outcome);
+  }
+
+  /** Whatever came in: start what is due, judge what is overdue, announce what changed. */
+  finish(): void {
+    const { state, now } = this;
+    for (let due = takeDue(state, now); due !== undefined; due = takeDue(state, now)) {
+      if (due.kind === "service") {
+        // Time is over for a first verdict, or for the answers before an election.
+        due.service.wakeAt = undefined;
+        this.evaluate(due.service);
+      } else if (startOrGiveUp(state, due.probe, now, this.effects) === "lost") this.giveUp(due.probe);
+    }
+    if (state.startup !== undefined && (state.startup.pending.size === 0 || now >= state.startup.until)) {
+      state.startup = undefined;
+      this.effects.push({ kind: "firstVerdicts" });
+      this.changed = true;
+    }
+    if (this.changed) this.effects.push({ kind: "tableChanged" });
+  }
+
+  private giveUp(probe: ProbeState): void {
+    const since = probe.inFlightSince ?? this.now;
+    const detail = `no outcome after ${Math.round(toMilliseconds(between(since, this.now)))} ms`;
+    this.takeResult(probe, since, { kind: "cannotRun", detail });
+  }
+
+  private takeResult(probe: ProbeState, startedAt: Us, outcome: ProbeOutcome): void {
+    const { state, now } = this;
+    finishProbe(state, probe, startedAt, now);
+    state.startup?.pending.delete(probe.spec.key);
+    const finding = interpret(probe.spec, outcome);
+    for (const { service, server, check } of probe.users) {
+      judge(check, server, service.exclusive, finding, startedAt, now);
+    }
+    for (const service of new Set(probe.users.map((user) => user.service))) this.evaluate(service);
+    planNext(state, probe, now);
+  }
+
+  /** Everything that follows from a service's latest results, anew. */
+  private evaluate(service: ServiceState): void {
+    const { state, now } = this;
+    const { holder, hunt } = service;
+    expireAssumptions(service, now);
+    if (service.electionOpensAt !== undefined && now >= service.electionOpensAt) service.electionOpensAt = undefined;
+    this.announceVerdicts(service);
+    if (!service.exclusive && isExclusive(service)) {
+      service.exclusive = true;
+      const events: HealthEvent[] = [];
+      adoptHolder(service, (server) => server.row ?? 0, events);
+      this.events(events);
+    }
+    if (service.exclusive) this.events(decide(service, now));
+    if (service.holder !== holder || service.hunt !== hunt) pullForward(state, service, now);
+    if (updateDesired(service)) this.changed = true;
+    this.armService(service);
+  }
+
+  private announceVerdicts(service: ServiceState): void {
+    for (const server of service.servers) {
+      const to = serverVerdict(server);
+      const from = server.verdict;
+      // Back to unknown is a changed check: the old verdict stands until its first result.
+      if (from === to || to === "unknown") continue;
+      server.verdict = to;
+      const reason = serverReason(server);
+      this.events([{ kind: "verdict", service: service.id, server: server.id, from, to, reason }]);
+    }
+  }
+
+  private armService(service: ServiceState): void {
+    const deadlines = service.servers.map((server) => server.assumed?.until ?? Number.POSITIVE_INFINITY);
+    const at = Math.min(service.electionOpensAt ?? Number.POSITIVE_INFINITY, ...deadlines);
+    if (!Number.isFinite(at)) service.wakeAt = undefined;
+    else if (service.wakeAt !== at) {
+      service.wakeAt = at as Us;
+      this.state.wakeups.push({ at: at as Us, kind: "service", service });
+    }
+  }
+}
+
+/** What was taken for true goes with the first verdict, or when the time for one is over: then it counts as failed. */
+function expireAssumptions(service: ServiceState, now: Us): void {
+  for (const server of service.servers) {
+    if (server.assumed === undefined) continue;
+    if (now >= server.assumed.until) {
+      for (const check of server.checks) {
+        if (check.verdict !== "unknown") continue;
+        check.verdict = "down";
+        check.reason = `no verdict in the worst-case time of the check (${check.reason})`;
+      }
+    }
+    if (serverVerdict(server) !== "unknown") server.assumed = undefined;
+  }
+}

@@ -1,0 +1,198 @@
+import { after, between, type DurationUs, durationUs, milliseconds, seconds, type Us } from "../core/units.ts";
+import { roleChecks } from "./exclusive.ts";
+import {
+  type HealthState,
+  type NodeState,
+  nextRandom,
+  type ProbeState,
+  type ProbeUser,
+  type ServiceState,
+  type Wakeup,
+} from "./state.ts";
+import type { HealthEffect } from "./types.ts";
+
+/**
+ * When each probe is asked next. The first probes of a configuration start at once. Afterwards:
+ * - every check: at `delay_loop`, counted from the start of the probe before;
+ * - after a failure that is not a verdict yet: `delay_before_retry` after the answer;
+ * - the holder of an exclusive service: every min(delay_loop, role_watch);
+ * - all members of a hunting service: 25 ms after each answer for 10 s, then 50 ms up to 120 s (a failover of Patroni takes
+ *   ttl + loop_wait, 40 s by default), then doubled every minute up to delay_loop.
+ * Jitter only ever shortens, so that what the documentation calls the worst case is one.
+ */
+const HUNT_FAST: DurationUs = milliseconds(25);
+const HUNT_FAST_LASTS: DurationUs = seconds(10);
+const HUNT_SLOWER: DurationUs = milliseconds(50);
+const HUNT_SLOWER_LASTS: DurationUs = seconds(120);
+const HUNT_DOUBLES_EVERY: DurationUs = seconds(60);
+/** A node that answers slower than it is asked gets this rest between answer and question. */
+const REST: DurationUs = milliseconds(25);
+const JITTER = 0.1;
+/** A checker ends by itself at connect_timeout; one that has not by then was lost. */
+const OVERDUE_GRACE: DurationUs = seconds(1);
+/** After a stall of this thread, answers that wait in the event loop get in before a probe is given up. */
+const OVERDUE_SECOND_LOOK: DurationUs = milliseconds(500);
+
+/** The gap that a hunt of this age leaves between an answer and the next question. */
+export function huntGap(age: DurationUs): DurationUs {
+  if (age < HUNT_FAST_LASTS) return HUNT_FAST;
+  if (age < HUNT_SLOWER_LASTS) return HUNT_SLOWER;
+  const doublings = 1 + Math.floor((age - HUNT_SLOWER_LASTS) / HUNT_DOUBLES_EVERY);
+  return durationUs(HUNT_SLOWER * 2 ** Math.min(doublings, 30));
+}
+
+/** The next wakeup that has come, taken off; undefined when nothing is due. */
+export function takeDue(state: HealthState, now: Us): Wakeup | undefined {
+  for (let top = state.wakeups.top(); top !== undefined && top.at <= now; top = state.wakeups.top()) {
+    state.wakeups.pop();
+    if (isCurrent(state, top)) return top;
+  }
+  return undefined;
+}
+
+/** A probe's time has come: starts it, or answers that the one in flight must be taken for lost. */
+export function startOrGiveUp(
+  state: HealthState,
+  probe: ProbeState,
+  now: Us,
+  effects: HealthEffect[],
+): "started" | "lost" {
+  if (probe.inFlightSince === undefined) startOrWait(state, probe, now, effects);
+  else if (probe.overdueSeen) return "lost";
+  else {
+    probe.overdueSeen = true;
+    wakeProbe(state, probe, after(now, OVERDUE_SECOND_LOOK));
+  }
+  return "started";
+}
+
+/** Takes stale entries off the heap; what is then on top is due next. */
+export function nextWakeup(state: HealthState): Us | undefined {
+  for (let top = state.wakeups.top(); top !== undefined; top = state.wakeups.top()) {
+    if (isCurrent(state, top)) return top.at;
+    state.wakeups.pop();
+  }
+  return undefined;
+}
+
+function isCurrent(state: HealthState, wakeup: Wakeup): boolean {
+  if (wakeup.kind === "service") {
+    return state.services.get(wakeup.service.id) === wakeup.service && wakeup.service.wakeAt === wakeup.at;
+  }
+  return state.probes.get(wakeup.probe.spec.key) === wakeup.probe && wakeup.probe.wakeAt === wakeup.at;
+}
+
+export function wakeProbe(state: HealthState, probe: ProbeState, at: Us): void {
+  probe.wakeAt = at;
+  state.wakeups.push({ at, kind: "probe", probe });
+}
+
+/** Bookkeeping of an answer: frees the node, wakes what waited for it, plans the next question. */
+export function finishProbe(state: HealthState, probe: ProbeState, startedAt: Us, now: Us): void {
+  probe.inFlightSince = undefined;
+  probe.wakeAt = undefined;
+  probe.startedAt = startedAt;
+  probe.finishedAt = now;
+  probe.results += 1;
+  probe.overdueSeen = false;
+  releaseNode(state, probe, now);
+}
+
+/** Forgets a probe that no check asks for any more; an answer that still comes is ignored. */
+export function dropProbe(state: HealthState, probe: ProbeState, now: Us): void {
+  state.probes.delete(probe.spec.key);
+  nodeOf(state, probe.node).waiting.delete(probe.spec.key);
+  releaseNode(state, probe, now);
+}
+
+/** Plans the next question after an answer. */
+export function planNext(state: HealthState, probe: ProbeState, now: Us): void {
+  if (probe.inFlightSince === undefined) wakeProbe(state, probe, dueAt(state, probe, now));
+}
+
+/** Pulls the probes of a service forward where a hunt or a new holder wants them earlier; never pushes one back. */
+export function pullForward(state: HealthState, service: ServiceState, now: Us): void {
+  for (const server of service.servers) {
+    for (const { key } of server.checks) {
+      const probe = state.probes.get(key);
+      // Without wakeAt it waits for its node and is due already, or it has just been answered and is planned next.
+      if (probe === undefined || probe.inFlightSince !== undefined || probe.wakeAt === undefined) continue;
+      const at = dueAt(state, probe, now);
+      if (at < probe.wakeAt) wakeProbe(state, probe, at);
+    }
+  }
+}
+
+/** The earliest instant that any of the checks behind a probe wants. */
+function dueAt(state: HealthState, probe: ProbeState, now: Us): Us {
+  const { startedAt, finishedAt } = probe;
+  if (startedAt === undefined || finishedAt === undefined) return now;
+  let at = Number.POSITIVE_INFINITY;
+  for (const user of probe.users) at = Math.min(at, dueForUser(state, probe, user, startedAt, finishedAt, now));
+  return Math.max(at, now) as Us;
+}
+
+function dueForUser(
+  state: HealthState,
+  probe: ProbeState,
+  { service, server, check }: ProbeUser,
+  startedAt: Us,
+  finishedAt: Us,
+  now: Us,
+): Us {
+  const { delayLoop, delayBeforeRetry, warmup } = check.config.timing;
+  const role = service.exclusive && roleChecks(service, server).includes(check);
+  const watched = role && service.holder === server.id && service.config.roleWatch > 0;
+  const interval = watched ? durationUs(Math.min(delayLoop, service.config.roleWatch)) : delayLoop;
+  const scatter = probe.results === 1 ? durationUs(Math.min(warmup, interval) * nextRandom(state)) : durationUs(0);
+  const regular = durationUs(jitter(state, interval) - scatter);
+  let at = Math.max(after(startedAt, regular), after(finishedAt, durationUs(Math.min(interval, REST))));
+  // Not jittered: an earlier failure would not count, see judgeFailure.
+  if (check.silentSince !== undefined && check.verdict !== "down")
+    at = Math.min(at, after(finishedAt, delayBeforeRetry));
+  if (role && service.hunt !== undefined) {
+    const gap = durationUs(Math.min(huntGap(between(service.hunt.startedAt, now)), delayLoop));
+    at = Math.min(at, after(finishedAt, jitter(state, gap)));
+  }
+  return at as Us;
+}
+
+function jitter(state: HealthState, span: DurationUs): DurationUs {
+  return durationUs(Math.round(span * (1 - JITTER * nextRandom(state))));
+}
+
+function startOrWait(state: HealthState, probe: ProbeState, now: Us, effects: HealthEffect[]): void {
+  const node = nodeOf(state, probe.node);
+  // While a service hunts, its nodes are asked one question at a time: each costs Patroni a thread and a query.
+  if (probe.results > 0 && node.inFlight.size > 0 && probe.users.some(({ service }) => service.hunt !== undefined)) {
+    node.waiting.add(probe.spec.key);
+    probe.wakeAt = undefined;
+    return;
+  }
+  node.inFlight.add(probe.spec.key);
+  probe.inFlightSince = now;
+  wakeProbe(state, probe, after(after(now, probe.spec.check.timing.connectTimeout), OVERDUE_GRACE));
+  effects.push({ kind: "startProbe", spec: probe.spec });
+}
+
+function releaseNode(state: HealthState, probe: ProbeState, now: Us): void {
+  const node = nodeOf(state, probe.node);
+  node.inFlight.delete(probe.spec.key);
+  if (node.inFlight.size > 0) return;
+  // One at a time, in the order in which they fell due: the next one wakes the one after it.
+  const [key] = node.waiting;
+  const waiting = key === undefined ? undefined : state.probes.get(key);
+  if (waiting === undefined) state.nodes.delete(probe.node);
+  else {
+    node.waiting.delete(waiting.spec.key);
+    wakeProbe(state, waiting, now);
+  }
+}
+
+function nodeOf(state: HealthState, name: string): NodeState {
+  const known = state.nodes.get(name);
+  if (known !== undefined) return known;
+  const node: NodeState = { inFlight: new Set(), waiting: new Set() };
+  state.nodes.set(name, node);
+  return node;
+}

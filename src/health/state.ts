@@ -1,0 +1,137 @@
+import type { CheckConfig, RealServerConfig, VirtualServerConfig } from "../config/types.ts";
+import type { Us } from "../core/units.ts";
+import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
+import type { Heap } from "./heap.ts";
+import type { PatroniBody, ProbeKey, ProbeSpec, Verdict } from "./types.ts";
+
+/**
+ * The machine's memory. It is updated in place: a step costs what its probe touches, not what the configuration holds.
+ * The same inputs at the same times give the same effects, so a recorded incident replays.
+ */
+export interface HealthState {
+  /** State of the jitter's generator, an unsigned 32-bit number. */
+  randomWord: number;
+  services: Map<ServiceId, ServiceState>;
+  probes: Map<ProbeKey, ProbeState>;
+  /** Endpoints (`address port`) with what is in flight to them and what waits for that. */
+  nodes: Map<string, NodeState>;
+  /** When something is due; entries that no longer hold are skipped when they come up. */
+  wakeups: Heap<Wakeup>;
+  /** Until the first verdicts are announced: the probes without a result, and how long they are waited for. */
+  startup: { readonly pending: Set<ProbeKey>; readonly until: Us } | undefined;
+  /** False before the first configuration. */
+  started: boolean;
+}
+
+export type Wakeup =
+  | { readonly at: Us; readonly kind: "probe"; readonly probe: ProbeState }
+  | { readonly at: Us; readonly kind: "service"; readonly service: ServiceState };
+
+export interface NodeState {
+  readonly inFlight: Set<ProbeKey>;
+  /** Hunting probes that are due and wait until nothing is in flight to this node. */
+  readonly waiting: Set<ProbeKey>;
+}
+
+export interface ProbeState {
+  readonly spec: ProbeSpec;
+  readonly node: string;
+  /** The checks that this probe answers; several where identical checks are shared. */
+  users: ProbeUser[];
+  /** The instant of the startProbe effect, undefined while nothing is in flight. */
+  inFlightSince: Us | undefined;
+  startedAt: Us | undefined;
+  finishedAt: Us | undefined;
+  results: number;
+  /** In flight: when it is taken for lost. Else: when it is due. Undefined = waits for its node. */
+  wakeAt: Us | undefined;
+  /** The time for an answer was over once; one more short wait lets an answer in that a stalled thread kept waiting. */
+  overdueSeen: boolean;
+}
+
+export interface ProbeUser {
+  readonly service: ServiceState;
+  readonly server: ServerState;
+  readonly check: CheckState;
+}
+
+/** The latest result of one check, and nothing else: its verdict follows from it and from what was before the failures. */
+export interface CheckState {
+  readonly config: CheckConfig;
+  readonly key: ProbeKey;
+  verdict: Verdict;
+  /** Failures in a row, counted at most once in `delay_before_retry`: hunting asks more often and must not use up the retries. */
+  failures: number;
+  countedAt: Us | undefined;
+  /** When the first failure of the row was seen; undefined when the last result was an answer. */
+  silentSince: Us | undefined;
+  /** The latest result is an expected answer. */
+  passing: boolean;
+  /** The latest result is an expected answer on which a weight may be raised. */
+  confirmed: boolean;
+  /** When the latest answer was asked for. */
+  askedAt: Us | undefined;
+  /** The latest Patroni body. */
+  body: PatroniBody | undefined;
+  reason: string;
+  resultAt: Us | undefined;
+}
+
+export interface ServerState {
+  readonly id: DestinationId;
+  readonly config: RealServerConfig;
+  readonly checks: readonly CheckState[];
+  /** What is taken for true until the first verdict: from the kernel's table at start, from the old check at a reload. */
+  assumed: Assumption | undefined;
+  /** As last announced. */
+  verdict: Verdict;
+  /** The weight of its row in the table wanted; undefined = it has none. */
+  row: number | undefined;
+}
+
+export interface Assumption {
+  readonly up: boolean;
+  /** The weight that the kernel's row has; undefined = the configured one. */
+  readonly weight: number | undefined;
+  /** The check's worst-case time; after it, what has no verdict counts as failed. */
+  readonly until: Us;
+}
+
+export interface ServiceState {
+  readonly id: ServiceId;
+  readonly config: VirtualServerConfig;
+  readonly servers: readonly ServerState[];
+  /** `exclusive` by its configuration, or because a body on `/` carried `patroni.scope`. */
+  exclusive: boolean;
+  /** The server of an exclusive service that has the weight. */
+  holder: DestinationId | undefined;
+  conflict: Conflict | undefined;
+  hunt: { readonly startedAt: Us } | undefined;
+  /** No election before every first result is there or this instant; undefined afterwards. */
+  electionOpensAt: Us | undefined;
+  wakeAt: Us | undefined;
+  desired: DesiredService;
+}
+
+/** More than one claim. Judged only on answers that were asked for after it was seen. */
+export interface Conflict {
+  readonly seenAt: Us;
+  /** Claimants and decision as last announced; undefined while nothing was decided. */
+  announced: string | undefined;
+}
+
+export function serverOf(
+  service: Pick<ServiceState, "servers">,
+  id: DestinationId | undefined,
+): ServerState | undefined {
+  return id === undefined ? undefined : service.servers.find((server) => server.id === id);
+}
+
+/** A number in [0, 1) and the next state of the generator (mulberry32): jitter that a replay repeats. */
+export function nextRandom(state: HealthState): number {
+  state.randomWord = (state.randomWord + 0x6d2b79f5) >>> 0;
+  let word = state.randomWord;
+  word = Math.imul(word ^ (word >>> 15), word | 1);
+  word ^= word + Math.imul(word ^ (word >>> 7), word | 61);
+  return ((word ^ (word >>> 14)) >>> 0) / 2 ** 32;
+}

@@ -1,0 +1,141 @@
+import type { CheckConfig, VirtualServerConfig } from "../config/types.ts";
+import type { DurationUs, Us } from "../core/units.ts";
+import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
+
+/**
+ * The health half as one pure machine: probes' results in, probes to start and a table to want out.
+ * Verdicts are a function of the latest results, weights of configuration and verdicts; nothing is counted that can drift.
+ */
+
+/** Identity of a probe is its whole definition (address, port, urls, deadline): identical checks are one probe. */
+export type ProbeKey = string & { readonly __probe?: never };
+
+export interface ProbeSpec {
+  readonly key: ProbeKey;
+  readonly check: CheckConfig;
+}
+
+/** What a checker saw. Checkers judge nothing. */
+export type ProbeOutcome =
+  | { readonly kind: "connected" }
+  /** One answer for each url asked, in order; a checker stops after the first answer whose status is not among the expected ones. */
+  | { readonly kind: "answered"; readonly answers: readonly HttpAnswer[] }
+  | { readonly kind: ProbeFailure; readonly detail: string };
+
+export type ProbeFailure = "refused" | "timedOut" | "reset" | "unreachable" | "malformed" | "cannotRun";
+
+export interface HttpAnswer {
+  readonly path: string;
+  readonly status: number;
+  /** At most BODY_LIMIT_BYTES; what is beyond is not read and the connection is destroyed. */
+  readonly body: string;
+  readonly bodyTruncated: boolean;
+}
+
+export const BODY_LIMIT_BYTES = 65_536;
+
+/** Patroni's REST body, as far as it is used. Every field may be missing in a malformed or older answer. */
+export interface PatroniBody {
+  readonly role: string | undefined;
+  readonly state: string | undefined;
+  readonly timeline: number | undefined;
+  readonly databaseSystemIdentifier: string | undefined;
+  readonly pause: boolean;
+  readonly clusterUnlocked: boolean;
+  readonly scope: string | undefined;
+  readonly name: string | undefined;
+  /** The node's own wall clock: shown, never decides. */
+  readonly dcsLastSeen: number | undefined;
+}
+
+export type Verdict = "unknown" | "up" | "down";
+
+export type HealthInput =
+  /**
+   * A configuration, at start or reload. `existing` are the weights that the kernel's table had at start: rows keep them
+   * until their own first verdict, at most for the check's worst-case time.
+   */
+  | {
+      readonly kind: "configure";
+      readonly virtualServers: readonly VirtualServerConfig[];
+      readonly existing: ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>>;
+    }
+  | { readonly kind: "probeDone"; readonly key: ProbeKey; readonly startedAt: Us; readonly outcome: ProbeOutcome }
+  | { readonly kind: "deadline" };
+
+export type HealthEffect =
+  /** Answer with `probeDone`. Never more than one in flight for a key. */
+  | { readonly kind: "startProbe"; readonly spec: ProbeSpec }
+  /** What the table should be has changed, or every first verdict is there: reconcile now. */
+  | { readonly kind: "tableChanged" }
+  /** Emitted once after each start: first verdicts are in, or the time for them is over. The first programming may happen. */
+  | { readonly kind: "firstVerdicts" }
+  | { readonly kind: "event"; readonly event: HealthEvent };
+
+/** Every change has one recorded reason. */
+export type HealthEvent =
+  | {
+      readonly kind: "verdict";
+      readonly service: ServiceId;
+      readonly server: DestinationId;
+      readonly from: Verdict;
+      readonly to: Verdict;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: "holder";
+      readonly service: ServiceId;
+      readonly from: DestinationId | undefined;
+      readonly to: DestinationId | undefined;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: "conflict";
+      readonly service: ServiceId;
+      readonly claimants: readonly DestinationId[];
+      readonly decision: string;
+    }
+  | { readonly kind: "conflictEnded"; readonly service: ServiceId }
+  | {
+      readonly kind: "hunt";
+      readonly service: ServiceId;
+      readonly phase: "started" | "ended";
+      readonly reason: string;
+    };
+
+export interface HealthStepResult<State> {
+  readonly state: State;
+  readonly effects: readonly HealthEffect[];
+}
+
+/** The health half as `status` shows it. */
+export interface ServiceHealth {
+  readonly service: ServiceId;
+  readonly exclusive: boolean;
+  readonly holder: DestinationId | undefined;
+  readonly hunting: boolean;
+  readonly conflict: boolean;
+  readonly servers: readonly ServerHealth[];
+}
+
+export interface ServerHealth {
+  readonly server: DestinationId;
+  readonly verdict: Verdict;
+  /** In words: `HTTP 503 from /primary`, `no answer within 1 s (2 of 3)`. */
+  readonly reason: string;
+  readonly role: string | undefined;
+  readonly timeline: number | undefined;
+  readonly lastResultAge: DurationUs | undefined;
+  readonly weight: number;
+}
+
+/** The machine's door; `State` is opaque to callers. Implemented in src/health/machine.ts. */
+export interface HealthMachine<State> {
+  initial(seed: number): State;
+  step(state: State, input: HealthInput, now: Us): HealthStepResult<State>;
+  /** When `deadline` is due; undefined when nothing waits. */
+  nextDeadline(state: State): Us | undefined;
+  /** The table that should be, a function of configuration, roles and weights alone. */
+  desired(state: State): readonly DesiredService[];
+  view(state: State, now: Us): readonly ServiceHealth[];
+}

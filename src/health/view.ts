@@ -1,0 +1,44 @@
+import { between, type Us } from "../core/units.ts";
+import { serverWeight } from "./desired.ts";
+import { decidingCheck, serverReason, serverVerdict } from "./judge.ts";
+import type { ServerState, ServiceState } from "./state.ts";
+import type { PatroniBody, ServerHealth, ServiceHealth } from "./types.ts";
+
+/** A service as `status` shows it. */
+export function viewService(service: ServiceState, now: Us): ServiceHealth {
+  return {
+    service: service.id,
+    exclusive: service.exclusive,
+    holder: service.holder,
+    hunting: service.hunt !== undefined,
+    conflict: service.conflict?.announced !== undefined,
+    servers: service.servers.map((server) => viewServer(service, server, now)),
+  };
+}
+
+function viewServer(service: ServiceState, server: ServerState, now: Us): ServerHealth {
+  const body = latestBody(server);
+  const resultAt = decidingCheck(server)?.resultAt;
+  return {
+    server: server.id,
+    verdict: serverVerdict(server),
+    reason: reasonInWords(service, server),
+    role: body?.role,
+    timeline: body?.timeline,
+    lastResultAge: resultAt === undefined ? undefined : between(resultAt, now),
+    weight: serverWeight(service, server),
+  };
+}
+
+function reasonInWords(service: ServiceState, server: ServerState): string {
+  const reason = serverReason(server);
+  const weight = serverWeight(service, server);
+  if (serverVerdict(server) === "unknown" && server.assumed !== undefined)
+    return `${reason}; keeps weight ${weight} until then`;
+  if (!service.exclusive || serverVerdict(server) !== "up" || service.holder === server.id) return reason;
+  return `${reason}; ${service.holder === undefined ? "nobody holds the service" : `${service.holder} holds the service`}`;
+}
+
+function latestBody(server: ServerState): PatroniBody | undefined {
+  return server.checks.find((check) => check.body !== undefined)?.body;
+}

@@ -1,0 +1,211 @@
+import { family, type Ip } from "../core/ip.ts";
+import type {
+  DestinationAttributes,
+  DestinationKey,
+  Forwarding,
+  KernelDestination,
+  KernelService,
+  Operation,
+  ServiceAttributes,
+  ServiceKey,
+  Statistics,
+} from "../plan/types.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  FORWARDING_MASK,
+  FORWARDING_METHOD,
+  IPVS_COMMAND,
+  type IpvsDestination,
+  type IpvsMessage,
+  type IpvsService,
+  inetAddressBytes,
+  ipOfInetAddress,
+  netmaskOfPrefix,
+  prefixOfNetmask,
+  SERVICE_FLAG,
+} from "../wire/netlink/ipvs.ts";
+
+/** Between the plan's nouns and the attributes on the wire: no I/O, no policy. */
+
+const PROTOCOL_NUMBERS = { TCP: 6, UDP: 17, SCTP: 132 } as const;
+const PREFIX_DEFAULT = { 4: 32, 6: 128 } as const;
+/** Bits 0 to 2 of `schedulerFlags`. */
+const SCHEDULER_FLAG_BITS = [SERVICE_FLAG.scheduler1, SERVICE_FLAG.scheduler2, SERVICE_FLAG.scheduler3] as const;
+const NO_STATISTICS: Statistics = { connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n };
+
+/** The one IPVS command that performs an operation. */
+export function operationMessage(operation: Operation): IpvsMessage {
+  switch (operation.kind) {
+    case "addService":
+      return { command: IPVS_COMMAND.newService, service: serviceValues(operation.service, operation.attributes) };
+    case "editService":
+      return { command: IPVS_COMMAND.setService, service: serviceValues(operation.service, operation.attributes) };
+    case "deleteService":
+      return { command: IPVS_COMMAND.deleteService, service: serviceKeyValues(operation.service) };
+    case "addDestination":
+      return destinationMessage(IPVS_COMMAND.newDestination, operation);
+    case "editDestination":
+      return destinationMessage(IPVS_COMMAND.setDestination, operation);
+    case "deleteDestination":
+      return {
+        command: IPVS_COMMAND.deleteDestination,
+        service: serviceKeyValues(operation.service),
+        destination: {
+          address: inetAddressBytes(operation.destination.address),
+          port: operation.destination.port,
+          family: addressFamily(operation.destination.address),
+        },
+      };
+  }
+}
+
+/** A plan names one service in many operations by one object: its text is parsed once. */
+const keyValues = new WeakMap<ServiceKey, IpvsService>();
+
+/** What names a service in every command about it. */
+export function serviceKeyValues(key: ServiceKey): IpvsService {
+  let values = keyValues.get(key);
+  if (values === undefined) {
+    values = {
+      family: addressFamily(key.address),
+      protocol: PROTOCOL_NUMBERS[key.protocol],
+      address: inetAddressBytes(key.address),
+      port: key.port,
+    };
+    keyValues.set(key, values);
+  }
+  return values;
+}
+
+/** Throws Error when an attribute is missing that every kernel sends: not the kernel we know. */
+export function kernelService(service: IpvsService, destinations: readonly KernelDestination[]): KernelService {
+  const flags = needed(service.flags, "IPVS_SVC_ATTR_FLAGS").flags;
+  const addressFamilyNumber = needed(service.family, "IPVS_SVC_ATTR_AF");
+  return {
+    match: serviceMatch(service, addressFamilyNumber),
+    scheduler: needed(service.scheduler, "IPVS_SVC_ATTR_SCHED_NAME"),
+    // The kernel keeps a timeout also where the flag is not set, and does not use it then.
+    persistenceTimeoutSec: (flags & SERVICE_FLAG.persistent) === 0 ? 0 : (service.timeoutSec ?? 0),
+    persistencePrefix:
+      (flags & SERVICE_FLAG.persistent) === 0
+        ? PREFIX_DEFAULT[addressFamilyNumber === AF_INET6 ? 6 : 4]
+        : prefixOfNetmask(needed(service.netmask, "IPVS_SVC_ATTR_NETMASK"), addressFamilyNumber),
+    onePacket: (flags & SERVICE_FLAG.onePacket) !== 0,
+    schedulerFlags: SCHEDULER_FLAG_BITS.reduce((bits, flag, bit) => bits | ((flags & flag) === 0 ? 0 : 1 << bit), 0),
+    statistics: statisticsOf(service),
+    destinations,
+  };
+}
+
+/** @param serviceFamily of its service: kernels before 3.18 do not send the destination's own */
+export function kernelDestination(destination: IpvsDestination, serviceFamily: number): KernelDestination {
+  return {
+    address: addressOf(destination.address, destination.family ?? serviceFamily),
+    port: needed(destination.port, "IPVS_DEST_ATTR_PORT"),
+    weight: needed(destination.weight, "IPVS_DEST_ATTR_WEIGHT"),
+    forwarding: forwardingOf(needed(destination.forwardingFlags, "IPVS_DEST_ATTR_FWD_METHOD")),
+    upperThreshold: destination.upperThreshold ?? 0,
+    lowerThreshold: destination.lowerThreshold ?? 0,
+    activeConnections: destination.activeConnections ?? 0,
+    inactiveConnections: destination.inactiveConnections ?? 0,
+    persistentConnections: destination.persistentConnections ?? 0,
+    statistics: statisticsOf(destination),
+  };
+}
+
+function serviceMatch(service: IpvsService, addressFamilyNumber: number): KernelService["match"] {
+  if (service.firewallMark !== undefined && service.firewallMark !== 0) {
+    return { kind: "fwmark", mark: service.firewallMark, family: addressFamilyNumber === AF_INET6 ? 6 : 4 };
+  }
+  const number = needed(service.protocol, "IPVS_SVC_ATTR_PROTOCOL");
+  const protocol = Object.entries(PROTOCOL_NUMBERS).find(([, value]) => value === number)?.[0];
+  if (protocol !== "TCP" && protocol !== "UDP" && protocol !== "SCTP")
+    throw new Error(`IPVS service of protocol ${number}`);
+  return {
+    kind: "address",
+    protocol,
+    address: addressOf(service.address, addressFamilyNumber),
+    port: needed(service.port, "IPVS_SVC_ATTR_PORT"),
+  };
+}
+
+function serviceValues(key: ServiceKey, attributes: ServiceAttributes): IpvsService {
+  const persistent = attributes.persistenceTimeoutSec > 0;
+  const flags =
+    (persistent ? SERVICE_FLAG.persistent : 0) |
+    (attributes.onePacket ? SERVICE_FLAG.onePacket : 0) |
+    SCHEDULER_FLAG_BITS.reduce(
+      (bits, flag, bit) => bits | ((attributes.schedulerFlags & (1 << bit)) === 0 ? 0 : flag),
+      0,
+    );
+  return {
+    ...serviceKeyValues(key),
+    scheduler: attributes.scheduler,
+    flags: { flags, mask: 0xffff_ffff },
+    timeoutSec: attributes.persistenceTimeoutSec,
+    netmask: netmaskOfPrefix(attributes.persistencePrefix, addressFamily(key.address)),
+  };
+}
+
+function destinationMessage(
+  command: number,
+  operation: {
+    readonly service: ServiceKey;
+    readonly destination: DestinationKey;
+    readonly attributes: DestinationAttributes;
+  },
+): IpvsMessage {
+  const { weight, forwarding, upperThreshold, lowerThreshold } = operation.attributes;
+  return {
+    command,
+    service: serviceKeyValues(operation.service),
+    // Written out: this is made for every row of a reload, and a spread costs several times as much.
+    destination: {
+      address: inetAddressBytes(operation.destination.address),
+      port: operation.destination.port,
+      family: addressFamily(operation.destination.address),
+      forwardingFlags: FORWARDING_METHOD[forwarding],
+      weight,
+      upperThreshold,
+      lowerThreshold,
+    },
+  };
+}
+
+function forwardingOf(flags: number): Forwarding {
+  const method = flags & FORWARDING_MASK;
+  const word = (["masq", "local", "tunnel", "route", "bypass"] as const).find(
+    (name) => FORWARDING_METHOD[name] === method,
+  );
+  if (word === undefined) throw new Error(`IPVS forwarding method ${method}`);
+  return word;
+}
+
+function statisticsOf(values: IpvsService | IpvsDestination): Statistics {
+  const { statistics64: wide, statistics: narrow } = values;
+  const pick = (name: keyof Statistics): bigint => BigInt(wide?.[name] ?? narrow?.[name] ?? 0);
+  if (wide === undefined && narrow === undefined) return NO_STATISTICS;
+  return {
+    connections: pick("connections"),
+    packetsIn: pick("packetsIn"),
+    packetsOut: pick("packetsOut"),
+    bytesIn: pick("bytesIn"),
+    bytesOut: pick("bytesOut"),
+  };
+}
+
+function addressOf(bytes: Uint8Array | undefined, addressFamilyNumber: number): Ip {
+  const address = ipOfInetAddress(needed(bytes, "an address"), addressFamilyNumber);
+  if (!address.ok) throw new Error(`the kernel's IPVS table: ${address.error.detail}`);
+  return address.value;
+}
+
+function addressFamily(address: Ip): number {
+  return family(address) === 6 ? AF_INET6 : AF_INET;
+}
+
+function needed<Value>(value: Value | undefined, attribute: string): Value {
+  if (value === undefined) throw new Error(`the kernel's IPVS table lacks ${attribute}`);
+  return value;
+}

@@ -1,0 +1,226 @@
+import { HoldfastError } from "../core/errors.ts";
+import type {
+  IpvsTable,
+  KernelDestination,
+  KernelService,
+  Operation,
+  OperationOutcome,
+  ServiceKey,
+} from "../plan/types.ts";
+import { decodeFamily, encodeGetFamily } from "../wire/netlink/genl.ts";
+import {
+  decodeIpvs,
+  decodeIpvsInfo,
+  encodeIpvs,
+  IPVS_COMMAND,
+  IPVS_FAMILY_NAME,
+  type IpvsMessage,
+  type IpvsService,
+} from "../wire/netlink/ipvs.ts";
+import { type NetlinkMessage, NLM_F } from "../wire/netlink/message.ts";
+import { loadAddon } from "./addon.ts";
+import type { NativeAddon } from "./addon.types.ts";
+import { kernelDestination, kernelService, operationMessage, serviceKeyValues } from "./ipvsCodec.ts";
+import { LINUX } from "./linux.ts";
+import { type MessageOutcome, NetlinkError, NetlinkSocket } from "./netlinkSocket.ts";
+
+export type IpvsErrorCode = "ipvsMissing" | "missingCapability";
+
+/** More are not faster, and their answers must fit the receive buffer. */
+const OPERATIONS_PER_SEND = 256;
+const DUMP_ATTEMPTS = 5;
+
+const ENOENT = 2;
+const EPERM = 1;
+const ESRCH = 3;
+const EEXIST = 17;
+
+/** What ENOENT, EEXIST and ESRCH mean depends on the operation (ip_vs_ctl.c). Others are the errno's own words. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  [`addService ${ENOENT}`]: "the kernel has no such scheduler (module ip_vs_NAME)",
+  [`editService ${ENOENT}`]: "the kernel has no such scheduler (module ip_vs_NAME)",
+  [`addService ${EEXIST}`]: "the service exists already",
+  [`editService ${ESRCH}`]: "the service does not exist",
+  [`deleteService ${ESRCH}`]: "the service does not exist",
+  [`addDestination ${ESRCH}`]: "the service does not exist",
+  [`editDestination ${ESRCH}`]: "the service does not exist",
+  [`deleteDestination ${ESRCH}`]: "the service does not exist",
+  [`addDestination ${EEXIST}`]: "the server exists already",
+  [`editDestination ${ENOENT}`]: "the server does not exist",
+  [`deleteDestination ${ENOENT}`]: "the server does not exist",
+};
+
+/**
+ * The IPVS table of this network namespace.
+ * Throws HoldfastError `ipvsMissing` when the kernel has none, `missingCapability` when we may not ask.
+ */
+export function openIpvsTable(addon: NativeAddon = loadAddon()): NetlinkIpvsTable {
+  return new NetlinkIpvsTable(new NetlinkSocket({ protocol: LINUX.NETLINK_GENERIC }, { addon }));
+}
+
+/** IpvsTable by generic netlink; `ipvsadm` does the same. Synchronous. */
+export class NetlinkIpvsTable implements IpvsTable {
+  readonly #socket: NetlinkSocket;
+  readonly #familyId: number;
+
+  constructor(socket: NetlinkSocket) {
+    this.#socket = socket;
+    this.#familyId = resolveFamily(socket);
+  }
+
+  /** ipvsadm's first line. */
+  info(): { readonly version: string; readonly connectionTableSize: number } {
+    const [message] = this.#request({ command: IPVS_COMMAND.getInfo });
+    const info = message === undefined ? undefined : decodeIpvsInfo(message);
+    if (info?.ok !== true) throw new Error("the kernel's answer to IPVS_CMD_GET_INFO is malformed");
+    const { version, connectionTableSize } = info.value;
+    return { version: [version >> 16, (version >> 8) & 0xff, version & 0xff].join("."), connectionTableSize };
+  }
+
+  /**
+   * The kernel dumps services and the rows of each service by separate requests, and marks none of its IPVS dumps as
+   * interrupted. So the services are read again after the rows: when somebody added, changed or deleted one meanwhile, all
+   * is asked for once more. Throws NetlinkError `netlinkDumpInterrupted` when that does not end.
+   */
+  dump(): KernelService[] {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const services = this.#services();
+      const table = services.map((service) => kernelService(service, this.#destinations(service) ?? []));
+      if (fingerprint(services) === fingerprint(this.#services())) return table;
+    }
+    throw new NetlinkError("netlinkDumpInterrupted", `the IPVS table changed during each of ${DUMP_ATTEMPTS} dumps`);
+  }
+
+  dumpDestinations(service: ServiceKey): KernelDestination[] | undefined {
+    const rows = this.#destinations(serviceKeyValues(service));
+    if (rows === undefined || rows.length > 0) return rows;
+    // An unknown service dumps as an empty one: only asking for the service itself tells them apart.
+    return this.#exists(service) ? rows : undefined;
+  }
+
+  apply(operations: readonly Operation[]): {
+    readonly complete: boolean;
+    readonly outcomes: readonly OperationOutcome[];
+  } {
+    const { complete, outcomes } = this.#socket.applyBatch((writer) => {
+      for (const operation of operations) {
+        encodeIpvs(writer, this.#familyId, NLM_F.request, operationMessage(operation));
+      }
+    }, OPERATIONS_PER_SEND);
+    if (outcomes.some((outcome) => outcome.kind === "failed" && outcome.errno === EPERM)) throw missingCapability();
+    const known = operations.flatMap((operation, index) => outcomeOf(operation, outcomes[index]) ?? []);
+    return { complete, outcomes: known };
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  #services(): IpvsService[] {
+    return this.#dump({ command: IPVS_COMMAND.getService }).flatMap(({ service }) => service ?? []);
+  }
+
+  #destinations(service: IpvsService): KernelDestination[] | undefined {
+    const { family = 0, protocol, address, port, firewallMark } = service;
+    const named: IpvsService =
+      firewallMark === undefined || firewallMark === 0
+        ? { family, ...defined({ protocol, address, port }) }
+        : { family, firewallMark };
+    try {
+      const rows = this.#dump({ command: IPVS_COMMAND.getDestination, service: named });
+      return rows.flatMap(({ destination }) =>
+        destination === undefined ? [] : kernelDestination(destination, family),
+      );
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === ESRCH) return undefined;
+      throw error;
+    }
+  }
+
+  #exists(service: ServiceKey): boolean {
+    try {
+      this.#request({ command: IPVS_COMMAND.getService, service: serviceKeyValues(service) });
+      return true;
+    } catch (error) {
+      if (error instanceof NetlinkError && error.errno === ESRCH) return false;
+      throw error;
+    }
+  }
+
+  #request(message: IpvsMessage): NetlinkMessage[] {
+    try {
+      return this.#socket.request((writer) => encodeIpvs(writer, this.#familyId, NLM_F.request | NLM_F.ack, message));
+    } catch (error) {
+      throw explained(error);
+    }
+  }
+
+  #dump(message: IpvsMessage): IpvsMessage[] {
+    try {
+      const answers = this.#socket.dump((writer) =>
+        encodeIpvs(writer, this.#familyId, NLM_F.request | NLM_F.dump, message),
+      );
+      return answers.map((answer) => {
+        const decoded = decodeIpvs(answer);
+        if (!decoded.ok) throw new Error(`the kernel's IPVS table is malformed: ${decoded.error.detail}`);
+        return decoded.value;
+      });
+    } catch (error) {
+      throw explained(error);
+    }
+  }
+}
+
+/** Undefined where the answer was lost or the operation was not sent. */
+function outcomeOf(operation: Operation, outcome: MessageOutcome | undefined): OperationOutcome | undefined {
+  if (outcome?.kind === "applied") return { operation, ok: true };
+  if (outcome?.kind !== "failed") return undefined;
+  const meaning = REFUSALS[`${operation.kind} ${outcome.errno}`] ?? outcome.text ?? "refused";
+  return { operation, ok: false, errno: outcome.errno, message: `${meaning} (${outcome.code})` };
+}
+
+/** The number of the IPVS family; asking loads the module where the kernel may load one. */
+function resolveFamily(socket: NetlinkSocket): number {
+  try {
+    const [answer] = socket.request((writer) => encodeGetFamily(writer, IPVS_FAMILY_NAME));
+    const decoded = answer === undefined ? undefined : decodeFamily(answer);
+    if (decoded?.ok !== true) throw new Error("the kernel's answer to CTRL_CMD_GETFAMILY is malformed");
+    return decoded.value.id;
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === ENOENT) {
+      throw new HoldfastError(
+        "ipvsMissing",
+        "this kernel has no IPVS: the module ip_vs is not loaded",
+        "modprobe ip_vs (and see that /lib/modules has it: minimal kernels leave it out)",
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}
+
+function explained(error: unknown): unknown {
+  return error instanceof NetlinkError && error.errno === EPERM ? missingCapability(error) : error;
+}
+
+/** The kernel checks every message: a process that lacks the capability has changed nothing. */
+function missingCapability(cause?: NetlinkError): HoldfastError<IpvsErrorCode> {
+  return new HoldfastError(
+    "missingCapability",
+    "the kernel refuses access to the IPVS table: CAP_NET_ADMIN is missing",
+    "run as root, or by systemd/holdfast.service",
+    { cause },
+  );
+}
+
+/** Everything about the services but their counters. */
+function fingerprint(services: readonly IpvsService[]): string {
+  return JSON.stringify(services.map(({ statistics: _, statistics64: __, ...settings }) => settings));
+}
+
+/** Without the members that are undefined. */
+function defined<Values extends object>(values: Values): { [Name in keyof Values]?: Exclude<Values[Name], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof Values]?: Exclude<Values[Name], undefined>;
+  };
+}

@@ -1,0 +1,334 @@
+import { HoldfastError } from "../core/errors.ts";
+import {
+  type Acknowledgement,
+  decodeAcknowledgement,
+  decodeDone,
+  decodeMessages,
+  type NetlinkMessage,
+  NLM_F,
+  NLMSG,
+} from "../wire/netlink/message.ts";
+import { type MessageSpan, MessageWriter } from "../wire/netlink/writer.ts";
+import { errnoName, isNativeError } from "./addon.ts";
+import type { NativeAddon, NativeSocket, ReceivedMessage } from "./addon.types.ts";
+import { LINUX } from "./linux.ts";
+import {
+  DATAGRAM_BYTES_MAX,
+  DATAGRAMS_PER_RECEIVE,
+  isFromKernel,
+  openNetlink,
+  RECEIVE_BUFFER_BYTES_DEFAULT,
+} from "./netlinkOpen.ts";
+import { intOption } from "./sockaddr.ts";
+import { setSendBuffer } from "./socketSetup.ts";
+
+export type NetlinkErrorCode =
+  /** The kernel answered with an errno. */
+  | "netlinkRefused"
+  /** No answer in time: it got lost, or the kernel is stuck. */
+  | "netlinkNoAnswer"
+  /** The table changed during every one of several dumps. Worth another try later. */
+  | "netlinkDumpInterrupted"
+  /** Answers were lost, since the socket's buffer was full (ENOBUFS). Worth another try. */
+  | "netlinkOverrun"
+  /** Bytes that are no netlink messages: a defect of ours. */
+  | "netlinkMalformed";
+
+export class NetlinkError extends HoldfastError<NetlinkErrorCode> {
+  /** Positive; of `netlinkRefused`. */
+  readonly errno: number | undefined;
+
+  constructor(code: NetlinkErrorCode, message: string, errno?: number) {
+    super(code, message);
+    this.name = "NetlinkError";
+    this.errno = errno;
+  }
+}
+
+/** What became of one message of a batch. */
+export type MessageOutcome =
+  | { readonly kind: "applied" }
+  /** The kernel refused this one and went on with the next. `text` is its own explanation, if any. */
+  | { readonly kind: "failed"; readonly errno: number; readonly code: string; readonly text: string | undefined }
+  /** Sent, but answers were lost: applied or not. */
+  | { readonly kind: "unknown" }
+  /** Not sent, since something went wrong before. */
+  | { readonly kind: "notSent" };
+
+export interface BatchResult {
+  /** False: some outcome is unknown or not sent. Dump again before anything is built on it. */
+  readonly complete: boolean;
+  /** One for each message, in order. */
+  readonly outcomes: readonly MessageOutcome[];
+}
+
+export interface NetlinkSocketOptions {
+  /** LINUX.NETLINK_ROUTE or LINUX.NETLINK_GENERIC. */
+  readonly protocol: number;
+  /** The kernel holds twice that. Default 4 MiB. */
+  readonly receiveBufferBytes?: number;
+  /** How long an answer may take. Answers are there when a send returns; a contended lock of the kernel can delay a dump. Default 5 000. */
+  readonly timeoutMs?: number;
+}
+
+const TIMEOUT_MS_DEFAULT = 5_000;
+const SEND_BUFFER_BYTES = 1 << 20;
+/** What one sendmsg carries at most, far below the send buffer (which the kernel doubles) even when it cannot be enlarged. */
+const CHUNK_BYTES_MAX = 128 << 10;
+const CHUNK_MESSAGES_DEFAULT = 64;
+const DUMP_ATTEMPTS = 5;
+
+/**
+ * Synchronous requests to the kernel by netlink(7): when a call returns, the kernel has done it. One user at a time,
+ * never two sockets' answers mixed: each socket has its own port and its own ever-growing sequence numbers.
+ */
+export class NetlinkSocket {
+  /** Datagrams from other processes instead of the kernel: never read, only counted. */
+  foreignDatagrams = 0;
+  /** Dumps that were repeated because the table changed meanwhile. */
+  dumpsInterrupted = 0;
+  readonly #addon: NativeAddon;
+  readonly #socket: NativeSocket;
+  readonly #timeoutMs: number;
+  readonly #writer = new MessageWriter();
+
+  /** Throws NativeError: EPROTONOSUPPORT where the kernel lacks the protocol, EMFILE. */
+  constructor(options: NetlinkSocketOptions, modules: { readonly addon: NativeAddon }) {
+    this.#addon = modules.addon;
+    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS_DEFAULT;
+    const receiveBufferBytes = options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES_DEFAULT;
+    this.#socket = openNetlink(options.protocol, receiveBufferBytes, modules.addon, (socket) => {
+      // Refusals name the request by its header alone (smaller answers) and explain themselves in words.
+      socket.setOption(LINUX.SOL_NETLINK, LINUX.NETLINK_CAP_ACK, intOption(1));
+      socket.setOption(LINUX.SOL_NETLINK, LINUX.NETLINK_EXT_ACK, intOption(1));
+      setSendBuffer(socket, SEND_BUFFER_BYTES);
+    });
+  }
+
+  /**
+   * Sends the one message that `encode` writes and returns what the kernel answers before its acknowledgement (for a
+   * GET: one message). Throws NetlinkError.
+   */
+  request(encode: (writer: MessageWriter) => void): NetlinkMessage[] {
+    const span = this.#writeOne(encode);
+    this.#writer.addFlags(span, NLM_F.ack);
+    this.#send(span.offset, span.length);
+    const answers: NetlinkMessage[] = [];
+    this.#receiveUntil((message) => {
+      if (message.sequence !== span.sequence) return false;
+      if (message.type !== NLMSG.error) {
+        answers.push(message);
+        return false;
+      }
+      this.#refuseUnlessDone(acknowledgementOf(message));
+      return true;
+    });
+    return answers;
+  }
+
+  /**
+   * Sends the one dump request (NLM_F_DUMP) that `encode` writes and returns all of its answers. A dump during which the
+   * table changed (NLM_F_DUMP_INTR) is a mixture of two states: it is thrown away and asked for again, a few times.
+   * Throws NetlinkError.
+   */
+  dump(encode: (writer: MessageWriter) => void): NetlinkMessage[] {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const { answers, interrupted } = this.#dumpOnce(encode);
+      if (!interrupted) return answers;
+      this.dumpsInterrupted++;
+    }
+    throw new NetlinkError("netlinkDumpInterrupted", `the table changed during each of ${DUMP_ATTEMPTS} dumps`);
+  }
+
+  /**
+   * Sends the messages that `encode` writes, in order, `messagesPerSend` (default 64) in one sendmsg; the kernel applies
+   * them one by one and goes on after a refusal. Only the last message of each send is acknowledged: its answer says that
+   * all before it were seen, since a message of a wrong length silently ends a batch. Answers are read between sends.
+   * After a lost answer nothing more is sent. Throws NetlinkError only for malformed answers.
+   */
+  applyBatch(encode: (writer: MessageWriter) => void, messagesPerSend: number = CHUNK_MESSAGES_DEFAULT): BatchResult {
+    this.#writer.clear();
+    encode(this.#writer);
+    const spans = this.#writer.spans;
+    const outcomes: MessageOutcome[] = [];
+    while (outcomes.length < spans.length) {
+      const chunk = nextChunk(spans, outcomes.length, messagesPerSend);
+      const result = this.#applyChunk(chunk);
+      outcomes.push(...result);
+      if (result.some((outcome) => outcome.kind === "unknown" || outcome.kind === "notSent")) {
+        while (outcomes.length < spans.length) outcomes.push({ kind: "notSent" });
+        return { complete: false, outcomes };
+      }
+    }
+    return { complete: true, outcomes };
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  #writeOne(encode: (writer: MessageWriter) => void): MessageSpan {
+    this.#writer.clear();
+    encode(this.#writer);
+    const [span, second] = this.#writer.spans;
+    if (span === undefined || second !== undefined) throw new Error("one message was to be written");
+    return span;
+  }
+
+  #dumpOnce(encode: (writer: MessageWriter) => void): { answers: NetlinkMessage[]; interrupted: boolean } {
+    const span = this.#writeOne(encode);
+    this.#send(span.offset, span.length);
+    const answers: NetlinkMessage[] = [];
+    let interrupted = false;
+    this.#receiveUntil((message) => {
+      if (message.sequence !== span.sequence) return false;
+      if ((message.flags & NLM_F.dumpInterrupted) !== 0) interrupted = true;
+      switch (message.type) {
+        case NLMSG.error:
+          this.#refuseUnlessDone(acknowledgementOf(message));
+          return false;
+        case NLMSG.done:
+          this.#refuseUnlessDone({ sequence: span.sequence, ...understood(decodeDone(message)) });
+          return true;
+        default:
+          answers.push(message);
+          return false;
+      }
+    });
+    return { answers, interrupted };
+  }
+
+  #applyChunk(chunk: readonly MessageSpan[]): MessageOutcome[] {
+    const first = chunk.at(0);
+    const last = chunk.at(-1);
+    if (first === undefined || last === undefined) return [];
+    this.#writer.addFlags(last, NLM_F.ack);
+    try {
+      this.#send(first.offset, last.offset + last.length - first.offset);
+    } catch (error) {
+      // EMSGSIZE, or no memory for the copy: nothing of it was applied.
+      if (isNativeError(error)) return chunk.map(() => ({ kind: "notSent" }));
+      throw error;
+    }
+    const refused = new Map<number, MessageOutcome>();
+    const acknowledged = this.#collectAnswers(chunk, last.sequence, refused);
+    const unanswered: MessageOutcome = acknowledged ? { kind: "applied" } : { kind: "unknown" };
+    return chunk.map((span) => refused.get(span.sequence) ?? unanswered);
+  }
+
+  /** Fills `refused` by sequence number; true when the last message was answered and no answer was lost. */
+  #collectAnswers(chunk: readonly MessageSpan[], last: number, refused: Map<number, MessageOutcome>): boolean {
+    const sequences = new Set(chunk.map((span) => span.sequence));
+    const onMessage = (message: NetlinkMessage): boolean => {
+      if (message.type !== NLMSG.error || !sequences.has(message.sequence)) return false;
+      const acknowledgement = acknowledgementOf(message);
+      if (acknowledgement.errno !== 0) refused.set(message.sequence, this.#failure(acknowledgement));
+      return message.sequence === last;
+    };
+    try {
+      this.#receiveUntil(onMessage);
+      return true;
+    } catch (error) {
+      if (!(error instanceof NetlinkError) || error.code === "netlinkMalformed") throw error;
+      // What is left in the buffer still tells of refusals; that some are missing is already known.
+      for (const message of this.#receiveWaiting()) onMessage(message);
+      return false;
+    }
+  }
+
+  #failure(acknowledgement: Acknowledgement): MessageOutcome {
+    const { errno, text } = acknowledgement;
+    return { kind: "failed", errno, code: errnoName(errno, this.#addon), text };
+  }
+
+  #refuseUnlessDone(acknowledgement: Acknowledgement): void {
+    const { errno, text } = acknowledgement;
+    if (errno === 0) return;
+    const explanation = text === undefined ? "" : `: ${text}`;
+    throw new NetlinkError(
+      "netlinkRefused",
+      `the kernel refused: ${errnoName(errno, this.#addon)}${explanation}`,
+      errno,
+    );
+  }
+
+  #send(offset: number, length: number): void {
+    this.#socket.send(this.#writer.bytes, offset, length, undefined);
+  }
+
+  /** Feeds messages of the kernel to `onMessage` until it returns true. Throws NetlinkError. */
+  #receiveUntil(onMessage: (message: NetlinkMessage) => boolean): void {
+    const deadlineUs = this.#addon.monotonicUs() + this.#timeoutMs * 1_000;
+    for (;;) {
+      const leftMs = Math.ceil((deadlineUs - this.#addon.monotonicUs()) / 1_000);
+      if (leftMs <= 0 || !this.#socket.waitReadable(leftMs)) {
+        throw new NetlinkError("netlinkNoAnswer", `the kernel did not answer within ${this.#timeoutMs} ms`);
+      }
+      let done = false;
+      for (const message of this.#receive()) done = onMessage(message) || done;
+      if (done) return;
+    }
+  }
+
+  #receive(): NetlinkMessage[] {
+    try {
+      return this.#messagesOf(this.#socket.receive(DATAGRAMS_PER_RECEIVE, DATAGRAM_BYTES_MAX));
+    } catch (error) {
+      if (!isNativeError(error, "ENOBUFS")) throw error;
+      throw new NetlinkError("netlinkOverrun", "answers of the kernel were lost: the receive buffer was full");
+    }
+  }
+
+  /** What is in the buffer now, beyond any error. */
+  #receiveWaiting(): NetlinkMessage[] {
+    const messages: NetlinkMessage[] = [];
+    while (this.#socket.waitReadable(0)) {
+      try {
+        messages.push(...this.#receive());
+      } catch (error) {
+        if (!(error instanceof NetlinkError) || error.code !== "netlinkOverrun") throw error;
+      }
+    }
+    return messages;
+  }
+
+  #messagesOf(datagrams: readonly ReceivedMessage[]): NetlinkMessage[] {
+    const messages: NetlinkMessage[] = [];
+    for (const datagram of datagrams) {
+      if (!isFromKernel(datagram)) this.foreignDatagrams++;
+      else messages.push(...decodeDatagram(datagram));
+    }
+    return messages;
+  }
+}
+
+function decodeDatagram(datagram: ReceivedMessage): NetlinkMessage[] {
+  if ((datagram.flags & LINUX.MSG_TRUNC) !== 0) {
+    throw new NetlinkError("netlinkMalformed", `an answer was longer than ${DATAGRAM_BYTES_MAX} bytes`);
+  }
+  return understood(decodeMessages(datagram.data));
+}
+
+const acknowledgementOf = (message: NetlinkMessage): Acknowledgement => understood(decodeAcknowledgement(message));
+
+function understood<Value>(
+  decoded:
+    | { readonly ok: true; readonly value: Value }
+    | { readonly ok: false; readonly error: { readonly detail: string } },
+): Value {
+  if (decoded.ok) return decoded.value;
+  throw new NetlinkError("netlinkMalformed", `an answer of the kernel is not understood: ${decoded.error.detail}`);
+}
+
+/** The messages from `from` on that go into one send. */
+function nextChunk(spans: readonly MessageSpan[], from: number, messagesMax: number): MessageSpan[] {
+  const chunk: MessageSpan[] = [];
+  let bytes = 0;
+  for (let i = from; i < spans.length && chunk.length < messagesMax; i++) {
+    const span = spans[i];
+    if (span === undefined || (chunk.length > 0 && bytes + span.length > CHUNK_BYTES_MAX)) break;
+    bytes += span.length;
+    chunk.push(span);
+  }
+  return chunk;
+}

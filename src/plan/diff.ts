@@ -1,0 +1,213 @@
+import { type Difference, destinationDifferences, sameDestination, serviceDifferences } from "./differences.ts";
+import { destinationId, serviceId } from "./keys.ts";
+import type {
+  DesiredDestination,
+  DesiredService,
+  DestinationAttributes,
+  DestinationKey,
+  KernelDestination,
+  KernelService,
+  Operation,
+  ServiceAttributes,
+  ServiceId,
+  ServiceKey,
+} from "./types.ts";
+
+/**
+ * The ordered operations between the kernel's table and the wanted one. Pure: a dump in, a plan out.
+ *
+ * Order of `operations`: exclusive services first (a server that lost its role must lose its weight before anything else
+ * happens); each service's own operations stand together, so that no service is half done for longer than its own
+ * few operations take: the service itself, lowered rows, added rows, raised rows, deleted rows (lowered to 0 among the
+ * first of these). Services that we created earlier and that are not wanted any more go last.
+ *
+ * Every attribute of a service and of a row can be edited in place (ip_vs_edit_service and ip_vs_edit_dest take scheduler,
+ * flags, timeout, netmask; forwarding, weight, thresholds). What the kernel cannot edit is the keys: another address,
+ * port or protocol is another service or row, so it shows up here as one deleted and one added.
+ */
+export interface Plan {
+  readonly operations: readonly Operation[];
+  /**
+   * Exclusive services with a row that is to have weight above 0 and has not exactly that: never part of `operations`, whatever
+   * the dump said. After `operations` were applied and answered, `confirmRaise` decides on the rows as read again.
+   */
+  readonly raises: readonly DesiredService[];
+  readonly differences: readonly Difference[];
+}
+
+/**
+ * @param owned services that we created, in this life or an earlier one; those not wanted any more are deleted. A
+ *   kernel service that is neither wanted nor owned is foreign and untouched.
+ * @throws Error when an exclusive service wants two rows with weight above 0: our own bug, and the table stays as it is.
+ */
+export function diff(
+  desired: readonly DesiredService[],
+  kernel: readonly KernelService[],
+  owned: ReadonlySet<ServiceId>,
+): Plan {
+  const found = new Map<ServiceId, KernelService>();
+  for (const service of kernel) {
+    if (service.match.kind === "address") found.set(serviceId(service.match), service);
+  }
+  const operations: Operation[] = [];
+  const raises: DesiredService[] = [];
+  const differences: Difference[] = [];
+  const wanted = new Set<ServiceId>();
+  for (const service of exclusiveFirst(desired)) {
+    if (service.exclusive) assertOneHolder(service);
+    const id = serviceId(service);
+    wanted.add(id);
+    const part = diffService(service, found.get(id));
+    operations.push(...part.operations);
+    differences.push(...part.differences);
+    if (part.raise) raises.push(service);
+  }
+  for (const [id, service] of found) {
+    if (wanted.has(id) || !owned.has(id) || service.match.kind !== "address") continue;
+    const key = serviceKey(service.match);
+    operations.push({ kind: "deleteService", service: key });
+    differences.push({ kind: "serviceLeftOver", service: key });
+  }
+  return { operations, raises, differences };
+}
+
+/** What may be done with an exclusive service's raise, on the rows as they are now. */
+export type RaiseDecision =
+  /** Apply these: no other row has weight above 0. */
+  | { readonly kind: "raise"; readonly operations: readonly Operation[] }
+  /** Somebody else has weight: apply these, read the rows again, ask again. */
+  | { readonly kind: "lower"; readonly operations: readonly Operation[] }
+  /** The row is as wanted and alone. */
+  | { readonly kind: "settled" }
+  /** The service or the row is gone: dump and diff again. */
+  | { readonly kind: "replan" };
+
+/**
+ * Decides the second half of an exclusive service's switch.
+ * @param rows the service's rows, read after everything of the first batch was answered; undefined when it is gone
+ */
+export function confirmRaise(service: DesiredService, rows: readonly KernelDestination[] | undefined): RaiseDecision {
+  if (rows === undefined) return { kind: "replan" };
+  const holder = service.destinations.find((destination) => destination.weight > 0);
+  const holderId = holder && destinationId(holder);
+  const key = serviceKey(service);
+  const others = rows.filter((row) => row.weight > 0 && destinationId(row) !== holderId);
+  if (others.length > 0) return { kind: "lower", operations: others.map((row) => lowered(key, row, row, 0)) };
+  if (holder === undefined) return { kind: "settled" };
+  const row = rows.find((candidate) => destinationId(candidate) === holderId);
+  if (row === undefined) return { kind: "replan" };
+  if (sameDestination(row, holder)) return { kind: "settled" };
+  const operation: Operation = {
+    kind: "editDestination",
+    service: key,
+    destination: destinationKey(holder),
+    attributes: destinationAttributes(holder),
+  };
+  return { kind: "raise", operations: [operation] };
+}
+
+interface ServicePart {
+  readonly operations: readonly Operation[];
+  readonly raise: boolean;
+  readonly differences: readonly Difference[];
+}
+
+function diffService(service: DesiredService, found: KernelService | undefined): ServicePart {
+  const key = serviceKey(service);
+  const differences: Difference[] = [];
+  const head: Operation[] = [];
+  if (found === undefined) {
+    head.push({ kind: "addService", service: key, attributes: serviceAttributes(service) });
+    differences.push({ kind: "serviceMissing", service: key });
+  } else {
+    const attributes = serviceDifferences(found, service);
+    if (attributes.length > 0) {
+      head.push({ kind: "editService", service: key, attributes: serviceAttributes(service) });
+      differences.push({ kind: "serviceDiffers", service: key, attributes });
+    }
+  }
+  const rows = new Map((found?.destinations ?? []).map((row) => [destinationId(row), row]));
+  const lowers: Operation[] = [];
+  const adds: Operation[] = [];
+  const edits: Operation[] = [];
+  const deletes: Operation[] = [];
+  let raise = false;
+  for (const wanted of service.destinations) {
+    const id = destinationId(wanted);
+    const row = rows.get(id);
+    rows.delete(id);
+    if (row !== undefined && sameDestination(row, wanted)) continue;
+    const destination = destinationKey(wanted);
+    const attributes = destinationAttributes(wanted);
+    const held = service.exclusive && wanted.weight > 0;
+    if (row === undefined) {
+      const added = held ? { ...attributes, weight: 0 } : attributes;
+      adds.push({ kind: "addDestination", service: key, destination, attributes: added });
+      differences.push({ kind: "destinationMissing", service: key, destination, wantedWeight: wanted.weight });
+      raise ||= held;
+      continue;
+    }
+    differences.push({
+      kind: "destinationDiffers",
+      service: key,
+      destination,
+      attributes: destinationDifferences(row, wanted),
+    });
+    if (held) raise = true;
+    else {
+      const operation: Operation = { kind: "editDestination", service: key, destination, attributes };
+      (wanted.weight < row.weight ? lowers : edits).push(operation);
+    }
+  }
+  for (const row of rows.values()) {
+    const destination = destinationKey(row);
+    if (row.weight > 0) lowers.push(lowered(key, destination, row, 0));
+    deletes.push({ kind: "deleteDestination", service: key, destination });
+    differences.push({ kind: "destinationUnwanted", service: key, destination, foundWeight: row.weight });
+  }
+  return { operations: [...head, ...lowers, ...adds, ...edits, ...deletes], raise, differences };
+}
+
+function exclusiveFirst(desired: readonly DesiredService[]): DesiredService[] {
+  return [...desired.filter((service) => service.exclusive), ...desired.filter((service) => !service.exclusive)];
+}
+
+function assertOneHolder(service: DesiredService): void {
+  const holders = service.destinations.filter((destination) => destination.weight > 0);
+  if (holders.length > 1) {
+    throw new Error(`exclusive ${serviceId(service)} wants weight on ${holders.map(destinationId).join(" and ")}`);
+  }
+}
+
+function lowered(
+  service: ServiceKey,
+  destination: DestinationKey,
+  row: DestinationAttributes,
+  weight: number,
+): Operation {
+  return {
+    kind: "editDestination",
+    service,
+    destination: destinationKey(destination),
+    attributes: { ...destinationAttributes(row), weight },
+  };
+}
+
+/** The fields of a key alone, out of a wider object: operations are compared, logged and sent as they are. */
+function serviceKey({ protocol, address, port }: ServiceKey): ServiceKey {
+  return { protocol, address, port };
+}
+
+function destinationKey({ address, port }: DestinationKey): DestinationKey {
+  return { address, port };
+}
+
+function serviceAttributes(service: ServiceAttributes): ServiceAttributes {
+  const { scheduler, persistenceTimeoutSec, persistencePrefix, onePacket, schedulerFlags } = service;
+  return { scheduler, persistenceTimeoutSec, persistencePrefix, onePacket, schedulerFlags };
+}
+
+function destinationAttributes(destination: DesiredDestination | DestinationAttributes): DestinationAttributes {
+  const { weight, forwarding, upperThreshold, lowerThreshold } = destination;
+  return { weight, forwarding, upperThreshold, lowerThreshold };
+}

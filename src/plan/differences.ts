@@ -1,0 +1,106 @@
+import { destinationId, serviceId } from "./keys.ts";
+import type {
+  DestinationAttributes,
+  DestinationKey,
+  KernelDestination,
+  KernelService,
+  ServiceAttributes,
+  ServiceKey,
+} from "./types.ts";
+
+/** One attribute that is not as wanted. */
+export interface AttributeDifference {
+  readonly attribute: keyof ServiceAttributes | keyof DestinationAttributes;
+  readonly found: string | number | boolean;
+  readonly wanted: string | number | boolean;
+}
+
+/** What a dump showed to be different from what is wanted: the words of a drift report. */
+export type Difference =
+  | { readonly kind: "serviceMissing"; readonly service: ServiceKey }
+  /** Created by us earlier, not wanted any more. */
+  | { readonly kind: "serviceLeftOver"; readonly service: ServiceKey }
+  | {
+      readonly kind: "serviceDiffers";
+      readonly service: ServiceKey;
+      readonly attributes: readonly AttributeDifference[];
+    }
+  | {
+      readonly kind: "destinationMissing";
+      readonly service: ServiceKey;
+      readonly destination: DestinationKey;
+      readonly wantedWeight: number;
+    }
+  | {
+      readonly kind: "destinationUnwanted";
+      readonly service: ServiceKey;
+      readonly destination: DestinationKey;
+      readonly foundWeight: number;
+    }
+  | {
+      readonly kind: "destinationDiffers";
+      readonly service: ServiceKey;
+      readonly destination: DestinationKey;
+      readonly attributes: readonly AttributeDifference[];
+    };
+
+const SERVICE_ATTRIBUTES = [
+  "scheduler",
+  "persistenceTimeoutSec",
+  "persistencePrefix",
+  "onePacket",
+  "schedulerFlags",
+] as const satisfies readonly (keyof ServiceAttributes)[];
+
+const DESTINATION_ATTRIBUTES = [
+  "weight",
+  "forwarding",
+  "upperThreshold",
+  "lowerThreshold",
+] as const satisfies readonly (keyof DestinationAttributes)[];
+
+/** Empty when a row needs no edit. */
+export function serviceDifferences(found: KernelService, wanted: ServiceAttributes): AttributeDifference[] {
+  return SERVICE_ATTRIBUTES.filter((name) => found[name] !== wanted[name]).map((attribute) => ({
+    attribute,
+    found: found[attribute],
+    wanted: wanted[attribute],
+  }));
+}
+
+/** What `destinationDifferences` would find nothing in: the common case, for every row of every dump. */
+export function sameDestination(found: KernelDestination, wanted: DestinationAttributes): boolean {
+  return DESTINATION_ATTRIBUTES.every((name) => found[name] === wanted[name]);
+}
+
+/** Empty when a row needs no edit. */
+export function destinationDifferences(found: KernelDestination, wanted: DestinationAttributes): AttributeDifference[] {
+  return DESTINATION_ATTRIBUTES.filter((name) => found[name] !== wanted[name]).map((attribute) => ({
+    attribute,
+    found: found[attribute],
+    wanted: wanted[attribute],
+  }));
+}
+
+/** One line for the log: `TCP 10.0.2.10:5432: 10.0.2.4:5432 has weight 7, wanted 0`. */
+export function describeDifference(difference: Difference): string {
+  const service = serviceId(difference.service);
+  switch (difference.kind) {
+    case "serviceMissing":
+      return `${service} is missing`;
+    case "serviceLeftOver":
+      return `${service} is not in the configuration any more`;
+    case "serviceDiffers":
+      return `${service} has ${describeAttributes(difference.attributes)}`;
+    case "destinationMissing":
+      return `${service}: ${destinationId(difference.destination)} is missing, wanted with weight ${difference.wantedWeight}`;
+    case "destinationUnwanted":
+      return `${service}: ${destinationId(difference.destination)} with weight ${difference.foundWeight} is not wanted`;
+    case "destinationDiffers":
+      return `${service}: ${destinationId(difference.destination)} has ${describeAttributes(difference.attributes)}`;
+  }
+}
+
+function describeAttributes(attributes: readonly AttributeDifference[]): string {
+  return attributes.map(({ attribute, found, wanted }) => `${attribute} ${found}, wanted ${wanted}`).join("; ");
+}

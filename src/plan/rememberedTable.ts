@@ -1,0 +1,120 @@
+import { destinationId, serviceId } from "./keys.ts";
+import type {
+  DestinationId,
+  IpvsTable,
+  KernelDestination,
+  KernelService,
+  Operation,
+  OperationOutcome,
+  ServiceId,
+  ServiceKey,
+  Statistics,
+} from "./types.ts";
+
+const NO_STATISTICS: Statistics = { connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n };
+
+interface RememberedService {
+  readonly attributes: Omit<KernelService, "destinations">;
+  readonly destinations: Map<DestinationId, KernelDestination>;
+}
+
+/**
+ * A table that remembers its last dump and every operation that the kernel has answered with success since, so that a
+ * change costs its own operations and not a dump of thousands of rows. It forgets everything at the first refused or unanswered
+ * operation, and when told to: the next dump is the kernel's own.
+ *
+ * What somebody else changed meanwhile is not in it. That is found by the next dump after `forget`, and it never makes
+ * an exclusive service unsafe: `dumpDestinations`, on which a raise is decided, always asks the kernel.
+ * Counters and connections are those of the last dump.
+ */
+export class RememberedTable implements IpvsTable {
+  readonly #table: IpvsTable;
+  /** Services that match by address; those by firewall mark are kept aside as they were dumped. */
+  #services: Map<ServiceId, RememberedService> | undefined;
+  #others: readonly KernelService[] = [];
+
+  constructor(table: IpvsTable) {
+    this.#table = table;
+  }
+
+  forget(): void {
+    this.#services = undefined;
+  }
+
+  dump(): KernelService[] {
+    if (this.#services === undefined) this.#remember(this.#table.dump());
+    const services = [...(this.#services?.values() ?? [])];
+    return [
+      ...services.map(({ attributes, destinations }) => ({ ...attributes, destinations: [...destinations.values()] })),
+      ...this.#others,
+    ];
+  }
+
+  dumpDestinations(service: ServiceKey): KernelDestination[] | undefined {
+    return this.#table.dumpDestinations(service);
+  }
+
+  apply(operations: readonly Operation[]): {
+    readonly complete: boolean;
+    readonly outcomes: readonly OperationOutcome[];
+  } {
+    const answer = this.#table.apply(operations);
+    if (!answer.complete || answer.outcomes.some(({ ok }) => !ok)) this.forget();
+    else for (const operation of operations) this.#note(operation);
+    return answer;
+  }
+
+  #remember(dumped: readonly KernelService[]): void {
+    const services = new Map<ServiceId, RememberedService>();
+    const others: KernelService[] = [];
+    for (const service of dumped) {
+      if (service.match.kind !== "address") {
+        others.push(service);
+        continue;
+      }
+      const { destinations, ...attributes } = service;
+      const rows = new Map(destinations.map((row) => [destinationId(row), row]));
+      services.set(serviceId(service.match), { attributes, destinations: rows });
+    }
+    this.#services = services;
+    this.#others = others;
+  }
+
+  #note(operation: Operation): void {
+    const services = this.#services;
+    if (services === undefined) return;
+    const id = serviceId(operation.service);
+    const found = services.get(id);
+    switch (operation.kind) {
+      case "addService":
+      case "editService": {
+        const attributes = {
+          ...operation.attributes,
+          match: { kind: "address", ...operation.service } as const,
+          statistics: found?.attributes.statistics ?? NO_STATISTICS,
+        };
+        services.set(id, { attributes, destinations: found?.destinations ?? new Map() });
+        return;
+      }
+      case "deleteService":
+        services.delete(id);
+        return;
+      case "addDestination":
+      case "editDestination": {
+        const row = destinationId(operation.destination);
+        const known = found?.destinations.get(row) ?? {
+          ...operation.destination,
+          activeConnections: 0,
+          inactiveConnections: 0,
+          persistentConnections: 0,
+          statistics: NO_STATISTICS,
+        };
+        found?.destinations.set(row, { ...known, ...operation.attributes });
+        return;
+      }
+      case "deleteDestination":
+        found?.destinations.delete(destinationId(operation.destination));
+        return;
+    }
+  }
+}
