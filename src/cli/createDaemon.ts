@@ -1,0 +1,91 @@
+import { randomInt } from "node:crypto";
+import type { Config } from "../config/types.ts";
+import type { Logger } from "../core/interfaces.ts";
+import { milliseconds } from "../core/units.ts";
+import type { ControlAnswer } from "../daemon/control.types.ts";
+import { Daemon } from "../daemon/daemon.ts";
+import { EventLog } from "../daemon/events.ts";
+import { createHealthDriver, type HealthDriver, type HealthListener } from "../daemon/healthDriver.ts";
+import { TableOwner } from "../daemon/tableOwner.ts";
+import { healthMachine } from "../health/machine.ts";
+import { loadAddon } from "../io/addon.ts";
+import { createCheckers } from "../io/checkers/index.ts";
+import { loopTimers, monotonicClock } from "../io/clock.ts";
+import { controlSocketPath, serveControl } from "../io/controlSocket.ts";
+import { takeNetworkNamespace } from "../io/hostChecks.ts";
+import { openIpvsTable } from "../io/ipvsTable.ts";
+import { RunDirectory } from "../io/runDirectory.ts";
+import { sdNotify } from "../io/sdNotify.ts";
+import { readVersion } from "../io/version.ts";
+import { VrrpWorkerHandle } from "../workers/vrrp/handle.ts";
+import { loadConfiguration } from "./loadConfiguration.ts";
+
+/** Drift of the kernel's table is found and repaired within this and one dump; the promise is 5 s. */
+const REPAIR_INTERVAL = milliseconds(2_000);
+
+/**
+ * Wires a daemon to this host. Throws HoldfastError for what the host lacks; what was opened until then is closed by
+ * the process's end, and nothing was written.
+ */
+export async function createDaemon(start: {
+  readonly options: { readonly runDir: string; readonly realtimePriority: number };
+  readonly file: string;
+  readonly config: Config;
+  readonly logger: Logger;
+}): Promise<{ readonly daemon: Daemon; readonly close: () => Promise<void> }> {
+  const { options, file, config, logger } = start;
+  const addon = loadAddon();
+  const runDirectory = RunDirectory.open(options.runDir, addon);
+  const freeNamespace = takeNetworkNamespace(addon);
+  const wallMs = (): number => Date.now();
+  const events = new EventLog({ logger, wallMs });
+  const table = new TableOwner(
+    { repairInterval: REPAIR_INTERVAL },
+    { open: openIpvsTable, store: runDirectory, events, clock: monotonicClock, timers: loopTimers },
+  );
+  const daemon = new Daemon(
+    { version: readVersion(), configFile: file, config },
+    {
+      events,
+      table,
+      wallMs,
+      createVrrp: (listener) =>
+        new VrrpWorkerHandle(
+          { realtimePriority: options.realtimePriority === 0 ? undefined : options.realtimePriority },
+          { logger, listener },
+        ),
+      createHealth: (listener) => createHealth(listener),
+      notify: (state) => void sdNotify(state),
+      load: () => {
+        const loaded = loadConfiguration(file);
+        return loaded.ok ? { ok: true, config: loaded.config } : { ok: false, message: loaded.report.trim() };
+      },
+    },
+  );
+  const server = await serveControl(controlSocketPath(runDirectory.path), (request) => answer(daemon, request));
+  const close = async (): Promise<void> => {
+    await new Promise((resolve) => server.close(resolve));
+    freeNamespace();
+    runDirectory.close();
+  };
+  return { daemon, close };
+}
+
+function createHealth(listener: HealthListener): HealthDriver {
+  const modules = { probes: createCheckers(), clock: monotonicClock, timers: loopTimers, listener };
+  return createHealthDriver({ seed: randomInt(2 ** 31) }, { machine: healthMachine, ...modules });
+}
+
+async function answer(daemon: Daemon, request: unknown): Promise<ControlAnswer> {
+  const command = typeof request === "object" && request !== null && "command" in request ? request.command : undefined;
+  switch (command) {
+    case "status":
+      return { ok: true, status: await daemon.status() };
+    case "reload": {
+      const result = await daemon.reload();
+      return result.ok ? { ok: true, reloaded: true } : { ok: false, error: result.message };
+    }
+    default:
+      return { ok: false, error: `unknown command ${JSON.stringify(command)}; known: status, reload` };
+  }
+}

@@ -1,0 +1,98 @@
+import { compareIp, family, type Ip } from "../core/ip.ts";
+import type { Forwarding, KernelDestination, KernelService } from "../plan/types.ts";
+
+export interface IpvsInfo {
+  /** The kernel's IPVS version, for example 1.2.1. */
+  readonly version: string;
+  readonly connectionTableSize: number;
+}
+
+/** Words of ipvsadm(8) for the forwarding methods. */
+const FORWARD_WORDS: Readonly<Record<Forwarding, string>> = {
+  masq: "Masq",
+  tunnel: "Tunnel",
+  route: "Route",
+  local: "Local",
+  bypass: "Bypass",
+};
+
+/** Scheduler flags by bit as ipvsadm(8) names them; others print as flag-N. */
+const FLAG_WORDS: Readonly<Record<string, readonly string[]>> = {
+  sh: ["sh-fallback", "sh-port"],
+  mh: ["mh-fallback", "mh-port"],
+};
+
+const PREFIX_DEFAULT = { 4: 32, 6: 128 } as const;
+
+/** The kernel's table as `ipvsadm -Ln` prints it, services and servers in ipvsadm's order. */
+export function formatIpvsTable(info: IpvsInfo, services: readonly KernelService[]): string {
+  const lines = [
+    `IP Virtual Server version ${info.version} (size=${info.connectionTableSize})`,
+    "Prot LocalAddress:Port Scheduler Flags",
+    "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn",
+  ];
+  for (const service of [...services].sort(compareServices)) {
+    lines.push(serviceLine(service));
+    lines.push(...[...service.destinations].sort(compareEndpoints).map(destinationLine));
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function serviceLine(service: KernelService): string {
+  const { match } = service;
+  const name =
+    match.kind === "fwmark"
+      ? `FWM  ${match.mark}${match.family === 6 ? " IPv6" : ""}`
+      : `${match.protocol.padEnd(4)} ${endpoint(match.address, match.port)}`;
+  const words = [name, service.scheduler, ...flagWords(service)];
+  if (service.persistenceTimeoutSec > 0) {
+    words.push("persistent", String(service.persistenceTimeoutSec));
+    const addressFamily = match.kind === "fwmark" ? match.family : family(match.address);
+    if (service.persistencePrefix !== PREFIX_DEFAULT[addressFamily])
+      words.push("mask", maskText(addressFamily, service.persistencePrefix));
+  }
+  if (service.onePacket) words.push("ops");
+  return words.join(" ");
+}
+
+function flagWords(service: KernelService): string[] {
+  const names = [0, 1, 2]
+    .filter((bit) => (service.schedulerFlags & (1 << bit)) !== 0)
+    .map((bit) => FLAG_WORDS[service.scheduler]?.[bit] ?? `flag-${bit + 1}`);
+  return names.length === 0 ? [] : [`(${names.join(",")})`];
+}
+
+function maskText(addressFamily: 4 | 6, prefix: number): string {
+  if (addressFamily === 6) return String(prefix);
+  const mask = (0xffffffff << (32 - prefix)) >>> 0;
+  return [24, 16, 8, 0].map((shift) => (mask >>> shift) & 0xff).join(".");
+}
+
+function destinationLine(destination: KernelDestination): string {
+  const columns = [
+    endpoint(destination.address, destination.port).padEnd(28),
+    FORWARD_WORDS[destination.forwarding].padEnd(7),
+    String(destination.weight).padEnd(6),
+    String(destination.activeConnections).padEnd(10),
+    String(destination.inactiveConnections).padEnd(10),
+  ];
+  return `  -> ${columns.join(" ")}`;
+}
+
+function endpoint(address: Ip, port: number): string {
+  return family(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function compareServices(left: KernelService, right: KernelService): number {
+  if (left.match.kind === "fwmark" || right.match.kind === "fwmark") {
+    if (left.match.kind === right.match.kind && left.match.kind === "fwmark" && right.match.kind === "fwmark") {
+      return left.match.mark - right.match.mark;
+    }
+    return left.match.kind === "fwmark" ? 1 : -1;
+  }
+  return left.match.protocol.localeCompare(right.match.protocol) || compareEndpoints(left.match, right.match);
+}
+
+function compareEndpoints(left: { address: Ip; port: number }, right: { address: Ip; port: number }): number {
+  return compareIp(left.address, right.address) || left.port - right.port;
+}

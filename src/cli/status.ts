@@ -1,0 +1,40 @@
+import type { ControlAnswer, ControlRequest } from "../daemon/control.types.ts";
+import { askDaemon, controlSocketPath } from "../io/controlSocket.ts";
+import { EXIT, type ExitCode } from "./exitCodes.ts";
+import { errorText, type Output } from "./output.ts";
+import { formatStatus } from "./statusText.ts";
+
+/** `holdfast status`: what the running daemon holds, programs and why. */
+export async function runStatus(
+  options: { readonly runDirectory: string; readonly json: boolean },
+  output: Output,
+): Promise<ExitCode> {
+  const answer = await ask(options.runDirectory, { command: "status" }, output);
+  if (answer === undefined || !("status" in answer)) return EXIT.failed;
+  output.out(options.json ? `${JSON.stringify(answer.status, undefined, 2)}\n` : formatStatus(answer.status));
+  return EXIT.ok;
+}
+
+/** `holdfast reload`: as SIGHUP, but it waits and tells the outcome. */
+export async function runReload(options: { readonly runDirectory: string }, output: Output): Promise<ExitCode> {
+  const answer = await ask(options.runDirectory, { command: "reload" }, output);
+  if (answer === undefined) return EXIT.failed;
+  output.out("reloaded\n");
+  return EXIT.ok;
+}
+
+/** The daemon's positive answer; anything else is told and undefined. */
+async function ask(
+  runDirectory: string,
+  request: ControlRequest,
+  output: Output,
+): Promise<Extract<ControlAnswer, { ok: true }> | undefined> {
+  try {
+    const answer = (await askDaemon(controlSocketPath(runDirectory), request)) as ControlAnswer;
+    if (answer.ok) return answer;
+    output.err(`holdfast: ${answer.error}\n`);
+  } catch (error) {
+    output.err(errorText(error));
+  }
+  return undefined;
+}

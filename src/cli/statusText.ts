@@ -1,0 +1,79 @@
+import type { DaemonStatus, RecordedEvent, ServiceStatus } from "../daemon/control.types.ts";
+import type { InstanceStatus, VipStatus } from "../workers/vrrp/protocol.ts";
+
+const EVENTS_SHOWN = 10;
+
+/** `holdfast status` for people: who holds what, where connections go, and why. */
+export function formatStatus(status: DaemonStatus): string {
+  const lines = [
+    `holdfast ${status.version}, process ${status.processId}, since ${time(status.startedAtMs)}`,
+    `configuration ${status.configuration.file}, loaded ${time(status.configuration.loadedAtMs)}`,
+  ];
+  if (status.configuration.lastError !== undefined)
+    lines.push(`LAST RELOAD REFUSED: ${status.configuration.lastError}`);
+  lines.push("", "VRRP");
+  if (status.vrrp.instances.length === 0) lines.push("  no instances");
+  for (const instance of status.vrrp.instances) lines.push(...instanceLines(instance));
+  const discarded = Object.entries(status.vrrp.discarded).filter(([, count]) => count > 0);
+  if (discarded.length > 0)
+    lines.push(`  packets discarded: ${discarded.map(([reason, count]) => `${reason} ${count}`).join(", ")}`);
+  lines.push("", "Services");
+  if (status.services.length === 0) lines.push("  no virtual servers");
+  for (const service of status.services) lines.push(...serviceLines(service));
+  lines.push("", "Latest events", ...status.events.slice(-EVENTS_SHOWN).map(eventLine));
+  return `${lines.join("\n")}\n`;
+}
+
+function instanceLines(instance: InstanceStatus): string[] {
+  const why =
+    instance.last === undefined
+      ? "waiting for the first programming"
+      : `${instance.last.reason} at ${time(instance.last.atMs)}`;
+  const head = `  ${instance.name}  ${instance.state}  priority ${instance.priority}, VRID ${instance.virtualRouterId} on ${instance.interface}: ${why}`;
+  const master =
+    instance.master === undefined
+      ? []
+      : [`      master is ${instance.master.address} with priority ${instance.master.priority}`];
+  return [head, ...master, ...instance.addresses.map(vipLine)];
+}
+
+function vipLine(vip: VipStatus): string {
+  const held = vip.permanent ? "permanent, not ours to move" : vip.held ? "HELD" : "not held";
+  const programmed =
+    vip.prefixProgrammed !== undefined && vip.prefixProgrammed !== vip.prefixConfigured
+      ? ` (programmed as /${vip.prefixProgrammed})`
+      : "";
+  return `      ${vip.address}/${vip.prefixConfigured}${programmed} dev ${vip.device}${vip.label === undefined ? "" : ` label ${vip.label}`}: ${held}`;
+}
+
+function serviceLines(service: ServiceStatus): string[] {
+  const notes = [service.scheduler];
+  if (service.exclusive)
+    notes.push(service.holder === undefined ? "exclusive, NO HOLDER" : `exclusive, held by ${service.holder}`);
+  if (service.hunting) notes.push("hunting");
+  if (service.conflict) notes.push("CONFLICTING CLAIMS");
+  if (service.persistenceConfiguredSec !== service.persistenceProgrammedSec) {
+    notes.push(`persistence ${service.persistenceConfiguredSec} s not programmed on an exclusive service`);
+  } else if (service.persistenceProgrammedSec > 0) {
+    notes.push(`persistent ${service.persistenceProgrammedSec} s`);
+  }
+  if (!service.inSync) notes.push("NOT IN SYNC WITH THE KERNEL");
+  if (service.drifts > 0) notes.push(`drift repaired ${service.drifts} times`);
+  const width = Math.max(0, ...service.servers.map((server) => server.server.length));
+  const servers = service.servers.map((server) => {
+    const role =
+      server.role === undefined
+        ? ""
+        : ` [${server.role}${server.timeline === undefined ? "" : `, timeline ${server.timeline}`}]`;
+    return `      ${server.server.padEnd(width)}  weight ${String(server.weight).padEnd(5)} ${server.verdict.padEnd(7)} ${server.reason}${role}`;
+  });
+  return [`  ${service.service}  ${notes.join("; ")}`, ...servers];
+}
+
+function eventLine(event: RecordedEvent): string {
+  return `  ${time(event.atMs)}  ${event.message}`;
+}
+
+function time(ms: number): string {
+  return new Date(ms).toISOString().replace("T", " ").slice(0, 23);
+}

@@ -1,0 +1,36 @@
+import type { Logger } from "../core/interfaces.ts";
+import type { RecordedEvent } from "./control.types.ts";
+
+const EVENTS_KEPT = 256;
+
+/**
+ * Everything that happened, once: each event is logged and kept in a bounded ring for `status`, with one sequence, so
+ * that a reader sees what it missed.
+ */
+export class EventLog {
+  readonly #logger: Logger;
+  readonly #wallMs: () => number;
+  readonly #kept: RecordedEvent[] = [];
+  #sequence = 0;
+
+  constructor(modules: { readonly logger: Logger; readonly wallMs: () => number }) {
+    this.#logger = modules.logger;
+    this.#wallMs = modules.wallMs;
+  }
+
+  record(
+    level: "error" | "warn" | "info",
+    kind: string,
+    message: string,
+    fields: Readonly<Record<string, unknown>>,
+  ): void {
+    this.#sequence += 1;
+    this.#kept.push({ sequence: this.#sequence, atMs: this.#wallMs(), kind, message, fields });
+    if (this.#kept.length > EVENTS_KEPT) this.#kept.shift();
+    this.#logger[level]({ event: kind, ...fields }, message);
+  }
+
+  latest(): readonly RecordedEvent[] {
+    return [...this.#kept];
+  }
+}

@@ -1,0 +1,129 @@
+import type { VirtualServerConfig } from "../config/types.ts";
+import type { Clock, Timers } from "../core/interfaces.ts";
+import type {
+  HealthEffect,
+  HealthEvent,
+  HealthInput,
+  HealthMachine,
+  ProbeOutcome,
+  ProbeSpec,
+  ServiceHealth,
+} from "../health/types.ts";
+import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
+
+/** Runs probes; src/io/checkers implements it. */
+export interface ProbeRunner {
+  /** Exactly one outcome for each call, later. */
+  run(spec: ProbeSpec, done: (outcome: ProbeOutcome) => void): void;
+  close(): void;
+}
+
+export interface HealthListener {
+  onTableChanged(): void;
+  onFirstVerdicts(): void;
+  onEvent(event: HealthEvent): void;
+}
+
+/** What the daemon sees of the health half. */
+export interface HealthDriver {
+  /** @param existing weights of the kernel's table at start; empty at a reload */
+  configure(
+    virtualServers: readonly VirtualServerConfig[],
+    existing: ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>>,
+  ): void;
+  desired(): readonly DesiredService[];
+  view(): readonly ServiceHealth[];
+  stop(): void;
+}
+
+/** A driver whose machine's state nobody else names. */
+export function createHealthDriver<State>(
+  options: { readonly seed: number },
+  modules: MachineModules<State>,
+): HealthDriver {
+  return new MachineDriver(options, modules);
+}
+
+interface MachineModules<State> {
+  readonly machine: HealthMachine<State>;
+  readonly probes: ProbeRunner;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly listener: HealthListener;
+}
+
+/** Feeds the health machine: probes' outcomes and its one deadline in, effects out. It decides nothing. */
+class MachineDriver<State> implements HealthDriver {
+  readonly #machine: HealthMachine<State>;
+  readonly #probes: ProbeRunner;
+  readonly #clock: Clock;
+  readonly #timers: Timers;
+  readonly #listener: HealthListener;
+  #state: State;
+  #disarm: () => void = () => undefined;
+  #stopped = false;
+
+  constructor(options: { readonly seed: number }, modules: MachineModules<State>) {
+    this.#machine = modules.machine;
+    this.#probes = modules.probes;
+    this.#clock = modules.clock;
+    this.#timers = modules.timers;
+    this.#listener = modules.listener;
+    this.#state = modules.machine.initial(options.seed);
+  }
+
+  configure(
+    virtualServers: readonly VirtualServerConfig[],
+    existing: ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>>,
+  ): void {
+    this.#feed({ kind: "configure", virtualServers, existing });
+  }
+
+  desired(): readonly DesiredService[] {
+    return this.#machine.desired(this.#state);
+  }
+
+  view(): readonly ServiceHealth[] {
+    return this.#machine.view(this.#state, this.#clock.nowUs());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#disarm();
+    this.#probes.close();
+  }
+
+  #feed(input: HealthInput): void {
+    if (this.#stopped) return;
+    const { state, effects } = this.#machine.step(this.#state, input, this.#clock.nowUs());
+    this.#state = state;
+    this.#arm();
+    // Events first: the log tells why before the table's log tells what.
+    for (const effect of effects) if (effect.kind === "event") this.#listener.onEvent(effect.event);
+    for (const effect of effects) if (effect.kind !== "event") this.#perform(effect);
+  }
+
+  #perform(effect: Exclude<HealthEffect, { kind: "event" }>): void {
+    switch (effect.kind) {
+      case "startProbe": {
+        const startedAt = this.#clock.nowUs();
+        const { key } = effect.spec;
+        this.#probes.run(effect.spec, (outcome) => this.#feed({ kind: "probeDone", key, startedAt, outcome }));
+        return;
+      }
+      case "tableChanged":
+        this.#listener.onTableChanged();
+        return;
+      case "firstVerdicts":
+        this.#listener.onFirstVerdicts();
+        return;
+    }
+  }
+
+  #arm(): void {
+    this.#disarm();
+    const deadline = this.#machine.nextDeadline(this.#state);
+    this.#disarm =
+      deadline === undefined ? () => undefined : this.#timers.at(deadline, () => this.#feed({ kind: "deadline" }));
+  }
+}

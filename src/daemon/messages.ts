@@ -1,0 +1,72 @@
+import { assertNever } from "../core/errors.ts";
+import { toSeconds } from "../core/units.ts";
+import type { HealthEvent } from "../health/types.ts";
+import type { Transition, TransitionReason, VrrpAlarm } from "../vrrp/types.ts";
+import type { WorkerAlarm } from "../workers/vrrp/protocol.ts";
+
+/** One sentence for each reason of a transition; programs use the reason itself. */
+const REASON_WORDS: Readonly<Record<TransitionReason, string>> = {
+  started: "started, listens for a master",
+  startedAsOwner: "started as the owner of the addresses (priority 255)",
+  masterDown: "no master was heard within the master-down interval",
+  masterResigned: "the master resigned (priority 0)",
+  lowerPriorityHeard: "a master with lower priority was heard and we preempt",
+  higherPriorityHeard: "a master with higher priority was heard",
+  equalPriorityHigherAddress: "a master with equal priority and higher address was heard",
+  pausedTooLong: "this process was paused for longer than the master-down interval; it listens first",
+  interfaceMissing: "its interface does not exist",
+  interfaceDown: "its interface is down or has no carrier",
+  noPrimaryAddress: "its interface has no IPv4 address to send from",
+  addressesNotAdded: "the kernel refused the addresses",
+  advertsNotSent: "its adverts cannot be sent",
+  triedAgain: "it tries again after a fault of its own",
+  interfaceRecovered: "its interface is usable again",
+  stopped: "holdfast stops",
+};
+
+export function describeTransition(instance: string, transition: Transition): string {
+  const { evidence } = transition;
+  const facts = [`own priority ${evidence.ownPriority}`];
+  if (evidence.peer !== undefined) facts.push(`peer ${evidence.peer}`);
+  if (evidence.peerPriority !== undefined) facts.push(`its priority ${evidence.peerPriority}`);
+  if (evidence.detail !== undefined) facts.push(evidence.detail);
+  return `${instance}: ${transition.from} -> ${transition.to}: ${REASON_WORDS[transition.reason]} (${facts.join(", ")})`;
+}
+
+export function describeVrrpAlarm(instance: string, alarm: VrrpAlarm | WorkerAlarm): string {
+  switch (alarm.kind) {
+    case "addressListMismatch":
+      return `${instance}: ${alarm.peer} advertises other addresses (${alarm.addresses.join(", ") || "none"}); make both configurations list the same`;
+    case "advertIntervalMismatch":
+      return `${instance}: ${alarm.peer} advertises every ${toSeconds(alarm.advertInterval)} s, not as configured here; its adverts are discarded (RFC 3768 7.1)`;
+    case "secondOwner":
+      return `${instance}: ${alarm.peer} claims to be the owner (priority 255) as well`;
+    case "addressRemovedByOthers":
+      return `${instance}: somebody removed ${alarm.address} from ${alarm.device}; it is put back`;
+    case "addressOperationFailed":
+      return `${instance}: ${alarm.address} on ${alarm.device}: ${alarm.detail}`;
+    case "sendFailed":
+      return `${instance}: an advert could not be sent: ${alarm.detail}`;
+    case "netlinkOverrun":
+      return `${instance}: the kernel dropped notifications; interfaces and addresses were read again`;
+    default:
+      return assertNever(alarm);
+  }
+}
+
+export function describeHealthEvent(event: HealthEvent): string {
+  switch (event.kind) {
+    case "verdict":
+      return `${event.service}: ${event.server} ${event.from} -> ${event.to}: ${event.reason}`;
+    case "holder":
+      return `${event.service}: connections go to ${event.to ?? "nobody"} (before: ${event.from ?? "nobody"}): ${event.reason}`;
+    case "conflict":
+      return `${event.service}: ${event.claimants.join(" and ")} both claim the role: ${event.decision}`;
+    case "conflictEnded":
+      return `${event.service}: the conflict of claims has ended`;
+    case "hunt":
+      return `${event.service}: hunt for the role's holder ${event.phase}: ${event.reason}`;
+    default:
+      return assertNever(event);
+  }
+}

@@ -1,0 +1,180 @@
+import { HoldfastError } from "../core/errors.ts";
+import type { Clock, Timers } from "../core/interfaces.ts";
+import { after, type DurationUs } from "../core/units.ts";
+import { describeDifference } from "../plan/differences.ts";
+import { existingWeights, serviceId } from "../plan/keys.ts";
+import { type OperationError, type ReconcileReport, reconcile } from "../plan/reconcile.ts";
+import { RememberedTable } from "../plan/rememberedTable.ts";
+import type { DesiredService, DestinationId, IpvsTable, Operation, ServiceId } from "../plan/types.ts";
+import type { EventLog } from "./events.ts";
+
+/** What made us write: a change of ours, or what somebody else did to our rows. */
+export type ProgrammingCause = "start" | "change" | "reload" | "repair";
+
+/** Remembers over a restart which services this instance created. */
+export interface OwnedServicesStore {
+  readOwnedServices(): Set<ServiceId>;
+  writeOwnedServices(owned: ReadonlySet<ServiceId>): void;
+}
+
+const DIFFERENCES_LOGGED_MAX = 20;
+
+/**
+ * The only writer to the kernel's IPVS table. It makes the kernel's rows equal to the desired ones, after every change
+ * and, since IPVS tells nobody about changes, every `repairInterval` again: what differs then is drift, logged and repaired.
+ */
+export class TableOwner {
+  readonly #repairInterval: DurationUs;
+  readonly #open: () => IpvsTable;
+  readonly #store: OwnedServicesStore;
+  readonly #events: EventLog;
+  readonly #clock: Clock;
+  readonly #timers: Timers;
+  readonly #drifts = new Map<ServiceId, number>();
+  #table: RememberedTable | undefined;
+  #owned: ReadonlySet<ServiceId>;
+  #existing: ReadonlyMap<ServiceId, unknown> = new Map();
+  #inSync = false;
+  #lastProblem: string | undefined;
+  #disarm: () => void = () => undefined;
+
+  constructor(
+    options: { readonly repairInterval: DurationUs },
+    modules: {
+      /** Called when IPVS is first needed: a host that only moves addresses may have a kernel without it. */
+      readonly open: () => IpvsTable;
+      readonly store: OwnedServicesStore;
+      readonly events: EventLog;
+      readonly clock: Clock;
+      readonly timers: Timers;
+    },
+  ) {
+    this.#repairInterval = options.repairInterval;
+    this.#open = modules.open;
+    this.#store = modules.store;
+    this.#events = modules.events;
+    this.#clock = modules.clock;
+    this.#timers = modules.timers;
+    this.#owned = modules.store.readOwnedServices();
+  }
+
+  /**
+   * The weights of the table as an earlier life, keepalived or an administrator left it. Throws HoldfastError when
+   * `services` or an earlier life need IPVS and the kernel has none.
+   */
+  existingWeights(services: readonly unknown[]): ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>> {
+    const weights = existingWeights(this.#tableFor(services)?.dump() ?? []);
+    this.#existing = weights;
+    return weights;
+  }
+
+  hasExisting(desired: readonly DesiredService[]): boolean {
+    return desired.some((service) => this.#existing.has(serviceId(service)));
+  }
+
+  /** Makes the table what is wanted, now: the kernel has applied it when this returns. Trouble is logged and tried again by `watch`. */
+  program(desired: readonly DesiredService[], cause: ProgrammingCause): void {
+    const wanted = new Set(desired.map(serviceId));
+    try {
+      const table = this.#tableFor(desired);
+      if (table === undefined) return;
+      // A change of ours is written on top of what we know; what others did is looked for at a start and by the repair.
+      if (cause === "start" || cause === "repair") table.forget();
+      // Claimed before it is created: a crash in between must not leave a row that nobody knows as ours.
+      this.#claim(new Set([...this.#owned, ...wanted]));
+      const report = reconcile(table, desired, this.#owned);
+      this.#inSync = report.inSync;
+      this.#tell(report, cause);
+      if (report.inSync) this.#claim(wanted);
+    } catch (error) {
+      this.#inSync = false;
+      this.#problem(error instanceof HoldfastError ? error.message : String(error));
+      if (!(error instanceof HoldfastError)) throw error;
+    }
+  }
+
+  /** Compares and repairs every `repairInterval` until `clear`. */
+  watch(desired: () => readonly DesiredService[]): void {
+    this.#disarm = this.#timers.at(after(this.#clock.nowUs(), this.#repairInterval), () => {
+      this.program(desired(), "repair");
+      this.watch(desired);
+    });
+  }
+
+  /** Ends watching and removes our services, as keepalived does when it stops. Foreign rows stay. */
+  clear(): void {
+    this.#disarm();
+    this.program([], "change");
+  }
+
+  serviceState(service: ServiceId): { readonly drifts: number; readonly inSync: boolean } {
+    return { drifts: this.#drifts.get(service) ?? 0, inSync: this.#inSync };
+  }
+
+  /** Undefined where neither the configuration nor an earlier life needs IPVS. */
+  #tableFor(services: readonly unknown[]): RememberedTable | undefined {
+    if (this.#table === undefined && (services.length > 0 || this.#owned.size > 0))
+      this.#table = new RememberedTable(this.#open());
+    return this.#table;
+  }
+
+  #claim(owned: ReadonlySet<ServiceId>): void {
+    if (owned.size === this.#owned.size && [...owned].every((id) => this.#owned.has(id))) return;
+    this.#store.writeOwnedServices(owned);
+    this.#owned = owned;
+  }
+
+  #tell(report: ReconcileReport, cause: ProgrammingCause): void {
+    if (report.differences.length > 0) {
+      const drift = cause === "repair" && this.#lastProblem === undefined;
+      if (drift) this.#countDrift(report);
+      const found = report.differences.slice(0, DIFFERENCES_LOGGED_MAX).map(describeDifference);
+      this.#events.record(
+        drift ? "warn" : "info",
+        drift ? "drift" : "programmed",
+        drift
+          ? `somebody changed the kernel's table; repaired: ${found.join("; ")}`
+          : `kernel table written (${cause}): ${summary(report.done)}`,
+        { cause, differences: report.differences.length, found, operations: report.done.length, rounds: report.rounds },
+      );
+    }
+    const refused = report.errors.map(describeError);
+    if (report.inSync) this.#solved();
+    else
+      this.#problem(
+        refused.length > 0
+          ? refused.slice(0, DIFFERENCES_LOGGED_MAX).join("; ")
+          : "the kernel's table keeps changing under our writes",
+      );
+  }
+
+  /** Logged when it changes, not at every attempt. */
+  #problem(message: string): void {
+    if (message === this.#lastProblem) return;
+    this.#lastProblem = message;
+    this.#events.record("error", "notInSync", `the kernel's table is not as it should be: ${message}`, {});
+  }
+
+  #solved(): void {
+    if (this.#lastProblem === undefined) return;
+    this.#lastProblem = undefined;
+    this.#events.record("info", "inSyncAgain", "the kernel's table is as it should be again", {});
+  }
+
+  #countDrift(report: ReconcileReport): void {
+    for (const id of new Set(report.differences.map((difference) => serviceId(difference.service)))) {
+      this.#drifts.set(id, (this.#drifts.get(id) ?? 0) + 1);
+    }
+  }
+}
+
+function describeError(error: OperationError): string {
+  return `${error.operation.kind} ${serviceId(error.operation.service)}: ${error.message} (errno ${error.errno})`;
+}
+
+/** Counts of each kind: what was found is in the event's fields. */
+function summary(operations: readonly Operation[]): string {
+  const counts = new Map<string, number>();
+  for (const { kind } of operations) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return [...counts].map(([kind, count]) => `${kind} ${count}`).join(", ") || "nothing";
+}

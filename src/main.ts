@@ -1,0 +1,118 @@
+#!/usr/bin/env -S node --max-semi-space-size=2 --max-old-space-size=96
+import { Command, Option } from "commander";
+import { EXIT } from "./cli/exitCodes.ts";
+import { errorText, type Output } from "./cli/output.ts";
+import { readVersion } from "./io/version.ts";
+
+/** The composition root: options in, a command's exit code out. The only place that ends the process. */
+
+const RUN_DIRECTORY_DEFAULT = "/run/holdfast";
+
+const output: Output = {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+};
+
+const fileOption = new Option(
+  "-f, --file <file>",
+  "configuration (default: /etc/holdfast/holdfast.conf, else /etc/keepalived/keepalived.conf)",
+);
+const runDirectoryOption = new Option(
+  "--run-dir <directory>",
+  "lock, control socket and memory of this instance",
+).default(RUN_DIRECTORY_DEFAULT);
+
+function buildProgram(finish: (code: number) => void): Command {
+  const program = new Command("holdfast")
+    .description("Keeps virtual IP addresses (VRRP) and IPVS services where they belong.")
+    .version(readVersion())
+    .exitOverride((error) => {
+      finish(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
+      throw error; // commander ends the process by itself when this returns.
+    });
+
+  // Each command loads its own code: `status` should not pay for the daemon's libraries, nor the VRRP worker wait for them.
+  program
+    .command("run")
+    .description("run in the foreground until SIGTERM or SIGINT; SIGHUP reloads")
+    .addOption(fileOption)
+    .addOption(runDirectoryOption)
+    .addOption(
+      new Option("--log-format <format>", "json for programs, pretty for people")
+        .choices(["json", "pretty"])
+        .default("json"),
+    )
+    .addOption(
+      new Option("--log-level <level>", "least level shown")
+        .choices(["error", "warn", "info", "debug"])
+        .default("info"),
+    )
+    .addOption(
+      new Option("--realtime-priority <priority>", "SCHED_RR priority of the VRRP thread, 0 = none")
+        .argParser(Number)
+        .default(50),
+    )
+    .action(async (options) => finish(await (await import("./cli/run.ts")).runDaemon(options, output)));
+
+  program
+    .command("check")
+    .description("check a configuration without touching the host; exit status 0 valid, 1 invalid")
+    .addOption(fileOption)
+    .option("--json", "print the findings as JSON", false)
+    .action(async (options) => finish(await check(options)));
+
+  program
+    .command("status")
+    .description("states, addresses, services, weights, roles, and why")
+    .addOption(runDirectoryOption)
+    .option("--json", "print the whole status as JSON", false)
+    .action(async (options) =>
+      finish(
+        await (await import("./cli/status.ts")).runStatus({ runDirectory: options.runDir, json: options.json }, output),
+      ),
+    );
+
+  program
+    .command("reload")
+    .description("read the configuration again, as SIGHUP does, and tell whether it was taken")
+    .addOption(runDirectoryOption)
+    .action(async (options) =>
+      finish(await (await import("./cli/status.ts")).runReload({ runDirectory: options.runDir }, output)),
+    );
+
+  program
+    .command("ipvs")
+    .description("the kernel's IPVS table, as ipvsadm -Ln prints it")
+    .action(async () => finish((await import("./cli/ipvs.ts")).runIpvs(output)));
+
+  return program;
+}
+
+/** A file may be checked on another host than its own, so what this host has is not compared. */
+async function check(options: { readonly file?: string; readonly json: boolean }): Promise<number> {
+  const [{ runCheck }, { readConfigFile }, { configurationFile }] = await Promise.all([
+    import("./cli/check.ts"),
+    import("./io/configFile.ts"),
+    import("./cli/loadConfiguration.ts"),
+  ]);
+  return runCheck(
+    { file: configurationFile(options.file), json: options.json },
+    { read: readConfigFile, write: output.out },
+  );
+}
+
+/** Ends the process once standard output and error have taken everything: pipes are asynchronous. */
+function finish(code: number): void {
+  process.exitCode = code;
+  process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));
+}
+
+try {
+  await buildProgram(finish).parseAsync();
+} catch (error) {
+  // commander has printed its own errors and called finish; ours arrive here.
+  if (process.exitCode === undefined) {
+    output.err(errorText(error));
+    finish(EXIT.failed);
+  }
+}

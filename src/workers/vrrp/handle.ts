@@ -1,0 +1,215 @@
+import { Worker } from "node:worker_threads";
+import type { VrrpInstanceConfig } from "../../config/types.ts";
+import { HoldfastError } from "../../core/errors.ts";
+import type { Logger } from "../../core/interfaces.ts";
+import { monotonicClock } from "../../io/clock.ts";
+import type { VrrpHandle, VrrpListener } from "./handle.types.ts";
+import type { FromWorker, ToWorker, VrrpStatus, WorkerStart } from "./protocol.ts";
+
+export interface VrrpWorkerOptions {
+  /** SCHED_RR priority of the worker's thread, or undefined. */
+  readonly realtimePriority: number | undefined;
+}
+
+export interface VrrpWorkerModules {
+  readonly logger: Logger;
+  readonly listener: VrrpListener;
+}
+
+export type VrrpWorkerErrorCode = "vrrpWorkerDied" | "vrrpWorkerNotRunning";
+
+/** Many times what the thread uses, and a bound to what a fault in it can take from the daemon. */
+const HEAP_MB_MAX = 32;
+/** A small young generation: its collections are the longest pauses that the thread has (docs/decisions.md). */
+const YOUNG_MB_MAX = 2;
+/** A worker that dies at once is started again after longer and longer pauses. */
+const RESTART_MS_MIN = 50;
+const RESTART_MS_MAX = 10_000;
+/** One that lived this long begins with the shortest pause again. */
+const HEALTHY_AFTER_MS = 60_000;
+
+type Message<Union> = Union extends { readonly postedUs: unknown } ? Omit<Union, "postedUs"> : never;
+
+interface Pending<Value> {
+  readonly resolve: (value: Value) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * The main thread's side of the VRRP worker. A worker that dies (exception, exhausted heap) is replaced by a new one,
+ * which sweeps the addresses of the dead one, resigns in its name and takes part in the election again.
+ */
+export class VrrpWorkerHandle implements VrrpHandle {
+  readonly #options: VrrpWorkerOptions;
+  readonly #modules: VrrpWorkerModules;
+  #worker: Worker | undefined;
+  /** Settles when the worker that is being started is ready, or has failed. */
+  #starting: Promise<void> = Promise.resolve();
+  #instances: readonly VrrpInstanceConfig[] = [];
+  #released = false;
+  #stopping = false;
+  readonly #masters = new Set<string>();
+  #nextStatusId = 1;
+  readonly #statuses = new Map<number, Pending<VrrpStatus>>();
+  #configures: Pending<void>[] = [];
+  #restartMs = RESTART_MS_MIN;
+
+  constructor(options: VrrpWorkerOptions, modules: VrrpWorkerModules) {
+    this.#options = options;
+    this.#modules = modules;
+  }
+
+  start(instances: readonly VrrpInstanceConfig[]): Promise<void> {
+    this.#instances = instances;
+    this.#starting = this.#spawn([]);
+    return this.#starting;
+  }
+
+  releaseElection(): void {
+    this.#released = true;
+    if (this.#worker !== undefined) this.#post({ kind: "releaseElection" });
+  }
+
+  /** Rejects with a HoldfastError when the worker dies over it; the next worker goes on with what ran before. */
+  async configure(instances: readonly VrrpInstanceConfig[]): Promise<void> {
+    await this.#starting;
+    await new Promise<void>((resolve, reject) => {
+      this.#configures.push({ resolve, reject });
+      this.#post({ kind: "configure", instances });
+    });
+    this.#instances = instances;
+  }
+
+  async status(): Promise<VrrpStatus> {
+    await this.#starting;
+    const id = this.#nextStatusId++;
+    return await new Promise<VrrpStatus>((resolve, reject) => {
+      this.#statuses.set(id, { resolve, reject });
+      this.#post({ kind: "status", id });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    // A worker that died a moment ago has left addresses: the next one sweeps them, and is stopped then.
+    await this.#starting.catch(() => undefined);
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+    this.#post({ kind: "stop" });
+    await exited;
+  }
+
+  /** Starts a worker; resolves when it is ready, rejects when it fails before. */
+  #spawn(resign: readonly string[]): Promise<void> {
+    const startedAtMs = Date.now();
+    const workerData: WorkerStart = {
+      instances: this.#instances,
+      realtimePriority: this.#options.realtimePriority,
+      resign,
+    };
+    const worker = new Worker(new URL("./worker.js", import.meta.url), {
+      name: "holdfast-vrrp",
+      workerData,
+      resourceLimits: {
+        maxOldGenerationSizeMb: HEAP_MB_MAX,
+        maxYoungGenerationSizeMb: YOUNG_MB_MAX,
+      },
+    });
+    this.#worker = worker;
+    let cause = "it ended without a reason";
+    return new Promise<void>((resolve, reject) => {
+      let ready = false;
+      worker.on("message", (message: FromWorker) => {
+        if (message.kind === "ready") {
+          ready = true;
+          if (this.#released) this.#post({ kind: "releaseElection" });
+          resolve();
+        } else if (message.kind === "startFailed") {
+          reject(new HoldfastError(message.code, message.message, message.remedy));
+        } else {
+          this.#onMessage(message);
+        }
+      });
+      worker.on("error", (error) => {
+        cause = error instanceof Error ? error.message : String(error);
+      });
+      worker.on("exit", () => {
+        this.#worker = undefined;
+        const died = new HoldfastError<VrrpWorkerErrorCode>("vrrpWorkerDied", `the VRRP worker died: ${cause}`);
+        this.#rejectPending(died);
+        reject(died);
+        if (!ready || this.#stopping) return;
+        if (Date.now() - startedAtMs > HEALTHY_AFTER_MS) this.#restartMs = RESTART_MS_MIN;
+        this.#modules.logger.error({ cause }, "the VRRP worker died and is started again");
+        this.#starting = this.#restart(cause);
+        // Awaited by whoever asks next; here only kept from being unhandled.
+        this.#starting.catch(() => undefined);
+      });
+    });
+  }
+
+  /** Tries until a worker is ready: without one, nobody releases or holds the addresses. */
+  async #restart(cause: string): Promise<void> {
+    const resign = [...this.#masters];
+    this.#masters.clear();
+    for (;;) {
+      const pauseMs = this.#restartMs;
+      this.#restartMs = Math.min(RESTART_MS_MAX, this.#restartMs * 2);
+      try {
+        await this.#spawn(resign);
+        this.#modules.listener.onRestart(cause);
+        return;
+      } catch (error) {
+        this.#modules.logger.error({ error: String(error) }, "the VRRP worker cannot be started again");
+        if (this.#stopping) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+
+  #onMessage(message: Exclude<FromWorker, { kind: "ready" | "startFailed" }>): void {
+    const { listener, logger } = this.#modules;
+    switch (message.kind) {
+      case "transition":
+        if (message.transition.to === "MASTER") this.#masters.add(message.instance);
+        else this.#masters.delete(message.instance);
+        listener.onTransition(message.instance, message.transition);
+        return;
+      case "alarm":
+        listener.onAlarm(message.instance, message.alarm);
+        return;
+      case "configured":
+        this.#configures.shift()?.resolve();
+        return;
+      case "status":
+        this.#statuses.get(message.id)?.resolve(message.status);
+        this.#statuses.delete(message.id);
+        return;
+      case "log":
+        logger[message.level](message.fields, message.message);
+        return;
+      case "stopped":
+        // The worker ends now; `stop` waits for that.
+        return;
+    }
+  }
+
+  #rejectPending(error: Error): void {
+    for (const { reject } of this.#configures) reject(error);
+    this.#configures = [];
+    for (const { reject } of this.#statuses.values()) reject(error);
+    this.#statuses.clear();
+  }
+
+  #post(message: Message<ToWorker>): void {
+    const worker = this.#worker;
+    if (worker === undefined) {
+      this.#rejectPending(
+        new HoldfastError<VrrpWorkerErrorCode>("vrrpWorkerNotRunning", "the VRRP worker does not run"),
+      );
+      return;
+    }
+    worker.postMessage({ ...message, postedUs: monotonicClock.nowUs() });
+  }
+}

@@ -1,0 +1,45 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { assertNever, HoldfastError } from "../../core/errors.ts";
+import { VrrpDriver } from "./driver.ts";
+import type { Report } from "./instance.ts";
+import { openHost } from "./openHost.ts";
+import type { FromWorker, ToWorker, WorkerStart } from "./protocol.ts";
+
+/** Entry of the VRRP thread. Everything it loads is listed above: nothing that could keep the event loop from an advert. */
+const port = parentPort;
+if (port === null) throw new Error("the VRRP worker is started by handle.ts");
+
+const host = openHost();
+const report = (message: Report): void => {
+  port.postMessage({ ...message, postedUs: host.clock.nowUs() } satisfies FromWorker);
+};
+const driver = new VrrpDriver({ host, wallMs: () => Date.now(), report });
+
+port.on("message", (message: ToWorker) => {
+  switch (message.kind) {
+    case "releaseElection":
+      return driver.releaseElection();
+    case "configure":
+      driver.configure(message.instances);
+      return report({ kind: "configured" });
+    case "status":
+      return report({ kind: "status", id: message.id, status: driver.status() });
+    case "stop":
+      driver.stop();
+      report({ kind: "stopped" });
+      return port.close();
+    default:
+      return assertNever(message);
+  }
+});
+
+try {
+  const { instances, realtimePriority, resign } = workerData as WorkerStart;
+  driver.start(instances, realtimePriority, resign);
+  report({ kind: "ready" });
+} catch (error) {
+  if (!(error instanceof HoldfastError)) throw error;
+  report({ kind: "startFailed", code: error.code, message: error.message, remedy: error.remedy });
+  driver.stop();
+  port.close();
+}
