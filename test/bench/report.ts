@@ -1,0 +1,34 @@
+/** Figures of the benchmarks: printed with their goal, never asserted; machines are shared and noisy. */
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2;
+}
+
+export const worst = (values: readonly number[]): number => Math.max(...values);
+
+export interface Figure {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  /** At most this; undefined where a figure is only for comparison. */
+  readonly goalAtMost?: number;
+}
+
+/** One line a figure, aligned, with `met` or `MISSED` where there is a goal. */
+export function printFigures(title: string, figures: readonly Figure[]): void {
+  const width = Math.max(...figures.map(({ what }) => what.length));
+  const lines = figures.map(({ what, value, unit, goalAtMost }) => {
+    const goal =
+      goalAtMost === undefined ? "" : `   goal <= ${goalAtMost} ${unit}: ${value <= goalAtMost ? "met" : "MISSED"}`;
+    return `  ${what.padEnd(width)}  ${value.toFixed(1).padStart(9)} ${unit}${goal}`;
+  });
+  process.stdout.write(`\n[figures] ${title}\n${lines.join("\n")}\n`);
+}
+
+/** Few rounds in every run of the tests, all of them for the proof. */
+export function rounds(few: number, all: number): number {
+  return process.env.HOLDFAST_SOAK === "1" ? all : few;
+}

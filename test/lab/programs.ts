@@ -1,0 +1,54 @@
+/** Starting the lab's small programs (test/lab/programs) in a namespace and reading their JSON lines. */
+import { join } from "node:path";
+import type { Namespace } from "./netns.ts";
+import type { RunningProcess } from "./processes.ts";
+import type { BareProbeLine } from "./programs/bareProbe.ts";
+import type { InsertLine } from "./programs/inserts.ts";
+import type { RestLine } from "./programs/restWatch.ts";
+import type { SessionLine } from "./programs/sessions.ts";
+import type { TableFigures, TableLine } from "./programs/tableWatch.ts";
+import { projectRoot } from "./root.ts";
+
+export interface ProgramLines {
+  readonly bareProbe: BareProbeLine;
+  readonly inserts: InsertLine;
+  readonly restWatch: RestLine;
+  readonly sessions: SessionLine;
+  readonly tableWatch: TableFigures | TableLine;
+}
+
+export type ProgramName = keyof ProgramLines;
+
+/** A running program and what it has told so far. */
+export class Program<Name extends ProgramName> {
+  readonly process: RunningProcess;
+
+  constructor(running: RunningProcess) {
+    this.process = running;
+  }
+
+  /** Every complete line so far. */
+  lines(): ProgramLines[Name][] {
+    return this.process.stdout
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as ProgramLines[Name]);
+  }
+
+  /** Ends it and returns all of its lines. */
+  async stop(): Promise<ProgramLines[Name][]> {
+    await this.process.stop();
+    return this.lines();
+  }
+}
+
+/** Starts `test/lab/programs/NAME` (as compiled) in a namespace. */
+export async function startProgram<Name extends ProgramName>(
+  namespace: Namespace,
+  name: Name,
+  args: readonly (string | number)[],
+): Promise<Program<Name>> {
+  const file = join(projectRoot, "dist-test/test/lab/programs", `${name}.js`);
+  const options = { name: `${name} in ${namespace.name}` };
+  return new Program<Name>(await namespace.start(process.execPath, [file, ...args.map(String)], options));
+}

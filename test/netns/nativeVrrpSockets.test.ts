@@ -1,0 +1,177 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { ip } from "../../src/core/ip.ts";
+import { loadAddon } from "../../src/io/addon.ts";
+import type { NativeSocket } from "../../src/io/addon.types.ts";
+import { LINUX } from "../../src/io/linux.ts";
+import { packetAddress } from "../../src/io/sockaddr.ts";
+import { ArpSender, type VrrpDatagram, VrrpReceiver, VrrpSender } from "../../src/io/vrrpSockets.ts";
+import { decodeArp, encodeGratuitousArp } from "../../src/wire/arp.ts";
+import { decodeAdvertPacket, encodeAdvert } from "../../src/wire/vrrp.ts";
+import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
+import { requires } from "../lab/requires.ts";
+import { waitFor } from "../lab/wait.ts";
+import { inNamespace } from "./native/inNamespace.ts";
+import { linkIndex } from "./native/linkIndex.ts";
+
+const SOURCE = ip("192.0.2.1");
+const SECOND_SOURCE = ip("192.0.2.3");
+const OTHER_GROUP = ip("224.0.0.5");
+
+requires("netns")("VRRP sockets", () => {
+  const addon = loadAddon();
+  const opened: { close(): void }[] = [];
+  let network: Network;
+  let a: NetworkHost;
+  let b: NetworkHost;
+
+  beforeAll(async () => {
+    network = await createNetwork({
+      prefix: "nativevrrp",
+      hosts: [
+        { name: "a", addresses: [`${SOURCE}/24`, `${SECOND_SOURCE}/24`] },
+        { name: "b", addresses: ["192.0.2.2/24"] },
+      ],
+    });
+    a = network.host("a");
+    b = network.host("b");
+    await b.ip("link", "add", "mac0", "link", "eth0", "type", "macvlan", "mode", "bridge");
+    await b.ip("link", "set", "mac0", "up");
+  });
+  afterAll(() => network?.remove());
+  afterEach(() => {
+    for (const each of opened.splice(0)) each.close();
+  });
+
+  const keep = <Opened extends { close(): void }>(each: Opened): Opened => {
+    opened.push(each);
+    return each;
+  };
+  const receiver = async (host: NetworkHost, options: { device?: string; group?: typeof OTHER_GROUP } = {}) => {
+    const { device = "eth0", ...group } = options;
+    const heard: VrrpDatagram[] = [];
+    const index = await linkIndex(host, device);
+    const socket = inNamespace(
+      addon,
+      host.path,
+      () =>
+        new VrrpReceiver(
+          {
+            link: { name: device, index },
+            ...group,
+            onDatagrams: (datagrams) => heard.push(...datagrams),
+            onError: (error) => expect.unreachable(error.message),
+          },
+          { addon },
+        ),
+    );
+    return { heard, socket: keep(socket) };
+  };
+  const sender = async (host: NetworkHost, options: { group?: typeof OTHER_GROUP; timeToLive?: number } = {}) => {
+    const link = { name: "eth0", index: await linkIndex(host) };
+    return keep(inNamespace(addon, host.path, () => new VrrpSender({ link, ...options }, { addon })));
+  };
+  const advert = (priority: number): Uint8Array =>
+    encodeAdvert({ virtualRouterId: 51, priority, advertIntervalSec: 1, addresses: [ip("192.0.2.100")] });
+
+  test("an advert arrives whole, with its header, and not at its sender", async () => {
+    const atA = await receiver(a);
+    const atB = await receiver(b);
+    (await sender(a)).send(SOURCE, advert(100));
+    await waitFor(() => atB.heard.length > 0, { what: "the advert at b" });
+    expect(atB.heard.length).toBe(1);
+    const [datagram] = atB.heard;
+    expect(datagram).toMatchObject({ timeToLive: 255, destination: "224.0.0.18", truncated: false });
+    const decoded = decodeAdvertPacket(datagram?.bytes ?? Buffer.alloc(0));
+    expect(decoded).toMatchObject({
+      ok: true,
+      value: { header: { source: SOURCE, timeToLive: 255 }, advert: { virtualRouterId: 51, priority: 100 } },
+    });
+    // Type of service: RFC 3768 leaves it open; internetwork control, as every router sends it.
+    expect(datagram?.bytes[1]).toBe(0xc0);
+    atA.socket.drain();
+    expect(atA.heard).toEqual([]);
+  });
+
+  test("the source address follows each send; one that is not ours is refused", async () => {
+    const atB = await receiver(b);
+    const sending = await sender(a);
+    sending.send(SOURCE, advert(1));
+    sending.send(SECOND_SOURCE, advert(2));
+    expect(() => sending.send(ip("192.0.2.77"), advert(3))).toThrow("EADDRNOTAVAIL");
+    sending.send(SOURCE, advert(4));
+    await waitFor(() => atB.heard.length === 3, { what: "three adverts" });
+    const sources = atB.heard
+      .map(({ bytes }) => decodeAdvertPacket(bytes))
+      .map((each) => each.ok && each.value.header.source);
+    expect(sources).toEqual([SOURCE, SECOND_SOURCE, SOURCE]);
+  });
+
+  test("drain delivers at once what waits", async () => {
+    const atB = await receiver(b);
+    const sending = await sender(a);
+    for (let priority = 0; priority < 100; priority++) sending.send(SOURCE, advert(priority));
+    // No turn of the loop: veth hands over within the send, or shortly after it on another processor.
+    const deadlineUs = addon.monotonicUs() + 1_000_000;
+    while (atB.heard.length < 100 && addon.monotonicUs() < deadlineUs) atB.socket.drain();
+    expect(atB.heard.length).toBe(100);
+  });
+
+  test("a receiver takes its own interface and its own group only", async () => {
+    const onEthernet = await receiver(b);
+    const onMacvlan = await receiver(b, { device: "mac0" });
+    const otherGroup = await receiver(b, { group: OTHER_GROUP });
+    (await sender(a, { group: OTHER_GROUP, timeToLive: 64 })).send(SOURCE, advert(5));
+    // By unicast, which no membership selects: the socket is bound to its device.
+    (await sender(a, { group: ip("192.0.2.2") })).send(SOURCE, advert(7));
+    (await sender(a)).send(SOURCE, advert(6));
+    await waitFor(() => otherGroup.heard.length > 0 && onEthernet.heard.length > 1 && onMacvlan.heard.length > 0, {
+      what: "an advert at each receiver",
+    });
+    const seen = ({ heard }: { heard: readonly VrrpDatagram[] }) =>
+      heard.map(({ destination, timeToLive }) => `${destination} ${timeToLive}`);
+    expect(seen(otherGroup)).toEqual(["224.0.0.5 64", "192.0.2.2 64"]);
+    expect(seen(onEthernet)).toEqual(["192.0.2.2 64", "224.0.0.18 255"]);
+    expect(seen(onMacvlan)).toEqual(["224.0.0.18 255"]);
+  });
+
+  test("a datagram longer than any advert is cut and says so", async () => {
+    const atB = await receiver(b);
+    (await sender(a)).send(SOURCE, new Uint8Array(4_000));
+    await waitFor(() => atB.heard.length > 0, { what: "the long datagram" });
+    expect(atB.heard[0]).toMatchObject({ truncated: true });
+  });
+
+  test("an interface that is not there", () => {
+    const link = { name: "none0", index: 4_000 };
+    const options = { link, onDatagrams: () => {}, onError: () => {} };
+    expect(() => new VrrpReceiver(options, { addon })).toThrow("ENODEV");
+    expect(() => new VrrpSender({ link }, { addon })).toThrow("ENODEV");
+    expect(() => new ArpSender({ link }, { addon })).toThrow("ENODEV");
+  });
+
+  test("a gratuitous ARP is on the wire as it was encoded", async () => {
+    const index = await linkIndex(b);
+    const listener: NativeSocket = inNamespace(addon, b.path, () =>
+      // The protocol of a packet socket is in network order.
+      addon.openSocket(LINUX.AF_PACKET, LINUX.SOCK_RAW, ((LINUX.ETH_P_ARP & 0xff) << 8) | (LINUX.ETH_P_ARP >> 8)),
+    );
+    keep(listener);
+    listener.bind(
+      packetAddress({ interfaceIndex: index, protocol: LINUX.ETH_P_ARP, hardwareAddress: new Uint8Array() }),
+    );
+    const hardware = Buffer.from((await a.hardwareAddress()).replaceAll(":", ""), "hex");
+    const link = { name: "eth0", index: await linkIndex(a) };
+    const sending = keep(inNamespace(addon, a.path, () => new ArpSender({ link }, { addon })));
+    const frame = encodeGratuitousArp(ip("192.0.2.100"), hardware);
+    sending.send(frame);
+    const received = await waitFor(
+      () =>
+        listener
+          .receive(16, 2048)
+          .map(({ data }) => ({ data, decoded: decodeArp(data) }))
+          .find(({ decoded }) => decoded.ok && decoded.value.senderIp === "192.0.2.100"),
+      { what: "the announcement at b" },
+    );
+    expect(Buffer.compare(received.data.subarray(0, frame.length), frame)).toBe(0);
+  });
+});

@@ -1,0 +1,147 @@
+import { destinationId, serviceId } from "../../src/plan/keys.ts";
+import type {
+  DestinationId,
+  IpvsTable,
+  KernelDestination,
+  KernelService,
+  Operation,
+  OperationOutcome,
+  ServiceId,
+  ServiceKey,
+  Statistics,
+} from "../../src/plan/types.ts";
+
+/** What may go wrong with one operation. */
+export type Fault =
+  /** Answered with an errno, not applied. */
+  | { readonly kind: "refuse"; readonly errno: number }
+  /** Applied, but this answer and all later ones of the batch are lost (ENOBUFS). */
+  | { readonly kind: "loseAnswers" }
+  /** This operation and all later ones of the batch are never seen by the kernel; nothing is answered for them. */
+  | { readonly kind: "cutBatch" };
+
+const ENOENT = 2;
+const ESRCH = 3;
+const EEXIST = 17;
+type RowOperation = Extract<Operation, { readonly destination: unknown }>;
+const NO_TRAFFIC: Statistics = { connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n };
+
+/** A kernel's IPVS table: same errno as ip_vs_ctl.c, one operation after the other, hooks around each. */
+export class FakeKernel implements IpvsTable {
+  /** Asked before each operation of a batch: here an administrator's hand changes the table, or a fault is drawn. */
+  beforeOperation: (operation: Operation) => Fault | undefined = () => undefined;
+  /** Called after every single change, whoever made it: invariants are checked here. */
+  afterChange: (cause: Operation | "administrator") => void = () => undefined;
+  /** Called at each read, with the service where only its rows are read. */
+  beforeRead: (service?: ServiceKey) => void = () => undefined;
+  readonly applied: Operation[] = [];
+  reads = 0;
+  private readonly services = new Map<ServiceId, KernelService>();
+
+  dump(): KernelService[] {
+    this.reads += 1;
+    this.beforeRead();
+    return structuredClone([...this.services.values()]);
+  }
+
+  dumpDestinations(service: ServiceKey): KernelDestination[] | undefined {
+    this.reads += 1;
+    this.beforeRead(service);
+    return structuredClone(this.services.get(serviceId(service))?.destinations as KernelDestination[] | undefined);
+  }
+
+  apply(operations: readonly Operation[]): { complete: boolean; outcomes: readonly OperationOutcome[] } {
+    const outcomes: OperationOutcome[] = [];
+    let answering = true;
+    for (const operation of operations) {
+      const fault = this.beforeOperation(operation);
+      if (fault?.kind === "cutBatch") return { complete: false, outcomes };
+      if (fault?.kind === "loseAnswers") answering = false;
+      const errno = fault?.kind === "refuse" ? fault.errno : this.perform(operation);
+      if (errno === 0) {
+        this.applied.push(operation);
+        this.afterChange(operation);
+      }
+      if (!answering) continue;
+      if (errno === 0) outcomes.push({ operation, ok: true });
+      else outcomes.push({ operation, ok: false, errno, message: `errno ${errno}` });
+    }
+    return { complete: answering, outcomes };
+  }
+
+  /** What ipvsadm in somebody's hands does; an error is theirs. */
+  administrator(operation: Operation): void {
+    if (this.perform(operation) === 0) this.afterChange("administrator");
+  }
+
+  /** ipvsadm -C */
+  clear(): void {
+    this.services.clear();
+    this.afterChange("administrator");
+  }
+
+  /** Puts a service there as somebody else left it. */
+  put(service: KernelService): void {
+    if (service.match.kind !== "address") throw new Error("the fake holds services by address");
+    this.services.set(serviceId(service.match), structuredClone(service));
+  }
+
+  weights(id: ServiceId): Map<DestinationId, number> {
+    const rows = this.services.get(id)?.destinations ?? [];
+    return new Map(rows.map((row) => [destinationId(row), row.weight]));
+  }
+
+  has(id: ServiceId): boolean {
+    return this.services.has(id);
+  }
+
+  private perform(operation: Operation): number {
+    const id = serviceId(operation.service);
+    const service = this.services.get(id);
+    if (operation.kind === "addService") {
+      if (service !== undefined) return EEXIST;
+      const match = { kind: "address" as const, ...operation.service };
+      this.services.set(id, { match, ...operation.attributes, statistics: NO_TRAFFIC, destinations: [] });
+      return 0;
+    }
+    if (service === undefined) return ESRCH;
+    if ("destination" in operation) return this.performOnRow(operation, service);
+    if (operation.kind === "deleteService") this.services.delete(id);
+    else this.services.set(id, { ...service, ...operation.attributes });
+    return 0;
+  }
+
+  private performOnRow(operation: RowOperation, service: KernelService): number {
+    const id = destinationId(operation.destination);
+    const index = service.destinations.findIndex((row) => destinationId(row) === id);
+    const rows = [...service.destinations];
+    const old = rows[index];
+    switch (operation.kind) {
+      case "addDestination":
+        if (old !== undefined) return EEXIST;
+        rows.push(newRow(operation));
+        break;
+      case "editDestination":
+        if (old === undefined) return ENOENT;
+        rows[index] = { ...old, ...operation.attributes };
+        break;
+      case "deleteDestination":
+        if (old === undefined) return ENOENT;
+        rows.splice(index, 1);
+        break;
+    }
+    this.services.set(serviceId(operation.service), { ...service, destinations: rows });
+    return 0;
+  }
+}
+
+function newRow(operation: Extract<Operation, { readonly kind: "addDestination" }>): KernelDestination {
+  return {
+    ...operation.destination,
+    ...operation.attributes,
+    activeConnections: 0,
+    inactiveConnections: 0,
+    persistentConnections: 0,
+    statistics: NO_TRAFFIC,
+  };
+}

@@ -1,0 +1,233 @@
+import type { CheckConfig, HttpCheckConfig, RealServerConfig, VirtualServerConfig } from "../../src/config/types.ts";
+import { type Ip, ip } from "../../src/core/ip.ts";
+import {
+  type DurationUs,
+  durationUs,
+  instantUs,
+  milliseconds,
+  seconds,
+  toMilliseconds,
+  type Us,
+} from "../../src/core/units.ts";
+import { healthMachine } from "../../src/health/machine.ts";
+import type {
+  HealthEffect,
+  HealthEvent,
+  HealthInput,
+  ProbeOutcome,
+  ProbeSpec,
+  ServiceHealth,
+} from "../../src/health/types.ts";
+import type { DesiredService } from "../../src/plan/types.ts";
+
+/** What a simulated node does with one probe. */
+export interface Reply {
+  readonly outcome: ProbeOutcome;
+  /** From the question to the outcome in the checker's hands. */
+  readonly after: DurationUs;
+}
+
+/** Asked at the instant a probe starts; undefined = the checker never answers (our own bug). */
+export type Responder = (check: CheckConfig, now: Us) => Reply | undefined;
+
+export interface RigOptions {
+  readonly seed?: number;
+  readonly respond: Responder;
+  /** Before the machine is told an outcome. */
+  readonly onOutcome?: (spec: ProbeSpec, outcome: ProbeOutcome) => void;
+  /** After each step, with its effects: the daemon's place in a simulation. */
+  readonly onEffects?: (effects: readonly HealthEffect[], now: Us) => void;
+}
+
+/** The health machine in virtual time: probes are answered by a responder, deadlines come when they are due. */
+export class HealthRig {
+  now: Us = instantUs(1_000_000_000);
+  readonly started: { readonly at: Us; readonly spec: ProbeSpec }[] = [];
+  readonly events: { readonly at: Us; readonly event: HealthEvent }[] = [];
+  readonly effects: { readonly at: Us; readonly effect: HealthEffect }[] = [];
+  respond: Responder;
+  private state;
+  private readonly origin = this.now;
+  private readonly onOutcome: NonNullable<RigOptions["onOutcome"]>;
+  private life = 0;
+  private readonly onEffects: NonNullable<RigOptions["onEffects"]>;
+  private pending: { readonly at: Us; readonly run: () => void }[] = [];
+
+  constructor(options: RigOptions) {
+    this.state = healthMachine.initial(options.seed ?? 1);
+    this.respond = options.respond;
+    this.onOutcome = options.onOutcome ?? (() => undefined);
+    this.onEffects = options.onEffects ?? (() => undefined);
+  }
+
+  configure(virtualServers: readonly VirtualServerConfig[], existing: ExistingTable = new Map()): void {
+    this.feed({ kind: "configure", virtualServers, existing });
+  }
+
+  /** The process dies and another begins: nothing is remembered, probes in flight are lost; the world goes on. */
+  restart(seed: number): void {
+    this.life += 1;
+    this.state = healthMachine.initial(seed);
+  }
+
+  feed(input: HealthInput): void {
+    const { state, effects } = healthMachine.step(this.state, input, this.now);
+    this.state = state;
+    for (const effect of effects) {
+      this.effects.push({ at: this.now, effect });
+      if (effect.kind === "event") this.events.push({ at: this.now, event: effect.event });
+      if (effect.kind === "startProbe") this.start(effect.spec);
+    }
+    this.onEffects(effects, this.now);
+  }
+
+  /** Something of the world happens at an instant. */
+  at(instant: Us, run: () => void): void {
+    this.pending.push({ at: instant, run });
+  }
+
+  /** Lets `span` pass. */
+  run(span: DurationUs): void {
+    const end = this.now + span;
+    for (;;) {
+      const deadline = healthMachine.nextDeadline(this.state);
+      const next = this.pending.reduce<number>((least, item) => Math.min(least, item.at), Number.POSITIVE_INFINITY);
+      const at = Math.min(next, deadline ?? Number.POSITIVE_INFINITY);
+      if (at > end) break;
+      this.now = Math.max(this.now, at) as Us;
+      if (next <= at) this.runPending(next as Us);
+      else this.feed({ kind: "deadline" });
+    }
+    this.now = end as Us;
+  }
+
+  /** Lets time pass until something holds; fails when it does not within `limit`. Returns how long it took. */
+  runUntil(limit: DurationUs, what: string, holds: () => boolean): DurationUs {
+    const from = this.now;
+    while (!holds()) {
+      if (this.now - from > limit) throw new Error(`not within ${toMilliseconds(limit)} ms: ${what}`);
+      this.run(milliseconds(1));
+    }
+    return durationUs(this.now - from);
+  }
+
+  desired(): readonly DesiredService[] {
+    return healthMachine.desired(this.state);
+  }
+
+  view(): readonly ServiceHealth[] {
+    return healthMachine.view(this.state, this.now);
+  }
+
+  /** `{3: 50, 4: 0}`: weights of the wanted rows of one service by the last number of the address; absent rows are absent. */
+  weights(service = 0): Record<string, number> {
+    const rows = this.desired()[service]?.destinations ?? [];
+    return Object.fromEntries(rows.map((row) => [row.address.split(".").at(-1) ?? "", row.weight]));
+  }
+
+  /** When an effect of this kind came, in ms since the beginning. */
+  timesOf(kind: HealthEffect["kind"]): number[] {
+    return this.effects.filter(({ effect }) => effect.kind === kind).map(({ at }) => this.sinceStart(at));
+  }
+
+  /** When a node was asked, in ms since the beginning. */
+  askedTimes(host: number, from = 0): number[] {
+    return this.started
+      .filter(({ spec }) => spec.check.connectIp === hostIp(host))
+      .map(({ at }) => this.sinceStart(at))
+      .filter((at) => at >= from);
+  }
+
+  eventsOf<Kind extends HealthEvent["kind"]>(kind: Kind): Extract<HealthEvent, { kind: Kind }>[] {
+    return this.events
+      .map(({ event }) => event)
+      .filter((event): event is Extract<HealthEvent, { kind: Kind }> => event.kind === kind);
+  }
+
+  elapsedMs(): number {
+    return this.sinceStart(this.now);
+  }
+
+  private sinceStart(at: Us): number {
+    return (at - this.origin) / 1000;
+  }
+
+  private start(spec: ProbeSpec): void {
+    const startedAt = this.now;
+    this.started.push({ at: startedAt, spec });
+    const reply = this.respond(spec.check, startedAt);
+    if (reply === undefined) return;
+    const { life } = this;
+    const run = () => {
+      if (life !== this.life) return;
+      this.onOutcome(spec, reply.outcome);
+      this.feed({ kind: "probeDone", key: spec.key, startedAt, outcome: reply.outcome });
+    };
+    this.pending.push({ at: (startedAt + reply.after) as Us, run });
+  }
+
+  private runPending(at: Us): void {
+    const index = this.pending.findIndex((item) => item.at === at);
+    const [item] = this.pending.splice(index, 1);
+    item?.run();
+  }
+}
+
+export type ExistingTable = Extract<HealthInput, { kind: "configure" }>["existing"];
+
+export const hostIp = (host: number): Ip => ip(`10.0.2.${host}`);
+const TIMING = {
+  delayLoop: seconds(1),
+  connectTimeout: seconds(1),
+  retry: 1,
+  delayBeforeRetry: seconds(1),
+  warmup: durationUs(0),
+};
+
+type TimingChange = Partial<CheckConfig["timing"]>;
+
+export function httpCheck(host: number, path: string, timing: TimingChange = {}): HttpCheckConfig {
+  return {
+    kind: "HTTP_GET",
+    connectIp: hostIp(host),
+    connectPort: 8008,
+    urls: [{ path, statusCodes: [{ from: 200, to: 299 }] }],
+    timing: { ...TIMING, ...timing },
+  };
+}
+
+export function tcpCheck(host: number, timing: TimingChange = {}): CheckConfig {
+  return { kind: "TCP_CHECK", connectIp: hostIp(host), connectPort: 5432, timing: { ...TIMING, ...timing } };
+}
+
+export function realServer(host: number, checks: readonly CheckConfig[], inhibitOnFailure = true): RealServerConfig {
+  return { address: hostIp(host), port: 5432, weight: 50, inhibitOnFailure, checks };
+}
+
+export function virtualServer(
+  realServers: readonly RealServerConfig[],
+  change: Partial<VirtualServerConfig> = {},
+): VirtualServerConfig {
+  return {
+    address: ip("10.0.2.10"),
+    port: 5432,
+    protocol: "TCP",
+    scheduler: "lc",
+    forwarding: "DR",
+    persistenceTimeoutSec: 1,
+    exclusive: "no",
+    roleWatch: milliseconds(200),
+    realServers,
+    at: { file: "test.conf", line: 1, column: 1, length: 1 },
+    ...change,
+  };
+}
+
+/** The article's write service: three members asked on `/primary`. */
+export function writeService(
+  change: Partial<VirtualServerConfig> = {},
+  timing: TimingChange = {},
+): VirtualServerConfig {
+  const servers = [3, 4, 5].map((host) => realServer(host, [httpCheck(host, "/primary", timing)]));
+  return virtualServer(servers, { exclusive: "detected", ...change });
+}

@@ -1,0 +1,74 @@
+import { destinationId, serviceId } from "../../src/plan/keys.ts";
+import type { DesiredService, DestinationId, Operation, ServiceId } from "../../src/plan/types.ts";
+import type { FakeKernel } from "./fakeKernel.ts";
+
+/** What must hold after every single operation on the kernel's table; a breach is thrown where it happens. */
+export class Invariants {
+  /** By `service server`: whether the latest outcome that came in is a confirmed claim. Kept by the simulation. */
+  readonly latestClaim = new Map<string, boolean>();
+  /** Rows that a check has passed for, or that had weight before this life began: `service server`. */
+  readonly proven = new Set<string>();
+  operations = 0;
+  private readonly kernel: FakeKernel;
+  private readonly before = new Map<ServiceId, Map<DestinationId, number>>();
+  private exclusive: ReadonlySet<ServiceId> = new Set();
+  /** False where administrators' hands or faults of the kernel are in play: then two weights may be theirs, never ours. */
+  private readonly alone: boolean;
+
+  constructor(kernel: FakeKernel, alone: boolean) {
+    this.kernel = kernel;
+    this.alone = alone;
+  }
+
+  expectExclusive(services: readonly DesiredService[]): void {
+    this.exclusive = new Set(services.filter((service) => service.exclusive).map(serviceId));
+  }
+
+  /** A new life over the table as it is: weights found there are proven by whoever left them. */
+  adopt(services: readonly ServiceId[]): void {
+    this.proven.clear();
+    this.latestClaim.clear();
+    for (const id of services) {
+      for (const [server, weight] of this.kernel.weights(id)) if (weight > 0) this.proven.add(`${id} ${server}`);
+    }
+  }
+
+  check(cause: Operation | "administrator"): void {
+    if (cause === "administrator") {
+      for (const id of this.exclusive) this.remember(id);
+      return;
+    }
+    this.operations += 1;
+    const id = serviceId(cause.service);
+    const weights = this.kernel.weights(id);
+    const weighted = [...weights].filter(([, weight]) => weight > 0).map(([server]) => server);
+    if (this.exclusive.has(id)) {
+      const raising = "attributes" in cause && "weight" in cause.attributes && cause.attributes.weight > 0;
+      if (weighted.length > 1 && (this.alone || raising)) {
+        throw new Error(`two writers after ${describe(cause)}: ${weighted.join(" and ")}`);
+      }
+    }
+    this.checkRaise(id, cause);
+    this.remember(id);
+  }
+
+  private checkRaise(id: ServiceId, cause: Operation): void {
+    if (!("destination" in cause) || !("attributes" in cause) || cause.attributes.weight === 0) return;
+    const server = destinationId(cause.destination);
+    if ((this.before.get(id)?.get(server) ?? 0) > 0) return;
+    if (!this.proven.has(`${id} ${server}`)) throw new Error(`never checked, but raised: ${describe(cause)}`);
+    if (this.exclusive.has(id) && this.alone && this.latestClaim.get(`${id} ${server}`) !== true) {
+      throw new Error(`raised although its latest answer is no confirmed claim: ${describe(cause)}`);
+    }
+  }
+
+  private remember(id: ServiceId): void {
+    this.before.set(id, this.kernel.weights(id));
+  }
+}
+
+function describe(operation: Operation): string {
+  const server = "destination" in operation ? ` ${destinationId(operation.destination)}` : "";
+  const attributes = "attributes" in operation ? ` ${JSON.stringify(operation.attributes)}` : "";
+  return `${operation.kind} ${serviceId(operation.service)}${server}${attributes}`;
+}

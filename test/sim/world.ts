@@ -1,0 +1,306 @@
+import type { VirtualServerConfig } from "../../src/config/types.ts";
+import { ip } from "../../src/core/ip.ts";
+import { after, durationUs, seconds, toMilliseconds, type Us } from "../../src/core/units.ts";
+import type { ProbeOutcome, ProbeSpec } from "../../src/health/types.ts";
+import { destinationId, existingWeights, serviceId } from "../../src/plan/keys.ts";
+import { type ReconcileReport, reconcile } from "../../src/plan/reconcile.ts";
+import type { Operation, ServiceId, ServiceKey } from "../../src/plan/types.ts";
+import { Dice } from "./dice.ts";
+import { FakeKernel, type Fault } from "./fakeKernel.ts";
+import { FakePatroni } from "./fakePatroni.ts";
+import { HealthRig, hostIp, httpCheck, realServer, tcpCheck, virtualServer } from "./healthRig.ts";
+import { Invariants } from "./invariants.ts";
+
+/** What disturbs a world besides its Patroni cluster. */
+export type Trouble = "none" | "faults" | "hands";
+
+const HOSTS = [3, 4, 5];
+const REPAIR_EVERY = seconds(2);
+/** After an episode: failures must have run through their retries, repairs must have been made. */
+const REST = seconds(9);
+const ENOMEM = 12;
+
+/**
+ * A director over a Patroni cluster in virtual time: the health machine, the plan and a kernel's table wired as the daemon
+ * wires them. Each round plays one episode of the cluster under one kind of trouble, with restarts and reloads, then
+ * lets everything come to rest and compares table, configuration and truth.
+ */
+export class World {
+  readonly kernel = new FakeKernel();
+  readonly invariants: Invariants;
+  readonly patroni: FakePatroni;
+  /** From the end of a promotion to the weight in the kernel, where demotion lay at least 0.25 s before, in ms. */
+  readonly switchMs: number[] = [];
+  rounds = 0;
+  private readonly dice: Dice;
+  private readonly trouble: Trouble;
+  private readonly rig: HealthRig;
+  private readonly log: string[] = [];
+  private config: readonly VirtualServerConfig[] = [];
+  private owned: ReadonlySet<ServiceId> = new Set();
+  private programmed = false;
+  private disturbed = false;
+  private life = 0;
+  private lifeBegan: Us;
+  /** By `service server`: the latest HTTP answer denied the role. */
+  private readonly denied = new Set<string>();
+  private readonly measured = new Set<object>();
+
+  constructor(seed: number, trouble: Trouble) {
+    this.dice = new Dice(seed);
+    this.trouble = trouble;
+    this.patroni = new FakePatroni(HOSTS, this.dice);
+    this.invariants = new Invariants(this.kernel, trouble === "none");
+    this.kernel.afterChange = (cause) => this.changed(cause);
+    this.kernel.beforeOperation = (operation) => this.beforeOperation(operation);
+    this.kernel.beforeRead = (service) => this.beforeRead(service);
+    this.rig = new HealthRig({
+      seed,
+      respond: (check) => this.patroni.respond(check),
+      onOutcome: (spec, outcome) => this.learn(spec, outcome),
+      onEffects: (effects) => this.onEffects(effects.map((effect) => effect.kind)),
+    });
+    this.lifeBegan = this.rig.now;
+    this.startLife();
+  }
+
+  /** One episode, then rest, then the comparison; throws with the history on any breach. */
+  playRound(): void {
+    try {
+      this.rounds += 1;
+      this.disturbed = true;
+      const start = after(this.rig.now, this.dice.span(0, 1_500));
+      const episode = this.patroni.playEpisode(start, (at, run) => this.rig.at(at, run));
+      this.note(`round ${this.rounds}: ${episode.name}`);
+      if (this.trouble === "hands") this.scheduleHands(start, episode.end);
+      if (this.dice.chance(0.15)) this.at(start, episode.end, "restart", () => this.startLife());
+      if (this.dice.chance(0.25)) this.at(start, episode.end, "reload", () => this.reload());
+      this.rig.run(durationUs(episode.end - this.rig.now + 1));
+      this.disturbed = false;
+      this.rig.run(REST);
+      this.compareAtRest();
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n  ${this.log.slice(-60).join("\n  ")}`, { cause: error });
+    }
+  }
+
+  /** The daemon's first seconds, over whatever the table holds. */
+  private startLife(): void {
+    this.life += 1;
+    this.lifeBegan = this.rig.now;
+    this.denied.clear();
+    const { life } = this;
+    this.config = this.drawConfig();
+    this.programmed = false;
+    this.invariants.adopt(this.config.map(serviceId));
+    this.rig.restart(this.dice.integer(0, 1_000_000));
+    const existing = existingWeights(this.kernel.dump());
+    this.note(`life ${life} over ${JSON.stringify([...existing].map(([id, rows]) => [id, [...rows]]))}`);
+    this.rig.configure(this.config, existing);
+    const repair = (): void => {
+      if (life !== this.life) return;
+      if (this.programmed) this.program();
+      this.rig.at(after(this.rig.now, REPAIR_EVERY), repair);
+    };
+    this.rig.at(after(this.rig.now, REPAIR_EVERY), repair);
+  }
+
+  private reload(): void {
+    this.config = this.drawConfig();
+    this.rig.configure(this.config);
+  }
+
+  private drawConfig(): VirtualServerConfig[] {
+    const { dice } = this;
+    const inhibit = dice.chance(0.5);
+    const timing = { retry: dice.integer(0, 2), delayBeforeRetry: seconds(dice.pick([0.2, 1])) };
+    const leaderPath = dice.pick(["/primary", "/master", "/read-write"]);
+    const writers = HOSTS.map((host) => realServer(host, [httpCheck(host, leaderPath, timing)], inhibit));
+    const readers = HOSTS.map((host) =>
+      realServer(host, [dice.chance(0.5) ? httpCheck(host, "/replica", timing) : tcpCheck(host, timing)], inhibit),
+    );
+    const onRoot = HOSTS.map((host) => realServer(host, [httpCheck(host, "/", timing)], inhibit));
+    const services = [
+      virtualServer(writers, { exclusive: "detected" }),
+      virtualServer(readers, { address: ip("10.0.2.11") }),
+      virtualServer(onRoot, { address: ip("10.0.2.12"), exclusive: "onScope" }),
+    ];
+    return dice.chance(0.7) ? services : services.slice(0, 2);
+  }
+
+  private onEffects(kinds: readonly string[]): void {
+    this.checkWanted();
+    if (kinds.includes("firstVerdicts")) this.programmed = true;
+    if (this.programmed && kinds.includes("tableChanged")) this.program();
+  }
+
+  private program(): void {
+    const desired = this.rig.desired();
+    const wanted = new Set(desired.map(serviceId));
+    this.owned = new Set([...this.owned, ...wanted]);
+    this.invariants.expectExclusive(desired);
+    const report = reconcile(this.kernel, desired, this.owned);
+    if (report.inSync) this.owned = wanted;
+    if (report.done.length > 0 || report.errors.length > 0) this.noteReport(report);
+    if (this.trouble === "none" && !report.inSync) throw new Error("not in sync although nothing disturbs");
+    if (this.trouble === "none") this.compareTable();
+    this.measure();
+  }
+
+  /** A role answer acts at once: no step may want weight where the latest outcome is a status that denies the role. */
+  private checkWanted(): void {
+    for (const service of this.rig.desired()) {
+      if (!service.exclusive) continue;
+      const weighted = service.destinations.filter((row) => row.weight > 0).map(destinationId);
+      if (weighted.length > 1) throw new Error(`two writers wanted: ${weighted.join(" and ")}`);
+      for (const server of weighted) {
+        if (this.denied.has(`${serviceId(service)} ${server}`)) throw new Error(`${server} wanted although it said no`);
+      }
+    }
+  }
+
+  /** What came in, judged by the simulation's own, much simpler rule. */
+  private learn(spec: ProbeSpec, outcome: ProbeOutcome): void {
+    const server = destinationId({ address: spec.check.connectIp, port: 5432 });
+    for (const service of this.config) {
+      if (!service.realServers.some(({ checks }) => checks.some((check) => sameCheck(check, spec.check)))) continue;
+      const id = `${serviceId(service)} ${server}`;
+      const answer = outcome.kind === "answered" ? outcome.answers[0] : undefined;
+      if (outcome.kind === "connected" || answer?.status === 200) this.invariants.proven.add(id);
+      const body = answer === undefined ? "" : answer.body;
+      const confirmed = answer?.status === 200 && /"role":"primary"/.test(body) && /"state":"running"/.test(body);
+      this.invariants.latestClaim.set(id, confirmed);
+      if (answer !== undefined && answer.status !== 200) this.denied.add(id);
+      else if (answer !== undefined) this.denied.delete(id);
+    }
+  }
+
+  private changed(cause: Operation | "administrator"): void {
+    this.invariants.check(cause);
+  }
+
+  private beforeOperation(operation: Operation): Fault | undefined {
+    if (!this.disturbed) return undefined;
+    if (this.trouble === "faults" && this.dice.chance(0.15)) {
+      const fault = this.dice.pick<Fault>([
+        { kind: "refuse", errno: ENOMEM },
+        { kind: "loseAnswers" },
+        { kind: "cutBatch" },
+      ]);
+      this.note(`fault ${fault.kind} at ${operation.kind}`);
+      return fault;
+    }
+    // Nobody can hold off a hand between the last look and the raise; before any other operation it may strike.
+    const raise = "attributes" in operation && "weight" in operation.attributes && operation.attributes.weight > 0;
+    if (this.trouble === "hands" && !raise && this.dice.chance(0.1)) this.hand(operation.service);
+    return undefined;
+  }
+
+  private beforeRead(service: ServiceKey | undefined): void {
+    if (this.trouble !== "hands" || !this.disturbed || !this.dice.chance(0.15)) return;
+    this.hand(service ?? this.dice.pick(this.config));
+  }
+
+  private scheduleHands(start: Us, end: Us): void {
+    for (let count = this.dice.integer(1, 4); count > 0; count--) {
+      this.at(start, end, "hand", () => this.hand(this.dice.pick(this.config)));
+    }
+  }
+
+  /** Something that an administrator does to one of our services. */
+  private hand({ protocol, address, port }: ServiceKey): void {
+    const service = { protocol, address, port };
+    const destination = { address: hostIp(this.dice.integer(3, 6)), port: 5432 };
+    const weight = this.dice.pick([0, 1, 50]);
+    const attributes = { weight, forwarding: "route", upperThreshold: 0, lowerThreshold: 0 } as const;
+    const operation = this.dice.pick<Operation>([
+      { kind: "editDestination", service, destination, attributes },
+      { kind: "editDestination", service, destination, attributes },
+      { kind: "addDestination", service, destination, attributes },
+      { kind: "deleteDestination", service, destination },
+      { kind: "deleteService", service },
+    ]);
+    this.note(`hand: ${operation.kind} ${serviceId(service)} ${destinationId(destination)} ${weight}`);
+    this.kernel.administrator(operation);
+  }
+
+  /** From a promotion, demotion well before, to the weight in the kernel. */
+  private measure(): void {
+    const last = this.patroni.switches.at(-1);
+    if (last === undefined || this.measured.has(last) || this.trouble !== "none") return;
+    const [writers] = this.config;
+    if (writers === undefined) return;
+    const server = destinationId({ address: hostIp(last.to), port: 5432 });
+    if ((this.kernel.weights(serviceId(writers)).get(server) ?? 0) === 0) return;
+    this.measured.add(last);
+    const quietly = last.demotedAt !== undefined && last.promotedAt - last.demotedAt >= 250_000;
+    const watched = last.demotedAt !== undefined && this.lifeBegan < last.demotedAt - 2_000_000;
+    if (quietly && watched) this.switchMs.push((this.rig.now - last.promotedAt) / 1_000);
+  }
+
+  /** What must be true at rest, in words where it is not. */
+  private compareAtRest(): void {
+    this.compareTable();
+    const leader = destinationId({ address: hostIp(this.patroni.leader().host), port: 5432 });
+    for (const service of this.rig.view()) {
+      if (!service.exclusive) continue;
+      const why = service.servers.map(({ server, verdict, reason }) => `${server} ${verdict} ${reason}`).join("; ");
+      if (service.holder !== leader)
+        throw new Error(`${service.service}: ${leader} leads, ${service.holder} holds: ${why}`);
+      if (service.hunting || service.conflict) throw new Error(`${service.service}: the switch does not end: ${why}`);
+      const weight = this.kernel.weights(service.service).get(leader);
+      if (weight !== 50) throw new Error(`${service.service}: the leader has weight ${weight}`);
+    }
+    const [, readers] = this.config;
+    for (const { address, checks } of readers?.realServers ?? []) {
+      const leads = address === hostIp(this.patroni.leader().host);
+      const wanted = checks[0]?.kind === "TCP_CHECK" || !leads ? 50 : 0;
+      const found = this.kernel.weights(serviceId(readers as ServiceKey)).get(destinationId({ address, port: 5432 }));
+      if ((found ?? 0) !== wanted) throw new Error(`reader ${address} has weight ${found}, wanted ${wanted}`);
+    }
+  }
+
+  /** Table == f(configuration, verdicts): every wanted row, no other, no other service of ours. */
+  private compareTable(): void {
+    const desired = this.rig.desired();
+    for (const service of desired) {
+      const id = serviceId(service);
+      const rows = new Map(service.destinations.map((row) => [destinationId(row), row.weight]));
+      const found = this.kernel.weights(id);
+      const same = rows.size === found.size && [...rows].every(([server, weight]) => found.get(server) === weight);
+      if (!same) throw new Error(`${id}: wanted ${JSON.stringify([...rows])}, found ${JSON.stringify([...found])}`);
+    }
+    const ids = new Set(desired.map(serviceId));
+    for (const id of existingWeights(this.kernel.dump()).keys()) {
+      if (!ids.has(id)) throw new Error(`${id} is left over`);
+    }
+  }
+
+  private at(from: Us, to: Us, what: string, run: () => void): void {
+    const at = after(from, this.dice.span(0, toMilliseconds(durationUs(to - from))));
+    this.rig.at(at, () => {
+      this.note(what);
+      run();
+    });
+  }
+
+  private noteReport(report: ReconcileReport): void {
+    const words = report.done.map((operation) => {
+      const row = "destination" in operation ? ` ${destinationId(operation.destination)}` : "";
+      const weight =
+        "attributes" in operation && "weight" in operation.attributes ? ` ${operation.attributes.weight}` : "";
+      return `${operation.kind}${row}${weight}`;
+    });
+    this.note(`${words.join(", ")}${report.inSync ? "" : " (not in sync)"}`);
+  }
+
+  private note(text: string): void {
+    this.log.push(`${this.rig?.elapsedMs() ?? 0} ms ${text}`);
+  }
+}
+
+function sameCheck(left: ProbeSpec["check"], right: ProbeSpec["check"]): boolean {
+  if (left.connectIp !== right.connectIp || left.kind !== right.kind) return false;
+  if (left.kind === "TCP_CHECK" || right.kind === "TCP_CHECK") return true;
+  return left.urls[0]?.path === right.urls[0]?.path;
+}

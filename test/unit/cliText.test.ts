@@ -1,0 +1,160 @@
+import { expect, test } from "vitest";
+import { formatIpvsTable } from "../../src/cli/ipvsText.ts";
+import { formatStatus } from "../../src/cli/statusText.ts";
+import { ip } from "../../src/core/ip.ts";
+import { durationUs } from "../../src/core/units.ts";
+import type { DaemonStatus } from "../../src/daemon/control.types.ts";
+import type { KernelDestination, KernelService } from "../../src/plan/types.ts";
+
+const statistics = { connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n };
+
+function row(address: string, weight: number, active: number, inactive: number): KernelDestination {
+  return {
+    address: ip(address),
+    port: 5432,
+    weight,
+    forwarding: "route",
+    upperThreshold: 0,
+    lowerThreshold: 0,
+    activeConnections: active,
+    inactiveConnections: inactive,
+    persistentConnections: 0,
+    statistics,
+  };
+}
+
+function service(
+  address: string,
+  destinations: KernelDestination[],
+  changes: Partial<KernelService> = {},
+): KernelService {
+  return {
+    match: { kind: "address", protocol: "TCP", address: ip(address), port: 5432 },
+    scheduler: "lc",
+    persistenceTimeoutSec: 0,
+    persistencePrefix: 32,
+    onePacket: false,
+    schedulerFlags: 0,
+    statistics,
+    destinations,
+    ...changes,
+  };
+}
+
+test("the article's table prints as in the article (ipvsadm 1.31 -Ln)", () => {
+  const services = [
+    service("10.0.2.11", [row("10.0.2.5", 50, 0, 0), row("10.0.2.3", 50, 0, 0), row("10.0.2.4", 50, 0, 0)]),
+    service("10.0.2.10", [row("10.0.2.3", 0, 0, 0), row("10.0.2.4", 0, 0, 0), row("10.0.2.5", 50, 0, 9)]),
+  ];
+  const printed = formatIpvsTable({ version: "1.2.1", connectionTableSize: 4096 }, services);
+  expect(printed.split("\n").map((line) => line.trimEnd())).toEqual([
+    "IP Virtual Server version 1.2.1 (size=4096)",
+    "Prot LocalAddress:Port Scheduler Flags",
+    "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn",
+    "TCP  10.0.2.10:5432 lc",
+    "  -> 10.0.2.3:5432                Route   0      0          0",
+    "  -> 10.0.2.4:5432                Route   0      0          0",
+    "  -> 10.0.2.5:5432                Route   50     0          9",
+    "TCP  10.0.2.11:5432 lc",
+    "  -> 10.0.2.3:5432                Route   50     0          0",
+    "  -> 10.0.2.4:5432                Route   50     0          0",
+    "  -> 10.0.2.5:5432                Route   50     0          0",
+    "",
+  ]);
+});
+
+test("persistence, its mask and firewall marks print in ipvsadm's words", () => {
+  const services = [
+    service("10.0.2.10", [], { persistenceTimeoutSec: 300, persistencePrefix: 24 }),
+    service("10.0.2.10", [], { match: { kind: "fwmark", mark: 7, family: 4 }, scheduler: "rr" }),
+  ];
+  const lines = formatIpvsTable({ version: "1.2.1", connectionTableSize: 4096 }, services).split("\n");
+  expect(lines.slice(3, 5)).toEqual(["TCP  10.0.2.10:5432 lc persistent 300 mask 255.255.255.0", "FWM  7 rr"]);
+});
+
+const status: DaemonStatus = {
+  version: "0.1.0",
+  processId: 42,
+  startedAtMs: 0,
+  configuration: { file: "/etc/keepalived/keepalived.conf", loadedAtMs: 0, lastError: undefined },
+  vrrp: {
+    instances: [
+      {
+        name: "PGRW",
+        interface: "eth0",
+        virtualRouterId: 1,
+        state: "MASTER",
+        priority: 150,
+        last: { from: "BACKUP", to: "MASTER", reason: "masterDown", evidence: { ownPriority: 150 }, atMs: 1_000 },
+        master: undefined,
+        addresses: [
+          {
+            address: ip("10.0.2.10"),
+            device: "eth0",
+            label: "eth0:1",
+            prefixConfigured: 24,
+            prefixProgrammed: 32,
+            held: true,
+            permanent: false,
+          },
+        ],
+        advertsSent: 3,
+        advertsReceived: 0,
+      },
+    ],
+    discarded: { badChecksum: 2, ttlNot255: 0 },
+    timerLateness: { boundsUs: [], counts: [], maxUs: 0 },
+    realtime: true,
+  },
+  services: [
+    {
+      service: "TCP 10.0.2.10:5432",
+      exclusive: true,
+      holder: "10.0.2.3:5432",
+      hunting: false,
+      conflict: false,
+      servers: [
+        {
+          server: "10.0.2.3:5432",
+          verdict: "up",
+          reason: "HTTP 200 from /primary",
+          role: "primary",
+          timeline: 4,
+          lastResultAge: durationUs(0),
+          weight: 50,
+        },
+      ],
+      scheduler: "lc",
+      persistenceConfiguredSec: 1,
+      persistenceProgrammedSec: 0,
+      drifts: 0,
+      inSync: true,
+    },
+  ],
+  events: [{ sequence: 1, atMs: 0, kind: "started", message: "holdfast runs", fields: {} }],
+};
+
+test("status tells who holds what, where connections go, and why", () => {
+  const text = formatStatus(status);
+  expect(text).toContain("PGRW  MASTER  priority 150, VRID 1 on eth0: masterDown at 1970-01-01 00:00:01.000");
+  expect(text).toContain("10.0.2.10/24 (programmed as /32) dev eth0 label eth0:1: HELD");
+  expect(text).toContain("packets discarded: badChecksum 2");
+  expect(text).not.toContain("ttlNot255");
+  expect(text).toContain("exclusive, held by 10.0.2.3:5432");
+  expect(text).toContain("persistence 1 s not programmed on an exclusive service");
+  expect(text).toContain("10.0.2.3:5432  weight 50    up      HTTP 200 from /primary [primary, timeline 4]");
+  expect(text).not.toContain("NOT IN SYNC");
+});
+
+test("status shows trouble in capitals", () => {
+  const [first] = status.services;
+  if (first === undefined) throw new Error("the sample has a service");
+  const text = formatStatus({
+    ...status,
+    configuration: { ...status.configuration, lastError: "line 3: unknown keyword" },
+    services: [{ ...first, holder: undefined, conflict: true, hunting: true, inSync: false, drifts: 2 }],
+  });
+  expect(text).toContain("LAST RELOAD REFUSED: line 3: unknown keyword");
+  expect(text).toContain("exclusive, NO HOLDER; hunting; CONFLICTING CLAIMS");
+  expect(text).toContain("NOT IN SYNC WITH THE KERNEL; drift repaired 2 times");
+});

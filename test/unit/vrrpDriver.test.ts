@@ -1,0 +1,405 @@
+import { describe, expect, it } from "vitest";
+import type { VrrpInstanceConfig } from "../../src/config/types.ts";
+import { ip } from "../../src/core/ip.ts";
+import { seconds } from "../../src/core/units.ts";
+import { NetlinkError } from "../../src/io/netlinkSocket.ts";
+import { VrrpDriver } from "../../src/workers/vrrp/driver.ts";
+import type { Report } from "../../src/workers/vrrp/instance.ts";
+import type { Received } from "../../src/workers/vrrp/ports.ts";
+import { FakeVrrpHost } from "./fakeVrrpHost.ts";
+
+const SECOND = 1_000_000;
+
+function instance(changes: Partial<VrrpInstanceConfig> = {}): VrrpInstanceConfig {
+  return {
+    name: "RW",
+    initialState: "MASTER",
+    interface: "eth0",
+    virtualRouterId: 1,
+    priority: 100,
+    advertInterval: seconds(1),
+    nopreempt: false,
+    strict: false,
+    virtualAddresses: [vip("10.0.2.10")],
+    garpMasterDelay: seconds(5),
+    garpMasterRepeat: 2,
+    garpMasterRefresh: seconds(0),
+    garpMasterRefreshRepeat: 1,
+    ...changes,
+  };
+}
+
+function vip(address: string, changes: Partial<VrrpInstanceConfig["virtualAddresses"][number]> = {}) {
+  return {
+    address: ip(address),
+    prefixLength: 24,
+    device: "eth0",
+    label: undefined,
+    scope: "global" as const,
+    ...changes,
+  };
+}
+
+function advert(priority: number, changes: Partial<Extract<Received, { ok: true }>> = {}): Received {
+  return {
+    ok: true,
+    virtualRouterId: 1,
+    advert: { source: ip("10.0.2.2"), priority, advertInterval: seconds(1), addresses: [ip("10.0.2.10")] },
+    ...changes,
+  };
+}
+
+function setUp(...configs: VrrpInstanceConfig[]) {
+  const host = new FakeVrrpHost();
+  const reports: Report[] = [];
+  const driver = new VrrpDriver({ host, wallMs: () => 0, report: (message) => reports.push(message) });
+  const begin = (): void => {
+    driver.start(configs, undefined, []);
+    driver.releaseElection();
+  };
+  const becomeMaster = (): void => {
+    begin();
+    host.advance(3.7 * SECOND);
+    expect(driver.status().instances[0]?.state).toBe("MASTER");
+    host.calls.length = 0;
+    reports.length = 0;
+  };
+  const alarms = (): unknown[] => reports.flatMap((message) => (message.kind === "alarm" ? [message.alarm.kind] : []));
+  const transitions = (): string[] =>
+    reports.flatMap((message) => (message.kind === "transition" ? [message.transition.reason] : []));
+  return { host, driver, reports, begin, becomeMaster, alarms, transitions };
+}
+
+describe("the driver of VRRP instances, on a fake host", () => {
+  it("sends the advert, then adds the lease, then announces; refreshes behind each advert", () => {
+    const { host, begin } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    begin();
+    host.calls.length = 0;
+    host.advance(3.7 * SECOND);
+    expect(host.calls).toEqual([
+      "advert eth0 10.0.2.1 vrid=1 priority=100",
+      "set 10.0.2.10/32 eth0 2",
+      "announce eth0 10.0.2.10",
+      "announce eth0 10.0.2.10",
+    ]);
+    host.calls.length = 0;
+    host.advance(SECOND);
+    expect(host.calls).toEqual(["advert eth0 10.0.2.1 vrid=1 priority=100", "set 10.0.2.10/32 eth0 2"]);
+  });
+
+  it("sends and holds nothing before the election is released", () => {
+    const { host, driver } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    driver.start([instance()], undefined, []);
+    host.advance(20 * SECOND);
+    expect(host.calls).toEqual(["listen eth0"]);
+    expect(driver.status().instances[0]?.state).toBe("INIT");
+  });
+
+  it("releases before it resigns, when it is stopped", () => {
+    const { host, driver, becomeMaster, transitions } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    driver.stop();
+    expect(host.calls).toEqual(["delete 10.0.2.10/32 eth0", "advert eth0 10.0.2.1 vrid=1 priority=0"]);
+    expect(transitions()).toEqual(["stopped"]);
+    // Timer, receiver, sender, announcer, netlink.
+    expect(host.closed).toBe(5);
+  });
+
+  it("sweeps leftovers of an earlier life, and resigns for it, before anything else", () => {
+    const { host, driver } = setUp();
+    host.addLink("eth0", "10.0.2.1/24");
+    host.addAddress("eth0", "10.0.2.10/32", 2);
+    host.addAddress("eth0", "10.0.2.11/32", 2);
+    host.addAddress("eth0", "10.0.2.12/32");
+    const configs = [instance({ virtualAddresses: [vip("10.0.2.10"), vip("10.0.2.12")] })];
+    driver.start(configs, undefined, ["RW"]);
+    expect(host.calls).toEqual(["listen eth0", "delete 10.0.2.10/32 eth0", "advert eth0 10.0.2.1 vrid=1 priority=0"]);
+    expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24", "10.0.2.11/32", "10.0.2.12/32"]);
+  });
+
+  it("never leases, refreshes or removes an address that the host has for ever", () => {
+    const { host, driver, becomeMaster } = setUp(instance({ virtualAddresses: [vip("10.0.2.10"), vip("10.0.2.11")] }));
+    host.addLink("eth0", "10.0.2.1/24", "10.0.2.10/24");
+    becomeMaster();
+    expect(driver.status().instances[0]?.addresses).toMatchObject([
+      { address: "10.0.2.10", permanent: true, held: true, prefixProgrammed: 24 },
+      { address: "10.0.2.11", permanent: false, held: true, prefixConfigured: 24, prefixProgrammed: 32 },
+    ]);
+    host.advance(SECOND);
+    driver.stop();
+    expect(host.calls.filter((call) => call.includes("10.0.2.10"))).toEqual([]);
+    expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24", "10.0.2.10/24"]);
+  });
+
+  it("an address that becomes permanent under us is let go without removing it", () => {
+    const { host, driver, becomeMaster } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    host.removeAddress("eth0", "10.0.2.10");
+    host.addAddress("eth0", "10.0.2.10/32");
+    host.advance(3 * SECOND);
+    driver.stop();
+    expect(host.addressesOf("eth0")).toContain("10.0.2.10/32");
+  });
+
+  it("after a pause it releases and listens: no advert, no refresh", () => {
+    const { host, becomeMaster, transitions, alarms } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    host.pause(6 * SECOND);
+    expect(host.calls).toEqual(["delete 10.0.2.10/32 eth0"]);
+    expect(transitions()).toEqual(["pausedTooLong"]);
+    expect(alarms()).toEqual([]);
+    host.calls.length = 0;
+    host.advance(3.5 * SECOND);
+    expect(host.calls).toEqual([]);
+  });
+
+  it("after a pause the notification of the lapse may come first: no alarm, no address put back", () => {
+    const { host, becomeMaster, alarms, transitions } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    host.jump(6 * SECOND);
+    host.notify();
+    expect(host.calls.filter((call) => !call.startsWith("delete"))).toEqual([]);
+    expect(transitions()).toEqual(["pausedTooLong"]);
+    expect(alarms()).toEqual([]);
+  });
+
+  it("a BACKUP reads its sockets before it handles a late deadline", () => {
+    const { host, driver, begin } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    begin();
+    host.jump(4 * SECOND);
+    host.waiting.set("eth0", [advert(150)]);
+    host.pause(0);
+    expect(driver.status().instances[0]).toMatchObject({ state: "BACKUP", master: { priority: 150 } });
+  });
+
+  it("a stall between the advert and the refresh leaves the addresses to the next beat", () => {
+    const { host, becomeMaster } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    host.sendTakesUs = 0.4 * SECOND;
+    host.advance(SECOND);
+    expect(host.calls).toEqual(["advert eth0 10.0.2.1 vrid=1 priority=100"]);
+    host.sendTakesUs = 0;
+    host.calls.length = 0;
+    host.advance(SECOND);
+    expect(host.calls).toEqual([
+      "advert eth0 10.0.2.1 vrid=1 priority=100",
+      "set 10.0.2.10/32 eth0 2",
+      "announce eth0 10.0.2.10",
+      "announce eth0 10.0.2.10",
+    ]);
+  });
+
+  it("does not refresh behind an advert that was refused", () => {
+    const { host, driver, becomeMaster, alarms } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    host.sendError = new Error("EPERM");
+    host.advance(2 * SECOND);
+    expect(host.calls).toEqual([]);
+    expect(alarms()).toContain("sendFailed");
+    expect(alarms().filter((kind) => kind === "sendFailed")).toHaveLength(1);
+    host.advance(SECOND);
+    expect(driver.status().instances[0]).toMatchObject({ state: "FAULT", last: { reason: "advertsNotSent" } });
+  });
+
+  it("puts back and announces with the next advert what others removed, with an alarm", () => {
+    const { host, becomeMaster, alarms } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    host.advance(0.2 * SECOND);
+    host.removeAddress("eth0", "10.0.2.10");
+    expect(alarms()).toEqual(["addressRemovedByOthers"]);
+    expect(host.calls).toEqual([]);
+    host.advance(SECOND);
+    expect(host.calls).toEqual([
+      "advert eth0 10.0.2.1 vrid=1 priority=100",
+      "set 10.0.2.10/32 eth0 2",
+      "announce eth0 10.0.2.10",
+      "announce eth0 10.0.2.10",
+    ]);
+  });
+
+  it("neither a lapse nor a release takes an address of the host along that came into the VIP's subnet later", () => {
+    const { host, driver, becomeMaster } = setUp(instance({ virtualAddresses: [vip("10.0.9.10")] }));
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24", "10.0.9.10/24"]);
+    host.addAddress("eth0", "10.0.9.1/24");
+    host.advance(SECOND);
+    // Narrower now, and the host's own address is put back behind the removal.
+    expect(host.calls.slice(-3)).toEqual([
+      "set 10.0.9.10/32 eth0 2",
+      "delete 10.0.9.10/24 eth0",
+      "set 10.0.9.1/24 eth0 forever",
+    ]);
+    expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24", "10.0.9.10/32", "10.0.9.1/24"]);
+    driver.stop();
+    expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24", "10.0.9.1/24"]);
+  });
+
+  it("resigns when the kernel refuses the addresses", () => {
+    const { host, driver, begin, alarms } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    begin();
+    host.calls.length = 0;
+    host.addressAnswer = { code: "ENOMEM", made: false };
+    host.advance(3.7 * SECOND);
+    expect(host.calls).toEqual([
+      "advert eth0 10.0.2.1 vrid=1 priority=100",
+      "set 10.0.2.10/32 eth0 2",
+      "advert eth0 10.0.2.1 vrid=1 priority=0",
+    ]);
+    expect(driver.status().instances[0]).toMatchObject({ state: "FAULT", last: { reason: "addressesNotAdded" } });
+    expect(alarms()).toEqual(["addressOperationFailed"]);
+  });
+
+  it("looks again when the kernel's answer was lost", () => {
+    const { host, driver, begin, alarms } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    begin();
+    host.addressAnswer = { code: "unknown", made: true };
+    host.advance(3.7 * SECOND);
+    expect(driver.status().instances[0]).toMatchObject({ state: "MASTER", addresses: [{ held: true }] });
+    expect(alarms()).toEqual([]);
+  });
+
+  it("a missing interface is a FAULT at the start, and recovers when it appears", () => {
+    const { host, driver, begin } = setUp(instance());
+    begin();
+    expect(driver.status().instances[0]).toMatchObject({ state: "FAULT", last: { reason: "interfaceMissing" } });
+    host.addLink("eth0", "10.0.2.1/24");
+    host.advance(0.1 * SECOND);
+    expect(driver.status().instances[0]).toMatchObject({ state: "BACKUP", last: { reason: "interfaceRecovered" } });
+    expect(host.receivers.has("eth0")).toBe(true);
+  });
+
+  it("an interface deleted and created again between two dumps was missing all the same", () => {
+    const { host, becomeMaster, transitions } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    host.addLink("other");
+    host.removeLink("eth0");
+    host.addLink("eth0", "10.0.2.1/24");
+    host.advance(0.1 * SECOND);
+    expect(transitions()).toEqual(["interfaceMissing", "interfaceRecovered"]);
+  });
+
+  it("many notifications are one dump, an overrun is a dump and an alarm", () => {
+    const { host, becomeMaster, alarms, driver } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    const before = host.dumps;
+    for (let i = 0; i < 500; i++) host.notify();
+    host.notify({ kind: "overrun" });
+    host.advance(0.1 * SECOND);
+    expect(host.dumps - before).toBeLessThanOrEqual(2);
+    expect(alarms()).toEqual(["netlinkOverrun"]);
+    expect(driver.status().instances[0]?.state).toBe("MASTER");
+  });
+
+  it("a dump that never holds still is tried again, and what was true before stands meanwhile", () => {
+    const { host, driver, becomeMaster } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    host.advance(0.1 * SECOND);
+    host.viewError = new NetlinkError("netlinkDumpInterrupted", "changes all the time");
+    host.setUp("eth0", false);
+    expect(driver.status().instances[0]?.state).toBe("MASTER");
+    host.viewError = undefined;
+    host.advance(0.1 * SECOND);
+    expect(driver.status().instances[0]).toMatchObject({ state: "FAULT", last: { reason: "interfaceDown" } });
+  });
+
+  it("counts what is not acted on, by reason", () => {
+    const { host, driver, becomeMaster } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    host.receive("eth0", { ok: false, reason: "badChecksum" }, advert(255, { virtualRouterId: 9 }));
+    const wrongInterval = { source: ip("10.0.2.2"), priority: 255, advertInterval: seconds(3), addresses: [] };
+    host.receive("eth0", advert(255, { advert: wrongInterval }));
+    expect(driver.status().discarded).toEqual({ badChecksum: 1, unknownVrid: 1, advertIntervalMismatch: 1 });
+    expect(driver.status().instances[0]?.state).toBe("MASTER");
+  });
+
+  it("measures how late its timers are", () => {
+    const { host, driver, begin } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    begin();
+    host.jump(3.609375 * SECOND + 1_500);
+    host.pause(0);
+    const { boundsUs, counts, maxUs } = driver.status().timerLateness;
+    expect(counts[boundsUs.indexOf(2_000)]).toBe(1);
+    expect(counts.reduce((sum, count) => sum + count)).toBe(1);
+    expect(maxUs).toBe(1_500);
+  });
+
+  it("real-time scheduling that is refused is a warning", () => {
+    const { host, driver, reports } = setUp();
+    host.addLink("eth0", "10.0.2.1/24");
+    driver.start([instance()], 50, []);
+    expect(host.calls).toContain("realtime 50");
+    expect(reports).toMatchObject([{ kind: "log", level: "warn" }]);
+    expect(driver.status().realtime).toBe(false);
+  });
+
+  it("a start without the right to open raw sockets, or to change addresses, names the capability", () => {
+    const raw = setUp();
+    raw.host.addLink("eth0", "10.0.2.1/24");
+    raw.host.receiverError = Object.assign(new Error("EPERM"), { code: "EPERM" });
+    expect(() => raw.driver.start([instance()], undefined, [])).toThrow(/CAP_NET_RAW/);
+    const admin = setUp();
+    admin.host.addLink("eth0", "10.0.2.1/24");
+    admin.host.addressAnswer = { code: "EPERM", made: false };
+    expect(() => admin.driver.start([instance()], undefined, [])).toThrow(/CAP_NET_ADMIN/);
+  });
+});
+
+describe("a new configuration", () => {
+  it("that is the same touches nothing", () => {
+    const { host, driver, becomeMaster, transitions } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    driver.configure([instance()]);
+    expect(host.calls).toEqual([]);
+    expect(transitions()).toEqual([]);
+  });
+
+  it("removes the addresses that left it, adds and announces the new ones, and keeps the role", () => {
+    const { host, driver, becomeMaster, transitions } = setUp(
+      instance({ virtualAddresses: [vip("10.0.2.10"), vip("10.0.2.11")] }),
+    );
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    driver.configure([instance({ virtualAddresses: [vip("10.0.2.11"), vip("10.0.2.12", { label: "eth0:1" })] })]);
+    expect(host.calls.slice(0, 4)).toEqual([
+      "delete 10.0.2.10/32 eth0",
+      "advert eth0 10.0.2.1 vrid=1 priority=100",
+      "set 10.0.2.11/32 eth0 2",
+      "set 10.0.2.12/32 eth0 2",
+    ]);
+    expect(transitions()).toEqual([]);
+    expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24", "10.0.2.11/32", "10.0.2.12/32"]);
+  });
+
+  it("stops instances that left it and starts those that are new, sweeping their addresses", () => {
+    const { host, driver, becomeMaster } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    host.addAddress("eth0", "10.0.2.11/32", 2);
+    driver.configure([instance({ name: "RO", virtualRouterId: 2, virtualAddresses: [vip("10.0.2.11")] })]);
+    expect(host.calls).toEqual([
+      "delete 10.0.2.10/32 eth0",
+      "advert eth0 10.0.2.1 vrid=1 priority=0",
+      "delete 10.0.2.11/32 eth0",
+    ]);
+    expect(driver.status().instances).toMatchObject([{ name: "RO", state: "BACKUP" }]);
+  });
+});
