@@ -51,6 +51,8 @@ export function nextDeadline(state: RouterState): Us | undefined {
     case "MASTER":
       return Math.min(
         role.nextAdvertAt,
+        // An unsent advert, after one sent off the beat, may let the silence end before the next advert is due.
+        after(role.lastAdvertAt, silenceLimit(state.parameters)),
         role.announceAgainAt ?? Number.POSITIVE_INFINITY,
         role.refreshAnnounceAt ?? Number.POSITIVE_INFINITY,
       ) as Us;

@@ -8,6 +8,8 @@ import { instance, KeepalivedRouter, VrrpHost, vip } from "./vrrp/routers.ts";
 
 const VIP = "10.0.2.10";
 /** What a busy machine of two cores adds, mostly to the times that `ip monitor` and tshark print. The bench has the exact figures. */
+/** How late `ip monitor` may print what the kernel did, seen against the capture's kernel timestamps. */
+const OBSERVER_SKEW_MS = 50;
 const SLACK_MS = 400;
 /** RFC 3768 6.1 at 1 s adverts. */
 const skewMs = (priority: number): number => ((256 - priority) / 256) * 1000;
@@ -107,7 +109,8 @@ requires(
       "10.0.2.1",
       ({ priority }) => priority === "0",
     );
-    expect(gone.atMs).toBeLessThan(resigned.atMs);
+    // Two observers, two clocks read in user space: the exact order is the state machine's invariant (unit, scenario).
+    expect(gone.atMs - resigned.atMs).toBeLessThan(OBSERVER_SKEW_MS);
     expect(taken.atMs - resigned.atMs).toBeGreaterThan(skewMs(100) - 5);
     expect(taken.atMs - resigned.atMs).toBeLessThan(skewMs(100) + SLACK_MS);
     expect(watch.doubleHoldMs(VIP)).toBe(0);
