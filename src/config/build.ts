@@ -1,18 +1,30 @@
+import { ip } from "../core/ip.ts";
+import { durationUs } from "../core/units.ts";
 import { exclusiveSetting } from "./exclusive.ts";
 import type { httpGetTable, tcpCheckTable } from "./keywords/checkers.ts";
 import type { BlockValues, ParsedBlock, Written } from "./keywords/row.ts";
 import type { topLevelTable } from "./keywords/topLevel.ts";
 import type { Endpoint, realServerTable, virtualServerTable } from "./keywords/virtualServer.ts";
 import { OWNER_PRIORITY, type vrrpInstanceTable } from "./keywords/vrrpInstance.ts";
-import type {
-  CheckConfig,
-  CheckTiming,
-  Config,
-  GlobalConfig,
-  RealServerConfig,
-  VirtualServerConfig,
-  VrrpInstanceConfig,
-} from "./types.ts";
+import type { CheckConfig, CheckTiming, Config, GlobalConfig, RealServerConfig, VirtualServerConfig } from "./types.ts";
+import type { GarpConfig, NotifyConfig, VrrpInstanceConfig } from "./vrrp.types.ts";
+
+const NONE = durationUs(0);
+/** RFC 3768 5.2.2 */
+const VRRP_MULTICAST_IPV4 = ip("224.0.0.18");
+
+const NO_NOTIFICATIONS: NotifyConfig = {
+  master: undefined,
+  backup: undefined,
+  fault: undefined,
+  stop: undefined,
+  deleted: undefined,
+  tellsDeleted: false,
+  masterRxLowerPri: undefined,
+  any: undefined,
+  priorityChanges: false,
+  smtpAlert: false,
+};
 
 /** From parsed blocks to the configuration: defaults come from the rows, inheritance from here, nothing is checked any more. */
 
@@ -27,7 +39,24 @@ type ParsedTcp = ParsedBlock<true, typeof tcpCheckTable.rows>;
 export function buildConfig(file: ParsedFile, global: ParsedGlobal): Config {
   return deepFreeze({
     global: buildGlobal(global),
-    vrrpInstances: file.vrrp_instance.flatMap((instance) => buildInstance(instance, global) ?? []),
+    vrrp: {
+      instances: file.vrrp_instance.flatMap((instance) => buildInstance(instance, global) ?? []),
+      syncGroups: [],
+      staticAddresses: [],
+      staticRoutes: [],
+      staticRules: [],
+      trackGroups: {},
+      announcePacing: [],
+      garpInterval: NONE,
+      gnaInterval: NONE,
+      startupDelay: NONE,
+      linkbeatInterfaces: [],
+      linkDelays: [],
+      logUnknownVrids: false,
+    },
+    scripts: [],
+    trackProcesses: [],
+    trackFiles: [],
     virtualServers: file.virtual_server.map(buildService),
   });
 }
@@ -37,7 +66,13 @@ function buildGlobal(global: ParsedGlobal): GlobalConfig {
     routerId: global.router_id?.value,
     vrrpStrict: global.vrrp_strict !== undefined,
     enableScriptSecurity: global.enable_script_security !== undefined,
-    scriptUser: global.script_user?.value.user,
+    scriptUser: global.script_user?.value,
+    fifos: [],
+    mail: undefined,
+    startupScript: undefined,
+    shutdownScript: undefined,
+    fifoWriteStatesOnReload: false,
+    vrrpRealtimePriority: undefined,
   };
 }
 
@@ -47,24 +82,68 @@ function buildInstance({ header, values }: ParsedInstance, global: ParsedGlobal)
   const instanceInterface = values.interface.value;
   return {
     name: header,
+    version: 2,
+    family: 4,
     initialState: values.state.value,
     interface: instanceInterface,
     virtualRouterId: values.virtual_router_id.value,
     priority: effectivePriority(values),
     advertInterval: values.advert_int.value,
+    downTimerAdverts: 3,
     nopreempt: values.nopreempt !== undefined && nopreemptCounts(values),
+    preemptDelay: NONE,
     strict: isStrict(values, global),
+    transport: { kind: "multicast", group: VRRP_MULTICAST_IPV4 },
+    sourceAddress: undefined,
+    trackSourceAddress: false,
+    authPassword: undefined,
+    checksumForm: "withPseudoHeader",
+    virtualMac: undefined,
+    trackPrimary: true,
+    promoteSecondaries: false,
     virtualAddresses: values.virtual_ipaddress.map(({ value: { address, prefixLength, device, label, scope } }) => ({
       address,
       prefixLength,
       device: device ?? instanceInterface,
+      ownVirtualMac: undefined,
+      baseInterface: undefined,
       label,
       scope,
+      broadcast: undefined,
+      peer: undefined,
+      home: false,
+      manageTemporaryAddresses: false,
+      noPrefixRoute: false,
+      autojoin: false,
+      noTrack: false,
+      preferredLifetime: "lease" as const,
+      trackGroup: undefined,
     })),
-    garpMasterDelay: firstWritten([values.garp_master_delay], global.vrrp_garp_master_delay),
-    garpMasterRepeat: firstWritten([values.garp_master_repeat], global.vrrp_garp_master_repeat),
-    garpMasterRefresh: firstWritten([values.garp_master_refresh], global.vrrp_garp_master_refresh),
-    garpMasterRefreshRepeat: firstWritten([values.garp_master_refresh_repeat], global.vrrp_garp_master_refresh_repeat),
+    excludedAddresses: [],
+    virtualRoutes: [],
+    virtualRules: [],
+    track: { interfaces: [], scripts: [], files: [], processes: [] },
+    skipCheckAdvAddr: false,
+    higherPrioSendAdvert: false,
+    lowerPrioNoAdvert: false,
+    debugLevel: 0,
+    notify: NO_NOTIFICATIONS,
+    garp: buildGarp(values, global),
+  };
+}
+
+function buildGarp(values: ParsedInstance["values"], global: ParsedGlobal): GarpConfig {
+  const masterDelay = firstWritten([values.garp_master_delay], global.vrrp_garp_master_delay);
+  const masterRepeat = firstWritten([values.garp_master_repeat], global.vrrp_garp_master_repeat);
+  return {
+    masterDelay,
+    masterRepeat,
+    masterRefresh: firstWritten([values.garp_master_refresh], global.vrrp_garp_master_refresh),
+    masterRefreshRepeat: firstWritten([values.garp_master_refresh_repeat], global.vrrp_garp_master_refresh_repeat),
+    lowerPrioDelay: masterDelay,
+    lowerPrioRepeat: masterRepeat,
+    extraInterval: NONE,
+    extraAll: false,
   };
 }
 

@@ -42,7 +42,7 @@ function noScriptIsRun({ global }: TrapInput, found: DiagnosticList): void {
 /** The priority decides (RFC 3768 6.4.1), as keepalived.conf(5) says of `state`. Strict mode says so itself. */
 function stateDoesNotDecide({ file, config }: TrapInput, found: DiagnosticList): void {
   for (const [index, { header, values }] of file.vrrp_instance.entries()) {
-    if (config.vrrpInstances[index]?.strict === true || !values.state.written) continue;
+    if (config.vrrp.instances[index]?.strict === true || !values.state.written) continue;
     const owner = effectivePriority(values) === OWNER_PRIORITY;
     if (values.state.value === "MASTER" && !owner) {
       const message = `vrrp_instance ${header} begins as BACKUP in spite of state MASTER and waits three intervals and the skew time, because its priority is not ${OWNER_PRIORITY}`;
@@ -79,9 +79,9 @@ function persistenceIsAffinity({ file, config }: TrapInput, found: DiagnosticLis
 
 function addressesAreHeld({ file, config }: TrapInput, found: DiagnosticList): void {
   // Without any instance the addresses are somebody else's business, a static address or another daemon.
-  if (config.vrrpInstances.length === 0) return;
+  if (config.vrrp.instances.length === 0) return;
   const held = new Set<string>(
-    config.vrrpInstances.flatMap(({ virtualAddresses }) => virtualAddresses.map(({ address }) => address)),
+    config.vrrp.instances.flatMap(({ virtualAddresses }) => virtualAddresses.map(({ address }) => address)),
   );
   for (const { header, at } of file.virtual_server) {
     if (held.has(header.address)) continue;
@@ -118,7 +118,7 @@ function weightsCount({ file, config }: TrapInput, found: DiagnosticList): void 
 
 function thereIsSomethingToDo({ file, config }: TrapInput, found: DiagnosticList): void {
   const [at] = file.global_defs;
-  if (at === undefined || config.vrrpInstances.length + config.virtualServers.length > 0) return;
+  if (at === undefined || config.vrrp.instances.length + config.virtualServers.length > 0) return;
   found.warning(
     "trap-nothing-to-do",
     at.at,

@@ -1,5 +1,6 @@
 import type { Ip } from "../core/ip.ts";
 import type { DurationUs } from "../core/units.ts";
+import type { ScriptCommand, TrackFileConfig, TrackProcessConfig, VrrpConfig, VrrpScriptConfig } from "./vrrp.types.ts";
 
 /**
  * The frozen configuration: what the text of a file means, every default resolved (keepalived.conf(5) names them).
@@ -8,7 +9,10 @@ import type { DurationUs } from "../core/units.ts";
  */
 export interface Config {
   readonly global: GlobalConfig;
-  readonly vrrpInstances: readonly VrrpInstanceConfig[];
+  readonly vrrp: VrrpConfig;
+  readonly scripts: readonly VrrpScriptConfig[];
+  readonly trackProcesses: readonly TrackProcessConfig[];
+  readonly trackFiles: readonly TrackFileConfig[];
   readonly virtualServers: readonly VirtualServerConfig[];
 }
 
@@ -25,43 +29,44 @@ export interface GlobalConfig {
   /** Default: the host's name, resolved by the caller; undefined here when not written. */
   readonly routerId: string | undefined;
   readonly vrrpStrict: boolean;
+  /** Scripts that would run as root are refused where anybody else may write them or a folder on their path. */
   readonly enableScriptSecurity: boolean;
-  readonly scriptUser: string | undefined;
+  /** User and group of scripts without their own; undefined = keepalived_script where that user exists, else our own. */
+  readonly scriptUser: { readonly user: string; readonly group: string | undefined } | undefined;
+  readonly fifos: readonly NotifyFifoConfig[];
+  readonly mail: MailConfig | undefined;
+  readonly startupScript: TimedScript | undefined;
+  readonly shutdownScript: TimedScript | undefined;
+  /** States are written to the FIFOs again at a reload. */
+  readonly fifoWriteStatesOnReload: boolean;
+  /** SCHED_RR priority of the VRRP thread (`vrrp_rt_priority`); undefined = the command line's. */
+  readonly vrrpRealtimePriority: number | undefined;
 }
 
-/** `vrrp_instance NAME { ... }` */
-export interface VrrpInstanceConfig {
-  readonly name: string;
-  readonly initialState: "MASTER" | "BACKUP";
-  readonly interface: string;
-  /** 1 to 255 */
-  readonly virtualRouterId: number;
-  /** 1 to 255; 255 is the owner of the addresses (RFC 3768 5.3.4) */
-  readonly priority: number;
-  readonly advertInterval: DurationUs;
-  readonly nopreempt: boolean;
-  /** Protocol checks that `vrrp_strict` asks for; never packet-filter rules. */
-  readonly strict: boolean;
-  readonly virtualAddresses: readonly VirtualAddressConfig[];
-  /** Second round of gratuitous ARP this long after the transition (`garp_master_delay`, default 5 s; 0 = none). */
-  readonly garpMasterDelay: DurationUs;
-  /** Messages of each round (`garp_master_repeat`, default 5). */
-  readonly garpMasterRepeat: number;
-  /** Repeats while MASTER at this interval (`garp_master_refresh`, default 0 = never), `garpMasterRefreshRepeat` at a time. */
-  readonly garpMasterRefresh: DurationUs;
-  readonly garpMasterRefreshRepeat: number;
+/** `notify_fifo`, `vrrp_notify_fifo`, `lvs_notify_fifo` with the script that reads it. */
+export interface NotifyFifoConfig {
+  readonly path: string;
+  readonly user: string | undefined;
+  readonly group: string | undefined;
+  readonly events: readonly ("vrrp" | "lvs")[];
+  readonly script: ScriptCommand | undefined;
 }
 
-/** One line of `virtual_ipaddress`. */
-export interface VirtualAddressConfig {
-  readonly address: Ip;
-  /** As written, or 32 / 128. What is programmed may be narrower, see docs/decisions.md. */
-  readonly prefixLength: number;
-  /** Default: the instance's interface. */
-  readonly device: string;
-  /** IPv4 only, at most 15 bytes (IFA_LABEL). */
-  readonly label: string | undefined;
-  readonly scope: "global" | "site" | "link" | "host";
+/** Where SMTP alerts go; undefined without a `notification_email`. */
+export interface MailConfig {
+  readonly to: readonly string[];
+  /** Default keepalived@<host name>, resolved by the sender. */
+  readonly from: string | undefined;
+  readonly server: string;
+  readonly port: number;
+  readonly heloName: string | undefined;
+  readonly connectTimeout: DurationUs;
+  readonly noFaults: boolean;
+}
+
+export interface TimedScript {
+  readonly command: ScriptCommand;
+  readonly timeout: DurationUs;
 }
 
 export type Scheduler = "rr" | "wrr" | "lc" | "wlc";

@@ -1,5 +1,6 @@
 import { DiagnosticList } from "./diagnostics.ts";
-import type { Config, ConfigPlaces, Diagnostic, HostFacts, SourceSpan, VrrpInstanceConfig } from "./types.ts";
+import type { Config, ConfigPlaces, Diagnostic, HostFacts, SourceSpan } from "./types.ts";
+import type { VrrpInstanceConfig } from "./vrrp.types.ts";
 
 /**
  * What the host's facts say against a valid configuration: warnings, because interfaces and addresses come and go while
@@ -8,7 +9,7 @@ import type { Config, ConfigPlaces, Diagnostic, HostFacts, SourceSpan, VrrpInsta
 export function validate(config: Config, facts: HostFacts | undefined, places: ConfigPlaces): readonly Diagnostic[] {
   if (facts === undefined) return [];
   const found = new DiagnosticList();
-  for (const instance of config.vrrpInstances) {
+  for (const instance of config.vrrp.instances) {
     const place = places.vrrpInstances.get(instance.name);
     if (place === undefined) continue;
     interfaceCanSpeak(instance, facts, place.interface, found);

@@ -82,7 +82,7 @@ export class Daemon {
   /** Resolves when VRRP listens and probes run; the election begins by itself after the first programming. */
   async start(): Promise<void> {
     const existing = this.#modules.table.existingWeights(this.#config.virtualServers);
-    const listening = this.#vrrp.start(this.#config.vrrpInstances);
+    const listening = this.#vrrp.start(this.#config.vrrp);
     this.#health.configure(this.#config.virtualServers, existing);
     try {
       await listening;
@@ -99,7 +99,7 @@ export class Daemon {
       "started",
       `holdfast ${this.#options.version} runs with ${this.#options.configFile}`,
       {
-        instances: this.#config.vrrpInstances.length,
+        instances: this.#config.vrrp.instances.length,
         services: this.#config.virtualServers.length,
       },
     );
@@ -149,7 +149,7 @@ export class Daemon {
     if (!loaded.ok) return this.#refuseReload(loaded.message);
     try {
       // VRRP first: when its worker does not survive the new instances, it goes on with the old ones, and so does all else.
-      await this.#vrrp.configure(loaded.config.vrrpInstances);
+      await this.#vrrp.configure(loaded.config.vrrp);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       return this.#refuseReload(error.message);
@@ -160,7 +160,7 @@ export class Daemon {
     this.#health.configure(loaded.config.virtualServers, loaded.existing);
     if (this.#programmedOnce) this.#modules.table.program(this.#health.desired(), "reload");
     this.#modules.events.record("info", "reloaded", `configuration ${this.#options.configFile} loaded again`, {
-      instances: loaded.config.vrrpInstances.length,
+      instances: loaded.config.vrrp.instances.length,
       services: loaded.config.virtualServers.length,
     });
     this.#notifyReady();

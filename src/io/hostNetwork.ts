@@ -42,7 +42,7 @@ export interface Address {
   readonly ip: Ip;
   readonly prefixLength: number;
   readonly label: string | undefined;
-  readonly scope: "global" | "site" | "link" | "host";
+  readonly scope: "global" | "site" | "link" | "host" | "nowhere";
   /** Without an end (IFA_F_PERMANENT). */
   readonly permanent: boolean;
   /** IPv4: goes when the primary address of its subnet goes. */
@@ -176,6 +176,8 @@ function scopeWord(scope: number): Address["scope"] {
       return "link";
     case SCOPE.host:
       return "host";
+    case SCOPE.nowhere:
+      return "nowhere";
     default:
       return "global";
   }

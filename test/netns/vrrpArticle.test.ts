@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/index.ts";
-import type { VrrpInstanceConfig } from "../../src/config/types.ts";
+import type { VrrpInstanceConfig } from "../../src/config/vrrp.types.ts";
 import { AddressWatch, wallClockMs } from "../lab/addressWatch.ts";
 import { createNetwork, type Network } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
@@ -18,7 +18,7 @@ function instancesOf(file: string): readonly VrrpInstanceConfig[] {
   const path = join(projectRoot, "test/lab/article", file);
   const { config, diagnostics } = parseConfig(readFileSync(path, "utf8"), path);
   if (config === undefined) throw new Error(JSON.stringify(diagnostics));
-  return config.vrrpInstances;
+  return config.vrrp.instances;
 }
 
 requires("netns")("the article's two load balancers", () => {

@@ -2,9 +2,10 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { AddressWatch, wallClockMs } from "../lab/addressWatch.ts";
 import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
+import { instanceConfig as instance, vipConfig as vip } from "../lab/vrrpConfig.ts";
 import { waitFor } from "../lab/wait.ts";
 import { Capture } from "./vrrp/capture.ts";
-import { instance, KeepalivedRouter, VrrpHost, vip } from "./vrrp/routers.ts";
+import { KeepalivedRouter, VrrpHost } from "./vrrp/routers.ts";
 
 const VIP = "10.0.2.10";
 /** What a busy machine of two cores adds, mostly to the times that `ip monitor` and tshark print. The bench has the exact figures. */

@@ -7,9 +7,10 @@ import { encodeIpv4 } from "../../src/wire/ipv4.ts";
 import { encodeAdvert } from "../../src/wire/vrrp.ts";
 import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
+import { instanceConfig as instance, vipConfig as vip } from "../lab/vrrpConfig.ts";
 import { waitFor } from "../lab/wait.ts";
 import { Capture } from "./vrrp/capture.ts";
-import { compiled, instance, VrrpHost, vip } from "./vrrp/routers.ts";
+import { compiled, VrrpHost } from "./vrrp/routers.ts";
 
 const VIP = "10.0.2.10";
 
@@ -181,7 +182,7 @@ requires("netns")("the VRRP worker on a real kernel", () => {
   it("an address that others remove is put back and announced with the next advert, with an alarm", async () => {
     const capture = await Capture.start(network.bridge);
     try {
-      const host = await master([instance({ garpMasterDelay: instance().garpMasterRefresh })]);
+      const host = await master([instance({ garp: { masterDelay: seconds(0) } })]);
       const before = capture.announcements(VIP).length;
       await ours.ip("address", "del", "10.0.2.10/32", "dev", "eth0");
       await host.waitForEvent("the alarm", (event) => JSON.stringify(event.alarm ?? "").includes("RemovedByOthers"));
@@ -197,7 +198,7 @@ requires("netns")("the VRRP worker on a real kernel", () => {
     const capture = await Capture.start(network.bridge);
     try {
       const host = await master([
-        instance({ advertInterval: seconds(60), garpMasterDelay: seconds(0), priority: 255 }),
+        instance({ advertInterval: seconds(60), garp: { masterDelay: seconds(0) }, priority: 255 }),
       ]);
       await waitFor(() => capture.announcements(VIP).length === 5, { what: "the announcements of the takeover" });
       await other.exec(process.execPath, [compiled("sendPackets"), packet({ priority: 50, intervalSec: 60 })]);

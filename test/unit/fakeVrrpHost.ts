@@ -1,6 +1,6 @@
 import { type Ip, ip } from "../../src/core/ip.ts";
 import { instantUs, type Us } from "../../src/core/units.ts";
-import type { HostAddress, HostInterface, HostView } from "../../src/workers/vrrp/hostView.ts";
+import type { AddressScope, HostAddress, HostInterface, HostView } from "../../src/workers/vrrp/hostView.ts";
 import type {
   AddressChange,
   AddressOutcome,
@@ -18,7 +18,7 @@ interface StoredAddress {
   readonly ip: Ip;
   readonly prefixLength: number;
   readonly label: string | undefined;
-  readonly scope: "global" | "site" | "link" | "host";
+  readonly scope: AddressScope;
   /** undefined = for ever. */
   readonly expiresAt: Us | undefined;
 }

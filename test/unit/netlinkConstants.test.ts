@@ -84,6 +84,7 @@ test.each([
     site: "RT_SCOPE_SITE",
     link: "RT_SCOPE_LINK",
     host: "RT_SCOPE_HOST",
+    nowhere: "RT_SCOPE_NOWHERE",
   }),
   ...names(rtnl.IFA_F, {
     secondary: "IFA_F_SECONDARY",

@@ -1,43 +1,22 @@
 import { describe, expect, it } from "vitest";
-import type { VrrpInstanceConfig } from "../../src/config/types.ts";
+import type { VrrpInstanceConfig } from "../../src/config/vrrp.types.ts";
 import { ip } from "../../src/core/ip.ts";
 import { seconds } from "../../src/core/units.ts";
 import { NetlinkError } from "../../src/io/netlinkSocket.ts";
 import { VrrpDriver } from "../../src/workers/vrrp/driver.ts";
 import type { Report } from "../../src/workers/vrrp/instance.ts";
 import type { Received } from "../../src/workers/vrrp/ports.ts";
+import { instanceConfig, vipConfig, vrrpConfig } from "../lab/vrrpConfig.ts";
 import { FakeVrrpHost } from "./fakeVrrpHost.ts";
 
 const SECOND = 1_000_000;
 
-function instance(changes: Partial<VrrpInstanceConfig> = {}): VrrpInstanceConfig {
-  return {
-    name: "RW",
-    initialState: "MASTER",
-    interface: "eth0",
-    virtualRouterId: 1,
-    priority: 100,
-    advertInterval: seconds(1),
-    nopreempt: false,
-    strict: false,
-    virtualAddresses: [vip("10.0.2.10")],
-    garpMasterDelay: seconds(5),
-    garpMasterRepeat: 2,
-    garpMasterRefresh: seconds(0),
-    garpMasterRefreshRepeat: 1,
-    ...changes,
-  };
+function instance(changes: Parameters<typeof instanceConfig>[0] = {}): VrrpInstanceConfig {
+  return instanceConfig({ garp: { masterRepeat: 2 }, virtualAddresses: [vip("10.0.2.10")], ...changes });
 }
 
 function vip(address: string, changes: Partial<VrrpInstanceConfig["virtualAddresses"][number]> = {}) {
-  return {
-    address: ip(address),
-    prefixLength: 24,
-    device: "eth0",
-    label: undefined,
-    scope: "global" as const,
-    ...changes,
-  };
+  return vipConfig(`${address}/24`, changes);
 }
 
 function advert(priority: number, changes: Partial<Extract<Received, { ok: true }>> = {}): Received {
@@ -54,7 +33,7 @@ function setUp(...configs: VrrpInstanceConfig[]) {
   const reports: Report[] = [];
   const driver = new VrrpDriver({ host, wallMs: () => 0, report: (message) => reports.push(message) });
   const begin = (): void => {
-    driver.start(configs, undefined, []);
+    driver.start(vrrpConfig(configs), undefined, []);
     driver.releaseElection();
   };
   const becomeMaster = (): void => {
@@ -91,7 +70,7 @@ describe("the driver of VRRP instances, on a fake host", () => {
   it("sends and holds nothing before the election is released", () => {
     const { host, driver } = setUp(instance());
     host.addLink("eth0", "10.0.2.1/24");
-    driver.start([instance()], undefined, []);
+    driver.start(vrrpConfig([instance()]), undefined, []);
     host.advance(20 * SECOND);
     expect(host.calls).toEqual(["listen eth0"]);
     expect(driver.status().instances[0]?.state).toBe("INIT");
@@ -115,7 +94,7 @@ describe("the driver of VRRP instances, on a fake host", () => {
     host.addAddress("eth0", "10.0.2.11/32", 2);
     host.addAddress("eth0", "10.0.2.12/32");
     const configs = [instance({ virtualAddresses: [vip("10.0.2.10"), vip("10.0.2.12")] })];
-    driver.start(configs, undefined, ["RW"]);
+    driver.start(vrrpConfig(configs), undefined, ["RW"]);
     expect(host.calls).toEqual(["listen eth0", "delete 10.0.2.10/32 eth0", "advert eth0 10.0.2.1 vrid=1 priority=0"]);
     expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24", "10.0.2.11/32", "10.0.2.12/32"]);
   });
@@ -344,7 +323,7 @@ describe("the driver of VRRP instances, on a fake host", () => {
   it("real-time scheduling that is refused is a warning", () => {
     const { host, driver, reports } = setUp();
     host.addLink("eth0", "10.0.2.1/24");
-    driver.start([instance()], 50, []);
+    driver.start(vrrpConfig([instance()]), 50, []);
     expect(host.calls).toContain("realtime 50");
     expect(reports).toMatchObject([{ kind: "log", level: "warn" }]);
     expect(driver.status().realtime).toBe(false);
@@ -354,11 +333,11 @@ describe("the driver of VRRP instances, on a fake host", () => {
     const raw = setUp();
     raw.host.addLink("eth0", "10.0.2.1/24");
     raw.host.receiverError = Object.assign(new Error("EPERM"), { code: "EPERM" });
-    expect(() => raw.driver.start([instance()], undefined, [])).toThrow(/CAP_NET_RAW/);
+    expect(() => raw.driver.start(vrrpConfig([instance()]), undefined, [])).toThrow(/CAP_NET_RAW/);
     const admin = setUp();
     admin.host.addLink("eth0", "10.0.2.1/24");
     admin.host.addressAnswer = { code: "EPERM", made: false };
-    expect(() => admin.driver.start([instance()], undefined, [])).toThrow(/CAP_NET_ADMIN/);
+    expect(() => admin.driver.start(vrrpConfig([instance()]), undefined, [])).toThrow(/CAP_NET_ADMIN/);
   });
 });
 
@@ -367,7 +346,7 @@ describe("a new configuration", () => {
     const { host, driver, becomeMaster, transitions } = setUp(instance());
     host.addLink("eth0", "10.0.2.1/24");
     becomeMaster();
-    driver.configure([instance()]);
+    driver.configure(vrrpConfig([instance()]));
     expect(host.calls).toEqual([]);
     expect(transitions()).toEqual([]);
   });
@@ -378,7 +357,9 @@ describe("a new configuration", () => {
     );
     host.addLink("eth0", "10.0.2.1/24");
     becomeMaster();
-    driver.configure([instance({ virtualAddresses: [vip("10.0.2.11"), vip("10.0.2.12", { label: "eth0:1" })] })]);
+    driver.configure(
+      vrrpConfig([instance({ virtualAddresses: [vip("10.0.2.11"), vip("10.0.2.12", { label: "eth0:1" })] })]),
+    );
     expect(host.calls.slice(0, 4)).toEqual([
       "delete 10.0.2.10/32 eth0",
       "advert eth0 10.0.2.1 vrid=1 priority=100",
@@ -394,7 +375,7 @@ describe("a new configuration", () => {
     host.addLink("eth0", "10.0.2.1/24");
     becomeMaster();
     host.addAddress("eth0", "10.0.2.11/32", 2);
-    driver.configure([instance({ name: "RO", virtualRouterId: 2, virtualAddresses: [vip("10.0.2.11")] })]);
+    driver.configure(vrrpConfig([instance({ name: "RO", virtualRouterId: 2, virtualAddresses: [vip("10.0.2.11")] })]));
     expect(host.calls).toEqual([
       "delete 10.0.2.10/32 eth0",
       "advert eth0 10.0.2.1 vrid=1 priority=0",

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { VirtualAddressConfig, VrrpInstanceConfig } from "../../src/config/types.ts";
+import type { VirtualAddressConfig, VrrpInstanceConfig } from "../../src/config/vrrp.types.ts";
 import { ip } from "../../src/core/ip.ts";
 import { milliseconds, seconds } from "../../src/core/units.ts";
 import { type HostAddress, type HostView, linkFacts } from "../../src/workers/vrrp/hostView.ts";
 import { leaseLifetimeSec, leftovers, planLeases, takenAlong } from "../../src/workers/vrrp/leases.ts";
+import { instanceConfig, vipConfig } from "../lab/vrrpConfig.ts";
 
 function own(cidr: string, changes: Partial<HostAddress> = {}): HostAddress {
   const [address = "", prefix = ""] = cidr.split("/");
@@ -24,26 +25,11 @@ function host(...addresses: HostAddress[]): HostView {
 }
 
 function vip(cidr: string, device = "eth0"): VirtualAddressConfig {
-  const [address = "", prefix = ""] = cidr.split("/");
-  return { address: ip(address), prefixLength: Number(prefix), device, label: undefined, scope: "global" };
+  return vipConfig(cidr, { device });
 }
 
 function instance(name: string, ...virtualAddresses: VirtualAddressConfig[]): VrrpInstanceConfig {
-  return {
-    name,
-    initialState: "BACKUP",
-    interface: "eth0",
-    virtualRouterId: 1,
-    priority: 100,
-    advertInterval: seconds(1),
-    nopreempt: false,
-    strict: false,
-    virtualAddresses,
-    garpMasterDelay: seconds(5),
-    garpMasterRepeat: 5,
-    garpMasterRefresh: seconds(0),
-    garpMasterRefreshRepeat: 1,
-  };
+  return instanceConfig({ name, virtualAddresses });
 }
 
 describe("the lifetime of a lease", () => {

@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { MessageChannel } from "node:worker_threads";
 import { expect, it } from "vitest";
 import { ip } from "../../src/core/ip.ts";
-import { instantUs, seconds } from "../../src/core/units.ts";
+import { instantUs } from "../../src/core/units.ts";
 import type { FromWorker, InstanceStatus, ToWorker, WorkerStart } from "../../src/workers/vrrp/protocol.ts";
+import { instanceConfig, vrrpConfig } from "../lab/vrrpConfig.ts";
 
 /** One sample of every kind: a new kind without a sample does not compile. */
 type Samples<Message extends { readonly kind: string }> = {
@@ -12,25 +13,7 @@ type Samples<Message extends { readonly kind: string }> = {
 
 const postedUs = instantUs(1);
 const start: WorkerStart = {
-  instances: [
-    {
-      name: "RW",
-      initialState: "MASTER",
-      interface: "eth0",
-      virtualRouterId: 1,
-      priority: 150,
-      advertInterval: seconds(1),
-      nopreempt: false,
-      strict: true,
-      virtualAddresses: [
-        { address: ip("10.0.2.10"), prefixLength: 24, device: "eth0", label: undefined, scope: "global" },
-      ],
-      garpMasterDelay: seconds(5),
-      garpMasterRepeat: 5,
-      garpMasterRefresh: seconds(0),
-      garpMasterRefreshRepeat: 1,
-    },
-  ],
+  vrrp: vrrpConfig([instanceConfig({ strict: true, priority: 150 })]),
   realtimePriority: 50,
   resign: ["RW"],
 };
@@ -64,7 +47,7 @@ const instanceStatus: InstanceStatus = {
 };
 
 const toWorker: Samples<ToWorker> = {
-  configure: { kind: "configure", postedUs, instances: start.instances },
+  configure: { kind: "configure", postedUs, vrrp: start.vrrp },
   releaseElection: { kind: "releaseElection", postedUs },
   status: { kind: "status", postedUs, id: 1 },
   stop: { kind: "stop", postedUs },

@@ -47,7 +47,7 @@ export const RTM = {
 export const RTNLGRP = { link: 1, ipv4Address: 5, ipv6Address: 9 } as const;
 
 /** ifa_scope: RT_SCOPE_* */
-export const SCOPE = { universe: 0, site: 200, link: 253, host: 254 } as const;
+export const SCOPE = { universe: 0, site: 200, link: 253, host: 254, nowhere: 255 } as const;
 
 /** IFA_F_*: ifa_flags and IFA_FLAGS. */
 export const IFA_F = {

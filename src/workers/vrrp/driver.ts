@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { VrrpInstanceConfig } from "../../config/types.ts";
+import type { VrrpConfig, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import { ip } from "../../core/ip.ts";
 import { after, between, instantUs, milliseconds, type Us } from "../../core/units.ts";
@@ -54,7 +54,7 @@ export class VrrpDriver {
   }
 
   /** Watches, sweeps what an earlier life left, listens. Throws what the host refuses; nothing is advertised yet. */
-  start(configs: readonly VrrpInstanceConfig[], realtimePriority: number | undefined, resign: readonly string[]): void {
+  start({ instances: configs }: VrrpConfig, realtimePriority: number | undefined, resign: readonly string[]): void {
     requireNetAdmin(this.#modules.host);
     this.#setRealtime(realtimePriority);
     // Watched before the dump, so that no change falls between the two.
@@ -78,7 +78,7 @@ export class VrrpDriver {
   }
 
   /** A new configuration: what is the same goes on untouched, what left is released, what is new is swept and started. */
-  configure(configs: readonly VrrpInstanceConfig[]): void {
+  configure({ instances: configs }: VrrpConfig): void {
     const old = this.#instances;
     const next = (instance: VrrpInstance): VrrpInstanceConfig | undefined =>
       configs.find((config) => sameRouter(config, instance.config));

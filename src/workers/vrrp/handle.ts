@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import type { VrrpInstanceConfig } from "../../config/types.ts";
+import type { VrrpConfig } from "../../config/vrrp.types.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { Logger } from "../../core/interfaces.ts";
 import { monotonicClock } from "../../io/clock.ts";
@@ -45,7 +45,7 @@ export class VrrpWorkerHandle implements VrrpHandle {
   #worker: Worker | undefined;
   /** Settles when the worker that is being started is ready, or has failed. */
   #starting: Promise<void> = Promise.resolve();
-  #instances: readonly VrrpInstanceConfig[] = [];
+  #vrrp: VrrpConfig | undefined;
   #released = false;
   #stopping = false;
   readonly #masters = new Set<string>();
@@ -59,9 +59,9 @@ export class VrrpWorkerHandle implements VrrpHandle {
     this.#modules = modules;
   }
 
-  start(instances: readonly VrrpInstanceConfig[]): Promise<void> {
-    this.#instances = instances;
-    this.#starting = this.#spawn([]);
+  start(vrrp: VrrpConfig): Promise<void> {
+    this.#vrrp = vrrp;
+    this.#starting = this.#spawn(vrrp, []);
     return this.#starting;
   }
 
@@ -71,13 +71,13 @@ export class VrrpWorkerHandle implements VrrpHandle {
   }
 
   /** Rejects with a HoldfastError when the worker dies over it; the next worker goes on with what ran before. */
-  async configure(instances: readonly VrrpInstanceConfig[]): Promise<void> {
+  async configure(vrrp: VrrpConfig): Promise<void> {
     await this.#starting;
     await new Promise<void>((resolve, reject) => {
       this.#configures.push({ resolve, reject });
-      this.#post({ kind: "configure", instances });
+      this.#post({ kind: "configure", vrrp });
     });
-    this.#instances = instances;
+    this.#vrrp = vrrp;
   }
 
   async status(): Promise<VrrpStatus> {
@@ -101,10 +101,10 @@ export class VrrpWorkerHandle implements VrrpHandle {
   }
 
   /** Starts a worker; resolves when it is ready, rejects when it fails before. */
-  #spawn(resign: readonly string[]): Promise<void> {
+  #spawn(vrrp: VrrpConfig, resign: readonly string[]): Promise<void> {
     const startedAtMs = Date.now();
     const workerData: WorkerStart = {
-      instances: this.#instances,
+      vrrp,
       realtimePriority: this.#options.realtimePriority,
       resign,
     };
@@ -142,7 +142,8 @@ export class VrrpWorkerHandle implements VrrpHandle {
         if (!ready || this.#stopping) return;
         if (Date.now() - startedAtMs > HEALTHY_AFTER_MS) this.#restartMs = RESTART_MS_MIN;
         this.#modules.logger.error({ cause }, "the VRRP worker died and is started again");
-        this.#starting = this.#restart(cause);
+        // What runs now, which a `configure` may have changed since this worker was started.
+        this.#starting = this.#restart(this.#vrrp ?? vrrp, cause);
         // Awaited by whoever asks next; here only kept from being unhandled.
         this.#starting.catch(() => undefined);
       });
@@ -150,14 +151,14 @@ export class VrrpWorkerHandle implements VrrpHandle {
   }
 
   /** Tries until a worker is ready: without one, nobody releases or holds the addresses. */
-  async #restart(cause: string): Promise<void> {
+  async #restart(vrrp: VrrpConfig, cause: string): Promise<void> {
     const resign = [...this.#masters];
     this.#masters.clear();
     for (;;) {
       const pauseMs = this.#restartMs;
       this.#restartMs = Math.min(RESTART_MS_MAX, this.#restartMs * 2);
       try {
-        await this.#spawn(resign);
+        await this.#spawn(vrrp, resign);
         this.#modules.listener.onRestart(cause);
         return;
       } catch (error) {

@@ -1,4 +1,4 @@
-import type { VrrpInstanceConfig } from "../../config/types.ts";
+import type { VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import type { Ip } from "../../core/ip.ts";
 import { between, type Us } from "../../core/units.ts";
 import { ADDRESS_BATCH_MAX } from "../../io/hostNetwork.ts";

@@ -29,7 +29,7 @@ export interface HostAddress {
   readonly validSec: number | undefined;
 }
 
-export type AddressScope = "global" | "site" | "link" | "host";
+export type AddressScope = "global" | "site" | "link" | "host" | "nowhere";
 
 export const NO_INTERFACES: HostView = { interfaces: [] };
 

@@ -1,4 +1,4 @@
-import type { VrrpInstanceConfig } from "../../config/types.ts";
+import type { VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import type { Ip } from "../../core/ip.ts";
 import { between, seconds, type Us } from "../../core/units.ts";
 import { initialState, nextDeadline, step } from "../../vrrp/step.ts";
@@ -256,10 +256,10 @@ export function routerParameters(config: VrrpInstanceConfig): RouterParameters {
     advertInterval: config.advertInterval,
     preempt: !config.nopreempt,
     addresses: config.virtualAddresses.map((vip) => vip.address),
-    garpMasterDelay: config.garpMasterDelay,
-    garpMasterRepeat: config.garpMasterRepeat,
-    garpMasterRefresh: config.garpMasterRefresh,
-    garpMasterRefreshRepeat: config.garpMasterRefreshRepeat,
+    garpMasterDelay: config.garp.masterDelay,
+    garpMasterRepeat: config.garp.masterRepeat,
+    garpMasterRefresh: config.garp.masterRefresh,
+    garpMasterRefreshRepeat: config.garp.masterRefreshRepeat,
   };
 }
 

@@ -1,7 +1,7 @@
-import type { VrrpInstanceConfig } from "../../config/types.ts";
+import type { VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import { family, type Ip, inSubnet } from "../../core/ip.ts";
 import { type DurationUs, toSeconds } from "../../core/units.ts";
-import type { HostAddress, HostInterface, HostView } from "./hostView.ts";
+import type { AddressScope, HostAddress, HostInterface, HostView } from "./hostView.ts";
 
 /**
  * The arithmetic of VIP leases, pure: which address is programmed how, and for how long. A VIP lives in the kernel for
@@ -15,7 +15,7 @@ export interface Lease {
   readonly linkIndex: number;
   readonly prefixLength: number;
   readonly label: string | undefined;
-  readonly scope: "global" | "site" | "link" | "host";
+  readonly scope: AddressScope;
 }
 
 export type LeasePlan =

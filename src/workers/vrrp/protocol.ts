@@ -1,4 +1,4 @@
-import type { VrrpInstanceConfig } from "../../config/types.ts";
+import type { VrrpConfig } from "../../config/vrrp.types.ts";
 import type { Ip } from "../../core/ip.ts";
 import type { Us } from "../../core/units.ts";
 import type { StateName, Transition, VrrpAlarm } from "../../vrrp/types.ts";
@@ -8,7 +8,7 @@ import type { StateName, Transition, VrrpAlarm } from "../../vrrp/types.ts";
  * `postedUs` lets the receiver measure the latency of the crossing.
  */
 export interface WorkerStart {
-  readonly instances: readonly VrrpInstanceConfig[];
+  readonly vrrp: VrrpConfig;
   /** SCHED_RR priority for the worker's thread, or undefined. Refusal is a warning. */
   readonly realtimePriority: number | undefined;
   /** Instances that were MASTER in a worker that died: resigned once their addresses are swept. */
@@ -16,7 +16,7 @@ export interface WorkerStart {
 }
 
 export type ToWorker = { readonly postedUs: Us } & (
-  | { readonly kind: "configure"; readonly instances: readonly VrrpInstanceConfig[] }
+  | { readonly kind: "configure"; readonly vrrp: VrrpConfig }
   /** The first programming of the kernel's table is done: elections may begin. */
   | { readonly kind: "releaseElection" }
   | { readonly kind: "status"; readonly id: number }

@@ -20,7 +20,7 @@ port.on("message", (message: ToWorker) => {
     case "releaseElection":
       return driver.releaseElection();
     case "configure":
-      driver.configure(message.instances);
+      driver.configure(message.vrrp);
       return report({ kind: "configured" });
     case "status":
       return report({ kind: "status", id: message.id, status: driver.status() });
@@ -34,8 +34,8 @@ port.on("message", (message: ToWorker) => {
 });
 
 try {
-  const { instances, realtimePriority, resign } = workerData as WorkerStart;
-  driver.start(instances, realtimePriority, resign);
+  const { vrrp, realtimePriority, resign } = workerData as WorkerStart;
+  driver.start(vrrp, realtimePriority, resign);
   report({ kind: "ready" });
 } catch (error) {
   if (!(error instanceof HoldfastError)) throw error;

@@ -2,9 +2,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { VirtualAddressConfig, VrrpInstanceConfig } from "../../../src/config/types.ts";
-import { ip } from "../../../src/core/ip.ts";
-import { seconds } from "../../../src/core/units.ts";
+import type { VrrpInstanceConfig } from "../../../src/config/vrrp.types.ts";
 import type { VrrpStatus } from "../../../src/workers/vrrp/protocol.ts";
 import { onCleanup } from "../../lab/cleanup.ts";
 import type { Namespace } from "../../lab/netns.ts";
@@ -20,38 +18,6 @@ export function compiled(name: string): string {
   const path = join(COMPILED, `${name}.js`);
   if (!existsSync(path)) throw new Error(`${path} is missing: npm run build:test`);
   return path;
-}
-
-export function vip(cidr: string, changes: Partial<VirtualAddressConfig> = {}): VirtualAddressConfig {
-  const [address = "", prefix = "32"] = cidr.split("/");
-  return {
-    address: ip(address),
-    prefixLength: Number(prefix),
-    device: "eth0",
-    label: undefined,
-    scope: "global",
-    ...changes,
-  };
-}
-
-/** VRID 1 on eth0 with 10.0.2.10/24 at 1 s adverts, but for the changes. */
-export function instance(changes: Partial<VrrpInstanceConfig> = {}): VrrpInstanceConfig {
-  return {
-    name: "RW",
-    initialState: "BACKUP",
-    interface: "eth0",
-    virtualRouterId: 1,
-    priority: 100,
-    advertInterval: seconds(1),
-    nopreempt: false,
-    strict: false,
-    virtualAddresses: [vip("10.0.2.10/24")],
-    garpMasterDelay: seconds(5),
-    garpMasterRepeat: 5,
-    garpMasterRefresh: seconds(0),
-    garpMasterRefreshRepeat: 1,
-    ...changes,
-  };
 }
 
 export interface HostEvent {

@@ -6,9 +6,10 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import type { VrrpInstanceConfig } from "../../../src/config/types.ts";
+import type { VrrpInstanceConfig } from "../../../src/config/vrrp.types.ts";
 import type { Logger } from "../../../src/core/interfaces.ts";
 import { VrrpWorkerHandle } from "../../../src/workers/vrrp/handle.ts";
+import { vrrpConfig } from "../../lab/vrrpConfig.ts";
 
 /** What the program is told. */
 export type HostCommand =
@@ -55,11 +56,11 @@ async function main(): Promise<void> {
       case "status":
         return print("status", { status: await handle.status() });
       case "configure":
-        await handle.configure(command.instances);
+        await handle.configure(vrrpConfig(command.instances));
         return print("configured");
       case "exhaust": {
         const [first] = instances;
-        if (first !== undefined) await handle.configure(tooManyFor(first));
+        if (first !== undefined) await handle.configure(vrrpConfig(tooManyFor(first)));
         return print("configured");
       }
     }
@@ -70,7 +71,7 @@ async function main(): Promise<void> {
       process.exit(0);
     });
   });
-  await handle.start(instances);
+  await handle.start(vrrpConfig(instances));
   print("started");
   handle.releaseElection();
   createInterface({ input: process.stdin }).on("line", (line) => {

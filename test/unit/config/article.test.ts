@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type CheckConfig, type Config, parseConfig } from "../../../src/config/index.ts";
 import { ip } from "../../../src/core/ip.ts";
 import { seconds } from "../../../src/core/units.ts";
+import { instanceConfig, vipConfig, vrrpConfig } from "../../lab/vrrpConfig.ts";
 
 /** The article's two files, as they are, and what its text shows around them. */
 const article = (name: string): string => readFileSync(new URL(`../../lab/article/${name}`, import.meta.url), "utf8");
@@ -17,33 +18,15 @@ const timing = {
 const NODES = ["10.0.2.3", "10.0.2.4", "10.0.2.5"].map(ip);
 
 function expectedConfig(host: "KAD1" | "KAD2"): Config {
-  const instance = (
-    name: string,
-    virtualRouterId: number,
-    initialState: "MASTER" | "BACKUP",
-  ): Config["vrrpInstances"][number] => ({
-    name,
-    initialState,
-    interface: "eth0",
-    virtualRouterId,
-    priority: initialState === "MASTER" ? 150 : 100,
-    advertInterval: seconds(1),
-    nopreempt: false,
-    strict: true,
-    virtualAddresses: [
-      {
-        address: ip(`10.0.2.${9 + virtualRouterId}`),
-        prefixLength: 24,
-        device: "eth0",
-        label: `eth0:${virtualRouterId}`,
-        scope: "global",
-      },
-    ],
-    garpMasterDelay: seconds(5),
-    garpMasterRepeat: 5,
-    garpMasterRefresh: seconds(0),
-    garpMasterRefreshRepeat: 1,
-  });
+  const instance = (name: string, virtualRouterId: number, initialState: "MASTER" | "BACKUP") =>
+    instanceConfig({
+      name,
+      initialState,
+      virtualRouterId,
+      priority: initialState === "MASTER" ? 150 : 100,
+      strict: true,
+      virtualAddresses: [vipConfig(`10.0.2.${9 + virtualRouterId}/24`, { label: `eth0:${virtualRouterId}` })],
+    });
   const service = (
     address: string,
     exclusive: "detected" | "no",
@@ -67,11 +50,25 @@ function expectedConfig(host: "KAD1" | "KAD2"): Config {
     at: expect.objectContaining({ length: "virtual_server 10.0.2.10 5432".length }),
   });
   return {
-    global: { routerId: host, vrrpStrict: true, enableScriptSecurity: true, scriptUser: "root" },
-    vrrpInstances: [
+    global: {
+      routerId: host,
+      vrrpStrict: true,
+      enableScriptSecurity: true,
+      scriptUser: { user: "root", group: undefined },
+      fifos: [],
+      mail: undefined,
+      startupScript: undefined,
+      shutdownScript: undefined,
+      fifoWriteStatesOnReload: false,
+      vrrpRealtimePriority: undefined,
+    },
+    vrrp: vrrpConfig([
       instance("PGRW", 1, host === "KAD1" ? "MASTER" : "BACKUP"),
       instance("PGRO", 2, host === "KAD1" ? "BACKUP" : "MASTER"),
-    ],
+    ]),
+    scripts: [],
+    trackProcesses: [],
+    trackFiles: [],
     virtualServers: [
       service("10.0.2.10", "detected", (node) => ({
         kind: "HTTP_GET",

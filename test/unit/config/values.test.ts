@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Config, type ExclusiveSetting, parseConfig, serviceTiming } from "../../../src/config/index.ts";
 import { milliseconds, seconds } from "../../../src/core/units.ts";
+import { instanceConfig, vipConfig } from "../../lab/vrrpConfig.ts";
 
 function parsed(text: string): Config {
   const { config, diagnostics } = parseConfig(text, "t.conf");
@@ -68,42 +69,24 @@ describe("words of the language", () => {
 
 describe("vrrp_instance", () => {
   const instance = (lines: string, global = "") =>
-    parsed(`global_defs {\n${global}\n}\nvrrp_instance A {\ninterface eth0\nvirtual_router_id 7\n${lines}\n}\n`)
-      .vrrpInstances[0];
+    parsed(`global_defs {\n${global}\n}\nvrrp_instance A {\ninterface eth0\nvirtual_router_id 7\n${lines}\n}\n`).vrrp
+      .instances[0];
 
   it("has the defaults of keepalived.conf(5)", () => {
-    expect(instance("virtual_ipaddress {\n 10.0.2.10\n }")).toEqual({
-      name: "A",
-      initialState: "BACKUP",
-      interface: "eth0",
-      virtualRouterId: 7,
-      priority: 100,
-      advertInterval: seconds(1),
-      nopreempt: false,
-      strict: false,
-      virtualAddresses: [{ address: "10.0.2.10", prefixLength: 32, device: "eth0", label: undefined, scope: "global" }],
-      garpMasterDelay: seconds(5),
-      garpMasterRepeat: 5,
-      garpMasterRefresh: seconds(0),
-      garpMasterRefreshRepeat: 1,
-    });
+    expect(instance("virtual_ipaddress {\n 10.0.2.10\n }")).toEqual(
+      instanceConfig({ name: "A", virtualRouterId: 7, virtualAddresses: [vipConfig("10.0.2.10/32")] }),
+    );
   });
 
   it("takes its own garp values, else the global ones", () => {
     const global =
       "vrrp_garp_master_delay 10\nvrrp_garp_master_repeat 2\nvrrp_garp_master_refresh 60\nvrrp_garp_master_refresh_repeat 3";
     expect(instance("", global)).toMatchObject({
-      garpMasterDelay: seconds(10),
-      garpMasterRepeat: 2,
-      garpMasterRefresh: seconds(60),
-      garpMasterRefreshRepeat: 3,
+      garp: { masterDelay: seconds(10), masterRepeat: 2, masterRefresh: seconds(60), masterRefreshRepeat: 3 },
     });
     const own = "garp_master_delay 0\ngarp_master_repeat 4\ngarp_master_refresh 0\ngarp_master_refresh_repeat 1";
     expect(instance(own, global)).toMatchObject({
-      garpMasterDelay: seconds(0),
-      garpMasterRepeat: 4,
-      garpMasterRefresh: seconds(0),
-      garpMasterRefreshRepeat: 1,
+      garp: { masterDelay: seconds(0), masterRepeat: 4, masterRefresh: seconds(0), masterRefreshRepeat: 1 },
     });
   });
 
@@ -118,8 +101,8 @@ describe("vrrp_instance", () => {
     const text =
       "virtual_ipaddress {\n 10.0.2.10/24 scope link label eth1:1 dev eth1\n }\nvirtual_ipaddress {\n 10.0.2.11/16\n }";
     expect(instance(text)?.virtualAddresses).toEqual([
-      { address: "10.0.2.10", prefixLength: 24, device: "eth1", label: "eth1:1", scope: "link" },
-      { address: "10.0.2.11", prefixLength: 16, device: "eth0", label: undefined, scope: "global" },
+      vipConfig("10.0.2.10/24", { device: "eth1", label: "eth1:1", scope: "link" }),
+      vipConfig("10.0.2.11/16"),
     ]);
   });
 
