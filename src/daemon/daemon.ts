@@ -61,6 +61,25 @@ export class Daemon {
     this.#loadedAtMs = this.#startedAtMs;
     this.#vrrp = modules.createVrrp({
       onTransition: (instance, transition) => this.#recordTransition(instance, transition),
+      onGroupTransition: (group, change) =>
+        modules.events.record("info", "groupTransition", `${group}: ${change.from} -> ${change.to}: ${change.reason}`, {
+          group,
+          ...change,
+        }),
+      onLowerPriority: (instance, { peer, priority }) =>
+        modules.events.record("info", "lowerPriorityHeard", `${instance}: ${peer} advertises priority ${priority}`, {
+          instance,
+          peer,
+          priority,
+        }),
+      onPriorityChanged: (instance, { priority, state }) =>
+        modules.events.record("info", "priorityChanged", `${instance}: effective priority ${priority} (${state})`, {
+          instance,
+          priority,
+          state,
+        }),
+      onDeleted: (instance) =>
+        modules.events.record("info", "instanceDeleted", `${instance}: not in the new configuration`, { instance }),
       onAlarm: (instance, alarm) => this.#recordAlarm(instance, alarm),
       onRestart: (cause) =>
         modules.events.record(

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { MessageChannel } from "node:worker_threads";
 import { expect, it } from "vitest";
 import { ip } from "../../src/core/ip.ts";
-import { instantUs } from "../../src/core/units.ts";
+import { instantUs, seconds } from "../../src/core/units.ts";
 import type { FromWorker, InstanceStatus, ToWorker, WorkerStart } from "../../src/workers/vrrp/protocol.ts";
 import { instanceConfig, vrrpConfig } from "../lab/vrrpConfig.ts";
 
@@ -26,11 +26,31 @@ const transition = {
 const instanceStatus: InstanceStatus = {
   name: "RW",
   interface: "eth0",
+  version: 3,
+  family: 4,
   virtualRouterId: 1,
   state: "MASTER",
   priority: 150,
+  priorityEffective: 140,
+  faults: [{ kind: "script", name: "chk" }],
+  group: "G",
   last: { ...transition, atMs: 1 },
   master: undefined,
+  transport: { kind: "unicast", peers: [ip("10.0.2.2")] },
+  sourceAddress: ip("10.0.2.1"),
+  peers: [
+    {
+      address: ip("10.0.2.2"),
+      configured: true,
+      priority: 100,
+      claimsMaster: false,
+      advertInterval: seconds(1),
+      checksumForm: "withPseudoHeader",
+      silentSec: 2.5,
+    },
+  ],
+  virtualMac: { device: "vrrp.1", present: true, hardwareAddress: "00:00:5e:00:01:01" },
+  leaseLifetimeSec: 2,
   addresses: [
     {
       address: ip("10.0.2.10"),
@@ -38,18 +58,24 @@ const instanceStatus: InstanceStatus = {
       label: undefined,
       prefixConfigured: 24,
       prefixProgrammed: 32,
+      advertised: true,
       held: true,
       permanent: false,
     },
   ],
+  routes: [{ text: "10.9.0.0/16 via 10.0.2.254 dev eth0", present: true }],
+  rules: [{ text: "from 10.9.0.0/16 table 5", present: false }],
+  alarms: [{ kind: "foreignArpAnswer", address: ip("10.0.2.10"), hardwareAddress: "02:00:00:00:00:09" }],
   advertsSent: 1,
   advertsReceived: 2,
+  discarded: { ttlNot255: 1 },
 };
 
 const toWorker: Samples<ToWorker> = {
   configure: { kind: "configure", postedUs, vrrp: start.vrrp },
   releaseElection: { kind: "releaseElection", postedUs },
   status: { kind: "status", postedUs, id: 1 },
+  track: { kind: "track", postedUs, results: [{ kind: "file", name: "f", value: -3 }] },
   stop: { kind: "stop", postedUs },
 };
 
@@ -58,6 +84,17 @@ const fromWorker: Samples<FromWorker> = {
   startFailed: { kind: "startFailed", postedUs, code: "missingCapability", message: "m", remedy: undefined },
   configured: { kind: "configured", postedUs },
   transition: { kind: "transition", postedUs, instance: "RW", transition },
+  groupTransition: {
+    kind: "groupTransition",
+    postedUs,
+    group: "G",
+    from: "BACKUP",
+    to: "MASTER",
+    reason: "masterDown",
+  },
+  lowerPriorityHeard: { kind: "lowerPriorityHeard", postedUs, instance: "RW", peer: ip("10.0.2.2"), priority: 50 },
+  priorityChanged: { kind: "priorityChanged", postedUs, instance: "RW", priority: 90, state: "BACKUP" },
+  deleted: { kind: "deleted", postedUs, instance: "RW" },
   alarm: { kind: "alarm", postedUs, instance: "RW", alarm: { kind: "netlinkOverrun" } },
   status: {
     kind: "status",
@@ -65,6 +102,10 @@ const fromWorker: Samples<FromWorker> = {
     id: 1,
     status: {
       instances: [instanceStatus],
+      groups: [{ name: "G", state: "MASTER", members: ["RW"] }],
+      statics: [{ text: "10.0.2.9/32 dev eth0", present: true }],
+      trackers: [{ kind: "script", name: "chk", value: undefined }],
+      announcementsWaiting: 3,
       discarded: { badChecksum: 1 },
       timerLateness: { boundsUs: [100, Number.POSITIVE_INFINITY], counts: [1, 0], maxUs: 12 },
       realtime: true,

@@ -10,7 +10,7 @@ import { type HostView, NO_INTERFACES } from "./hostView.ts";
 import { type Report, VrrpInstance } from "./instance.ts";
 import { leftovers } from "./leases.ts";
 import type { DeadlineTimer, HostEvent, Received, VrrpHost } from "./ports.ts";
-import type { VrrpStatus } from "./protocol.ts";
+import type { TrackResult, VrrpStatus } from "./protocol.ts";
 import { Segments } from "./segments.ts";
 
 /** A burst of notifications is one dump: the first at once, the others together this much later. */
@@ -37,6 +37,7 @@ export class VrrpDriver {
   #configs: readonly VrrpInstanceConfig[] = [];
   #started = false;
   #released = false;
+  #tracked: readonly TrackResult[] = [];
   #realtime = false;
   #dumpedAt: Us | undefined;
   /** When to dump for notifications that came too soon after the last dump. */
@@ -82,7 +83,12 @@ export class VrrpDriver {
     const old = this.#instances;
     const next = (instance: VrrpInstance): VrrpInstanceConfig | undefined =>
       configs.find((config) => sameRouter(config, instance.config));
-    for (const instance of old) if (next(instance) === undefined) instance.feed({ kind: "stop" });
+    for (const instance of old) {
+      if (next(instance) !== undefined) continue;
+      instance.feed({ kind: "stop" });
+      const { name } = instance.config;
+      if (!configs.some((config) => config.name === name)) this.#modules.report({ kind: "deleted", instance: name });
+    }
     this.#configs = configs;
     this.#refreshView();
     this.#segments.follow(this.#view, this.#interfaceNames());
@@ -103,9 +109,18 @@ export class VrrpDriver {
     this.#arm();
   }
 
+  /** The newest results of scripts, files and processes. */
+  track(results: readonly TrackResult[]): void {
+    this.#tracked = results;
+  }
+
   status(): VrrpStatus {
     return {
       instances: this.#instances.map((instance) => instance.status()),
+      groups: [],
+      statics: [],
+      trackers: this.#tracked,
+      announcementsWaiting: 0,
       discarded: Object.fromEntries(this.#discarded),
       timerLateness: {
         boundsUs: this.#lateness.boundsUs,

@@ -4,7 +4,7 @@ import { HoldfastError } from "../../core/errors.ts";
 import type { Logger } from "../../core/interfaces.ts";
 import { monotonicClock } from "../../io/clock.ts";
 import type { VrrpHandle, VrrpListener } from "./handle.types.ts";
-import type { FromWorker, ToWorker, VrrpStatus, WorkerStart } from "./protocol.ts";
+import type { FromWorker, ToWorker, TrackResult, VrrpStatus, WorkerStart } from "./protocol.ts";
 
 export interface VrrpWorkerOptions {
   /** SCHED_RR priority of the worker's thread, or undefined. */
@@ -47,6 +47,7 @@ export class VrrpWorkerHandle implements VrrpHandle {
   #starting: Promise<void> = Promise.resolve();
   #vrrp: VrrpConfig | undefined;
   #released = false;
+  #tracked: readonly TrackResult[] | undefined;
   #stopping = false;
   readonly #masters = new Set<string>();
   #nextStatusId = 1;
@@ -78,6 +79,11 @@ export class VrrpWorkerHandle implements VrrpHandle {
       this.#post({ kind: "configure", vrrp });
     });
     this.#vrrp = vrrp;
+  }
+
+  track(results: readonly TrackResult[]): void {
+    this.#tracked = results;
+    if (this.#worker !== undefined) this.#post({ kind: "track", results });
   }
 
   async status(): Promise<VrrpStatus> {
@@ -123,6 +129,8 @@ export class VrrpWorkerHandle implements VrrpHandle {
       worker.on("message", (message: FromWorker) => {
         if (message.kind === "ready") {
           ready = true;
+          // A worker that replaces another one is told what that one knew.
+          if (this.#tracked !== undefined) this.#post({ kind: "track", results: this.#tracked });
           if (this.#released) this.#post({ kind: "releaseElection" });
           resolve();
         } else if (message.kind === "startFailed") {
@@ -176,6 +184,19 @@ export class VrrpWorkerHandle implements VrrpHandle {
         if (message.transition.to === "MASTER") this.#masters.add(message.instance);
         else this.#masters.delete(message.instance);
         listener.onTransition(message.instance, message.transition);
+        return;
+      case "groupTransition":
+        listener.onGroupTransition(message.group, { from: message.from, to: message.to, reason: message.reason });
+        return;
+      case "lowerPriorityHeard":
+        listener.onLowerPriority(message.instance, { peer: message.peer, priority: message.priority });
+        return;
+      case "priorityChanged":
+        listener.onPriorityChanged(message.instance, { priority: message.priority, state: message.state });
+        return;
+      case "deleted":
+        this.#masters.delete(message.instance);
+        listener.onDeleted(message.instance);
         return;
       case "alarm":
         listener.onAlarm(message.instance, message.alarm);

@@ -1,6 +1,7 @@
 import type { VrrpConfig } from "../../config/vrrp.types.ts";
-import type { Transition, VrrpAlarm } from "../../vrrp/types.ts";
-import type { VrrpStatus, WorkerAlarm } from "./protocol.ts";
+import type { Ip } from "../../core/ip.ts";
+import type { StateName, Transition, TransitionReason, VrrpAlarm } from "../../vrrp/types.ts";
+import type { TrackResult, VrrpStatus, WorkerAlarm } from "./protocol.ts";
 
 /** What the daemon sees of the VRRP half, whether a worker thread is behind it or a simulation. */
 export interface VrrpHandle {
@@ -8,6 +9,8 @@ export interface VrrpHandle {
   start(vrrp: VrrpConfig): Promise<void>;
   releaseElection(): void;
   configure(vrrp: VrrpConfig): Promise<void>;
+  /** The newest results of every script, file and process; kept over a restart of the worker. */
+  track(results: readonly TrackResult[]): void;
   status(): Promise<VrrpStatus>;
   /** Addresses first, then priority 0; resolves when all is released. */
   stop(): Promise<void>;
@@ -15,7 +18,20 @@ export interface VrrpHandle {
 
 export interface VrrpListener {
   onTransition(instance: string, transition: Transition): void;
+  /** After the transitions of its members that it consists of. */
+  onGroupTransition(group: string, change: GroupTransition): void;
+  /** A MASTER heard a lower priority (`notify_master_rx_lower_pri`). */
+  onLowerPriority(instance: string, heard: { readonly peer: Ip; readonly priority: number }): void;
+  onPriorityChanged(instance: string, changed: { readonly priority: number; readonly state: StateName }): void;
+  /** A new configuration removed it (`notify_deleted`). */
+  onDeleted(instance: string): void;
   onAlarm(instance: string, alarm: VrrpAlarm | WorkerAlarm): void;
   /** The worker died and was started again; its addresses were swept by the new one. */
   onRestart(cause: string): void;
+}
+
+export interface GroupTransition {
+  readonly from: StateName;
+  readonly to: StateName;
+  readonly reason: TransitionReason;
 }

@@ -3,6 +3,7 @@ import type { Ip } from "../../core/ip.ts";
 import { between, seconds, type Us } from "../../core/units.ts";
 import { initialState, nextDeadline, step } from "../../vrrp/step.ts";
 import type { Effect, HeardAdvert, Input, LinkFacts, RouterParameters, RouterState } from "../../vrrp/types.ts";
+import { VRRP_MULTICAST_IPV4 } from "../../wire/vrrp.ts";
 import { LeaseHolder } from "./holder.ts";
 import { type HostView, linkFacts } from "./hostView.ts";
 import { leaseLifetimeSec, planLeases } from "./leases.ts";
@@ -121,17 +122,31 @@ export class VrrpInstance {
     return {
       name: this.#config.name,
       interface: this.#config.interface,
+      version: this.#config.version,
+      family: this.#config.family,
       virtualRouterId: this.#config.virtualRouterId,
       state: role.name,
       priority: this.#config.priority,
+      priorityEffective: this.#config.priority,
+      faults: [],
+      group: undefined,
       last: this.#last,
       master:
         role.name === "BACKUP" && role.master !== undefined
-          ? { address: role.master.address, priority: role.master.priority }
+          ? { address: role.master.address, priority: role.master.priority, advertInterval: undefined }
           : undefined,
+      transport: { kind: "multicast", group: VRRP_MULTICAST_IPV4 },
+      sourceAddress: this.#state.link.primaryAddress,
+      peers: [],
+      virtualMac: undefined,
+      leaseLifetimeSec: leaseLifetimeSec(this.#config.advertInterval),
       addresses: this.#vipStatuses(),
+      routes: [],
+      rules: [],
+      alarms: this.#state.reported,
       advertsSent: this.#advertsSent,
       advertsReceived: this.#advertsReceived,
+      discarded: {},
     };
   }
 
@@ -147,6 +162,7 @@ export class VrrpInstance {
         label: vip.label,
         prefixConfigured: vip.prefixLength,
         prefixProgrammed: permanent ? plan.prefixLength : planned,
+        advertised: true,
         held: permanent || this.#holder.holds(vip.address, vip.device),
         permanent,
       };

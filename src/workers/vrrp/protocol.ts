@@ -1,7 +1,7 @@
-import type { VrrpConfig } from "../../config/vrrp.types.ts";
-import type { Ip } from "../../core/ip.ts";
-import type { Us } from "../../core/units.ts";
-import type { StateName, Transition, VrrpAlarm } from "../../vrrp/types.ts";
+import type { ChecksumForm, VrrpConfig, VrrpVersion } from "../../config/vrrp.types.ts";
+import type { Family, Ip } from "../../core/ip.ts";
+import type { DurationUs, Us } from "../../core/units.ts";
+import type { StateName, Transition, TransitionReason, VrrpAlarm } from "../../vrrp/types.ts";
 
 /**
  * Everything that crosses between the main thread and the VRRP worker: structured-clone safe, and nothing else crosses.
@@ -20,9 +20,19 @@ export type ToWorker = { readonly postedUs: Us } & (
   /** The first programming of the kernel's table is done: elections may begin. */
   | { readonly kind: "releaseElection" }
   | { readonly kind: "status"; readonly id: number }
+  /** What every script, file and process says now: the whole set, sent again whenever one of them changes. */
+  | { readonly kind: "track"; readonly results: readonly TrackResult[] }
   /** Release every address, resign, answer `stopped`. */
   | { readonly kind: "stop" }
 );
+
+/** What one tracker says now. */
+export interface TrackResult {
+  readonly kind: "script" | "file" | "process";
+  readonly name: string;
+  /** Script and process: 1 up, 0 down. File: the number in it. Undefined = not known yet. */
+  readonly value: number | undefined;
+}
 
 export type FromWorker = { readonly postedUs: Us } /** Sockets are open and leftovers are swept. */ & (
   | { readonly kind: "ready" }
@@ -35,6 +45,25 @@ export type FromWorker = { readonly postedUs: Us } /** Sockets are open and left
     }
   | { readonly kind: "configured" }
   | { readonly kind: "transition"; readonly instance: string; readonly transition: Transition }
+  /** After the members' own transitions that it consists of. */
+  | {
+      readonly kind: "groupTransition";
+      readonly group: string;
+      readonly from: StateName;
+      readonly to: StateName;
+      readonly reason: TransitionReason;
+    }
+  /** A MASTER heard an advert of lower priority. */
+  | { readonly kind: "lowerPriorityHeard"; readonly instance: string; readonly peer: Ip; readonly priority: number }
+  /** Trackers changed the effective priority. */
+  | {
+      readonly kind: "priorityChanged";
+      readonly instance: string;
+      readonly priority: number;
+      readonly state: StateName;
+    }
+  /** A new configuration does not have it any more; its addresses are released. */
+  | { readonly kind: "deleted"; readonly instance: string }
   | { readonly kind: "alarm"; readonly instance: string; readonly alarm: VrrpAlarm | WorkerAlarm }
   | { readonly kind: "status"; readonly id: number; readonly status: VrrpStatus }
   | {
@@ -46,17 +75,40 @@ export type FromWorker = { readonly postedUs: Us } /** Sockets are open and left
   | { readonly kind: "stopped" }
 );
 
+/** A tracker that forces FAULT. */
+export interface TrackFault {
+  readonly kind: "interface" | "script" | "file" | "process" | "staticAddress";
+  readonly name: string;
+}
+
 /** Alarms that the driver raises, not the machine. */
 export type WorkerAlarm =
   | { readonly kind: "addressRemovedByOthers"; readonly address: Ip; readonly device: string }
   | { readonly kind: "addressOperationFailed"; readonly address: Ip; readonly device: string; readonly detail: string }
   | { readonly kind: "sendFailed"; readonly detail: string }
-  | { readonly kind: "netlinkOverrun" };
+  | { readonly kind: "netlinkOverrun" }
+  /** Somebody else sends adverts of this virtual router with our own source address. */
+  | { readonly kind: "ownSourceHeard"; readonly source: Ip; readonly hardwareAddress: string | undefined }
+  /** While MASTER: somebody else answers ARP for one of our addresses. */
+  | { readonly kind: "foreignArpAnswer"; readonly address: Ip; readonly hardwareAddress: string }
+  /** A unicast peer of the configuration says nothing although it should. */
+  | { readonly kind: "peerSilent"; readonly peer: Ip; readonly silentSec: number }
+  /** Removed by others again and again, so that this term ends. */
+  | { readonly kind: "addressesTaken"; readonly times: number }
+  /** A virtual MAC device, route or rule that the kernel refused. */
+  | { readonly kind: "hostOperationFailed"; readonly what: string; readonly detail: string };
 
 export interface VrrpStatus {
   readonly instances: readonly InstanceStatus[];
-  /** Received packets that were not acted on, by reason (see src/wire/vrrp.ts), over all instances. */
+  readonly groups: readonly GroupStatus[];
+  /** `static_ipaddress`, `static_routes`, `static_rules`. */
+  readonly statics: readonly HostObjectStatus[];
+  /** What the worker was last told of scripts, files and processes. */
+  readonly trackers: readonly TrackResult[];
+  /** Received packets that were not acted on, by reason (see src/wire/vrrp.ts), over all instances and of none. */
   readonly discarded: Readonly<Record<string, number>>;
+  /** Announcements (ARP, NA) that wait for their turn. */
+  readonly announcementsWaiting: number;
   /** How late timers were handled: counts for upper bounds in microseconds, the last bound being Infinity. */
   readonly timerLateness: {
     readonly boundsUs: readonly number[];
@@ -66,18 +118,68 @@ export interface VrrpStatus {
   readonly realtime: boolean;
 }
 
+export interface GroupStatus {
+  readonly name: string;
+  readonly state: StateName;
+  readonly members: readonly string[];
+}
+
 export interface InstanceStatus {
   readonly name: string;
   readonly interface: string;
+  readonly version: VrrpVersion;
+  readonly family: Family;
   readonly virtualRouterId: number;
   readonly state: StateName;
+  /** As configured, and as its trackers make it. */
   readonly priority: number;
+  readonly priorityEffective: number;
+  /** Trackers that force FAULT. */
+  readonly faults: readonly TrackFault[];
+  /** Its sync group. */
+  readonly group: string | undefined;
   /** The last transition: why this state, since when (wall clock, ms since the epoch). */
   readonly last: (Transition & { readonly atMs: number }) | undefined;
-  readonly master: { readonly address: Ip; readonly priority: number } | undefined;
+  /** Whom a BACKUP listens to; its interval is what a version 3 router waits by. */
+  readonly master:
+    | { readonly address: Ip; readonly priority: number; readonly advertInterval: DurationUs | undefined }
+    | undefined;
+  readonly transport:
+    | { readonly kind: "multicast"; readonly group: Ip }
+    | { readonly kind: "unicast"; readonly peers: readonly Ip[] };
+  /** What adverts are sent from now; undefined = there is none. */
+  readonly sourceAddress: Ip | undefined;
+  /** The configured unicast peers, and everybody else who was heard lately. */
+  readonly peers: readonly PeerStatus[];
+  readonly virtualMac:
+    | { readonly device: string; readonly present: boolean; readonly hardwareAddress: string | undefined }
+    | undefined;
+  /** How long the kernel keeps an address after the last advert. */
+  readonly leaseLifetimeSec: number;
   readonly addresses: readonly VipStatus[];
+  readonly routes: readonly HostObjectStatus[];
+  readonly rules: readonly HostObjectStatus[];
+  /** Raised, and not over yet. */
+  readonly alarms: readonly (VrrpAlarm | WorkerAlarm)[];
   readonly advertsSent: number;
   readonly advertsReceived: number;
+  /** Adverts for this virtual router that were not acted on, by reason. */
+  readonly discarded: Readonly<Record<string, number>>;
+}
+
+export interface PeerStatus {
+  readonly address: Ip;
+  /** In `unicast_peer`. */
+  readonly configured: boolean;
+  /** Of its last advert; undefined = never heard. */
+  readonly priority: number | undefined;
+  /** Heard so lately, and not resigned, that it must be taken for MASTER. */
+  readonly claimsMaster: boolean;
+  readonly advertInterval: DurationUs | undefined;
+  /** Version 3 over IPv4: how it sums its adverts. */
+  readonly checksumForm: ChecksumForm | undefined;
+  /** Since its last advert, or since we listen. */
+  readonly silentSec: number;
 }
 
 export interface VipStatus {
@@ -87,7 +189,15 @@ export interface VipStatus {
   readonly prefixConfigured: number;
   /** Narrower inside the host's own subnet; undefined where the device is missing. */
   readonly prefixProgrammed: number | undefined;
+  /** False: of `virtual_ipaddress_excluded`. */
+  readonly advertised: boolean;
   readonly held: boolean;
   /** The host has it permanently: never leased, refreshed or removed. */
   readonly permanent: boolean;
+}
+
+/** A route, rule or static address of the configuration: in `ip`'s words, and whether we have put it there. */
+export interface HostObjectStatus {
+  readonly text: string;
+  readonly present: boolean;
 }

@@ -24,6 +24,8 @@ port.on("message", (message: ToWorker) => {
       return report({ kind: "configured" });
     case "status":
       return report({ kind: "status", id: message.id, status: driver.status() });
+    case "track":
+      return driver.track(message.results);
     case "stop":
       driver.stop();
       report({ kind: "stopped" });

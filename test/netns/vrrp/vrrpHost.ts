@@ -46,6 +46,10 @@ async function main(): Promise<void> {
       logger,
       listener: {
         onTransition: (instance, transition) => print("transition", { instance, ...transition }),
+        onGroupTransition: (group, change) => print("groupTransition", { group, ...change }),
+        onLowerPriority: (instance, heard) => print("lowerPriorityHeard", { instance, ...heard }),
+        onPriorityChanged: (instance, changed) => print("priorityChanged", { instance, ...changed }),
+        onDeleted: (instance) => print("deleted", { instance }),
         onAlarm: (instance, alarm) => print("alarm", { instance, alarm }),
         onRestart: (cause) => print("restarted", { cause }),
       },
