@@ -40,6 +40,25 @@
         ["target_arch=='x64'", { "cflags": ["-fcf-protection"] }],
         ["target_arch=='arm64'", { "cflags": ["-mbranch-protection=standard"] }]
       ]
+    },
+    {
+      # A program of its own: it must live on when the process that loads the addon dies.
+      "target_name": "holdfast-guard",
+      "type": "executable",
+      "sources": ["native/guard.c"],
+      "cflags": [
+        "-std=c11",
+        "-Wall",
+        "-Wextra",
+        "-Wformat=2",
+        "-Wconversion",
+        "-fPIE",
+        "-fstack-protector-strong",
+        "-fstack-clash-protection",
+        "-U_FORTIFY_SOURCE",
+        "-D_FORTIFY_SOURCE=2"
+      ],
+      "ldflags": ["-pie", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]
     }
   ]
 }

@@ -21,6 +21,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, function, name));
   };
   define("openSocket", holdfast::Socket::Open);
+  define("openSocketPair", holdfast::Socket::OpenPair);
+  define("adoptSocket", holdfast::Socket::Adopt);
   define("openTimer", holdfast::Timer::Open);
   define("monotonicUs", holdfast::MonotonicUs);
   define("threadId", holdfast::ThreadId);

@@ -1,5 +1,6 @@
 #include "socket.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -46,7 +47,7 @@ void Socket::Define(Napi::Env env, Environment& environment) {
       env, "NativeSocket",
       {InstanceMethod<&Socket::Bind>("bind"), InstanceMethod<&Socket::Connect>("connect"),
        InstanceMethod<&Socket::SetOption>("setOption"), InstanceMethod<&Socket::GetOption>("getOption"),
-       InstanceMethod<&Socket::Address>("address"), InstanceMethod<&Socket::Send>("send"),
+       InstanceMethod<&Socket::Address>("address"), InstanceMethod<&Socket::Descriptor>("descriptor"), InstanceMethod<&Socket::Send>("send"),
        InstanceMethod<&Socket::Receive>("receive"), InstanceMethod<&Socket::WaitReadable>("waitReadable"),
        InstanceMethod<&Socket::StartReceiving>("startReceiving"),
        InstanceMethod<&Socket::StopReceiving>("stopReceiving"), InstanceMethod<&Socket::Close>("close")});
@@ -57,8 +58,46 @@ Napi::Value Socket::Open(const Napi::CallbackInfo& info) {
   return Environment::Of(info.Env()).socket_constructor.New({info[0], info[1], info[2]});
 }
 
+Napi::Value Socket::OpenPair(const Napi::CallbackInfo& info) {
+  int64_t domain = 0;
+  int64_t type = 0;
+  if (!ReadInteger(info, 0, "domain", 0, INT_MAX, &domain) || !ReadInteger(info, 1, "type", 0, INT_MAX, &type)) {
+    return info.Env().Undefined();
+  }
+  int ends[2];
+  if (socketpair(static_cast<int>(domain), static_cast<int>(type) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+    ThrowErrno(info.Env(), errno, "socketpair");
+    return info.Env().Undefined();
+  }
+  Napi::Array pair = Napi::Array::New(info.Env(), 2);
+  pair.Set(0U, Wrap(info.Env(), ends[0]));
+  pair.Set(1U, Wrap(info.Env(), ends[1]));
+  return pair;
+}
+
+Napi::Value Socket::Adopt(const Napi::CallbackInfo& info) {
+  int64_t given = 0;
+  if (!ReadInteger(info, 0, "descriptor", 0, INT_MAX, &given)) return info.Env().Undefined();
+  const int own = fcntl(static_cast<int>(given), F_DUPFD_CLOEXEC, 0);
+  if (own < 0 || fcntl(own, F_SETFL, O_NONBLOCK) != 0) {
+    ThrowErrno(info.Env(), errno, "fcntl");
+    if (own >= 0) close(own);
+    return info.Env().Undefined();
+  }
+  return Wrap(info.Env(), own);
+}
+
+Napi::Value Socket::Wrap(Napi::Env env, int descriptor) {
+  return Environment::Of(env).socket_constructor.New({Napi::Number::New(env, descriptor)});
+}
+
 Socket::Socket(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<Socket>(info), Resource(Environment::Of(info.Env())) {
+  if (info.Length() == 1) {
+    // From Wrap: an open descriptor that is ours from here.
+    descriptor_ = info[0].As<Napi::Number>().Int32Value();
+    return;
+  }
   int64_t domain = 0;
   int64_t type = 0;
   int64_t protocol = 0;
@@ -160,6 +199,11 @@ Napi::Value Socket::Address(const Napi::CallbackInfo& info) {
   }
   if (length > sizeof(address)) length = sizeof(address);
   return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<uint8_t*>(&address), length);
+}
+
+Napi::Value Socket::Descriptor(const Napi::CallbackInfo& info) {
+  if (!IsOpen(info, "descriptor")) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), descriptor_);
 }
 
 Napi::Value Socket::Send(const Napi::CallbackInfo& info) {

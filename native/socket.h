@@ -13,17 +13,24 @@ class Socket : public Napi::ObjectWrap<Socket>, public Resource {
   static void Define(Napi::Env env, Environment& environment);
   // openSocket(domain, type, protocol)
   static Napi::Value Open(const Napi::CallbackInfo& info);
+  // openSocketPair(domain, type)
+  static Napi::Value OpenPair(const Napi::CallbackInfo& info);
+  // adoptSocket(descriptor)
+  static Napi::Value Adopt(const Napi::CallbackInfo& info);
 
   explicit Socket(const Napi::CallbackInfo& info);
   ~Socket() override;
   void Release() override;
 
  private:
+  static Napi::Value Wrap(Napi::Env env, int descriptor);
+
   Napi::Value Bind(const Napi::CallbackInfo& info);
   Napi::Value Connect(const Napi::CallbackInfo& info);
   Napi::Value SetOption(const Napi::CallbackInfo& info);
   Napi::Value GetOption(const Napi::CallbackInfo& info);
   Napi::Value Address(const Napi::CallbackInfo& info);
+  Napi::Value Descriptor(const Napi::CallbackInfo& info);
   Napi::Value Send(const Napi::CallbackInfo& info);
   Napi::Value Receive(const Napi::CallbackInfo& info);
   Napi::Value WaitReadable(const Napi::CallbackInfo& info);

@@ -30,6 +30,8 @@ export interface NativeSocket {
   getOption(level: number, name: number, lengthMax: number): Buffer;
   /** getsockname(2) */
   address(): Buffer;
+  /** The number of the descriptor, to be handed to a child process or another thread; valid until `close`. */
+  descriptor(): number;
   /** One non-blocking sendmsg(2) of `data[offset, offset + length)`; returns the bytes sent; throws EAGAIN, ENOBUFS, EMSGSIZE and all others. */
   send(data: Uint8Array, offset: number, length: number, to: Uint8Array | undefined): number;
   /** Non-blocking recvmmsg(2) of up to `countMax` messages of at most `bytesMax` each; an empty array when none waits. Pending socket errors (ENOBUFS) are thrown. */
@@ -62,6 +64,10 @@ export interface NativeTimer {
 export interface NativeAddon {
   /** socket(2) with SOCK_CLOEXEC and SOCK_NONBLOCK added. */
   openSocket(domain: number, type: number, protocol: number): NativeSocket;
+  /** socketpair(2) with SOCK_CLOEXEC and SOCK_NONBLOCK added. */
+  openSocketPair(domain: number, type: number): [NativeSocket, NativeSocket];
+  /** A duplicate of an open descriptor, as a socket of this environment: closed with it, while the original stays. */
+  adoptSocket(descriptor: number): NativeSocket;
   openTimer(onExpired: () => void): NativeTimer;
   /** CLOCK_MONOTONIC in microseconds. */
   monotonicUs(): number;

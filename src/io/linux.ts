@@ -11,6 +11,7 @@ export const LINUX = {
   AF_PACKET: 17,
   SOCK_DGRAM: 2,
   SOCK_RAW: 3,
+  SOCK_SEQPACKET: 5,
   MSG_CTRUNC: 0x08,
   MSG_TRUNC: 0x20,
   // asm-generic/socket.h

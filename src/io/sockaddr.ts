@@ -8,7 +8,7 @@
  * return undefined for another family or too few bytes.
  */
 import { Buffer } from "node:buffer";
-import { type Ip, ipBytes, ipFromBytes } from "../core/ip.ts";
+import { IPV4_BYTES, type Ip, ipBytes, ipFromBytes } from "../core/ip.ts";
 import { LINUX } from "./linux.ts";
 
 const SOCKADDR_NL_BYTES = 12;
@@ -213,4 +213,31 @@ function controlItem(level: number, type: number, payload: Buffer): AncillaryDat
     return { interfaceIndex: payload.readInt32LE(16), destination: ipFromBytes(payload.subarray(0, 16)) };
   }
   return {};
+}
+
+/** Which interface and source a datagram leaves by (IP_PKTINFO, IPV6_PKTINFO of sendmsg), and its hop limit where given. */
+export function sendControl(options: {
+  readonly interfaceIndex: number;
+  readonly source: Ip;
+  readonly hopLimit?: number;
+}): Buffer {
+  const { interfaceIndex, source, hopLimit } = options;
+  const bytes = Buffer.from(ipBytes(source));
+  const index = intOption(interfaceIndex);
+  if (bytes.length === IPV4_BYTES) {
+    // struct in_pktinfo: ipi_ifindex, ipi_spec_dst, ipi_addr (not read by sendmsg).
+    return controlMessage(LINUX.IPPROTO_IP, LINUX.IP_PKTINFO, Buffer.concat([index, bytes, Buffer.alloc(IPV4_BYTES)]));
+  }
+  const info = controlMessage(LINUX.IPPROTO_IPV6, LINUX.IPV6_PKTINFO, Buffer.concat([bytes, index]));
+  if (hopLimit === undefined) return info;
+  return Buffer.concat([info, controlMessage(LINUX.IPPROTO_IPV6, LINUX.IPV6_HOPLIMIT, intOption(hopLimit))]);
+}
+
+function controlMessage(level: number, type: number, payload: Uint8Array): Buffer {
+  const bytes = Buffer.alloc(controlAlign(CONTROL_HEADER_BYTES + payload.length));
+  bytes.writeBigUInt64LE(BigInt(CONTROL_HEADER_BYTES + payload.length), 0);
+  bytes.writeInt32LE(level, 8);
+  bytes.writeInt32LE(type, 12);
+  bytes.set(payload, CONTROL_HEADER_BYTES);
+  return bytes;
 }

@@ -20,6 +20,7 @@ export function withHooks(addon: NativeAddon, hooks: SocketHooks): NativeAddon {
         setOption: (level, name, value) => socket.setOption(level, name, value),
         getOption: (level, name, lengthMax) => socket.getOption(level, name, lengthMax),
         address: () => socket.address(),
+        descriptor: () => socket.descriptor(),
         send: (data, offset, length, to) => {
           const sent = socket.send(data, offset, length, to);
           hooks.sent?.(data, offset, length);

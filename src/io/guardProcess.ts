@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { HoldfastError } from "../core/errors.ts";
+import { decodeAnswer, extendFrame, GUARD_FRAME_BYTES_MAX, goodbyeFrame } from "../wire/guard.ts";
+import type { NativeAddon, NativeSocket } from "./addon.types.ts";
+import { LINUX } from "./linux.ts";
+import { packageRoot } from "./packageRoot.ts";
+
+export type GuardErrorCode = "guardMissing" | "guardFailed";
+
+/** Where `npm ci` puts the program, seen from the folder of package.json. */
+const GUARD_FILE = join("build", "Release", "holdfast-guard");
+const GUARD_LOCK_FILE = "guard.lock";
+/** The guard's end of the socket pair in its own table of descriptors: behind standard error. */
+const GUARD_DESCRIPTOR = 3;
+
+export interface GuardHello {
+  readonly processId: number;
+  readonly lockedInMemory: boolean;
+  readonly realtime: boolean;
+}
+
+/**
+ * A running holdfast-guard (native/guard.c), seen from the main thread, which starts it, replaces it and says goodbye.
+ * Its will and its heartbeats come from the VRRP thread, by a duplicate of the same socket (`descriptor`).
+ */
+export class GuardProcess {
+  readonly hello: GuardHello;
+  readonly #child: ChildProcess;
+  readonly #socket: NativeSocket;
+
+  private constructor(child: ChildProcess, socket: NativeSocket, hello: GuardHello) {
+    this.#child = child;
+    this.#socket = socket;
+    this.hello = hello;
+  }
+
+  /**
+   * Resolves when the guard holds its lock, which an older guard keeps until its daemon's addresses are gone.
+   * `onEnd` is called once when it ends, whatever the reason. Throws HoldfastError.
+   */
+  static start(
+    options: { readonly runDirectory: string; readonly wardProcessId: number; readonly program?: string },
+    modules: { readonly addon: NativeAddon; readonly onEnd: (cause: string) => void },
+  ): Promise<GuardProcess> {
+    const file = options.program ?? join(packageRoot(import.meta.dirname), GUARD_FILE);
+    if (!existsSync(file)) {
+      return Promise.reject(
+        new HoldfastError<GuardErrorCode>("guardMissing", `the guard is missing: ${file}`, "build it by: npm ci"),
+      );
+    }
+    const [ours, theirs] = modules.addon.openSocketPair(LINUX.AF_UNIX, LINUX.SOCK_SEQPACKET);
+    const lock = join(options.runDirectory, GUARD_LOCK_FILE);
+    const child = spawn(
+      file,
+      ["--socket", String(GUARD_DESCRIPTOR), "--ward", String(options.wardProcessId), "--lock", lock],
+      // The journal, or wherever the daemon's own errors go: that is where the guard's last words must be.
+      { stdio: ["ignore", "ignore", "inherit", theirs.descriptor()] },
+    );
+    theirs.close();
+    return new Promise((resolve, reject) => {
+      let started = false;
+      const end = (cause: string): void => {
+        ours.close();
+        if (started) modules.onEnd(cause);
+        else reject(new HoldfastError<GuardErrorCode>("guardFailed", `the guard cannot run: ${cause}`));
+      };
+      child.once("error", (error) => end(error.message));
+      child.once("exit", (code, signal) => end(signal === null ? `it ended with status ${code}` : `signal ${signal}`));
+      ours.startReceiving(
+        1,
+        GUARD_FRAME_BYTES_MAX,
+        ([message]) => {
+          const answer = message === undefined ? undefined : decodeAnswer(message.data);
+          if (answer?.ok !== true || answer.value.kind !== "hello") return;
+          // From here the VRRP thread reads the answers.
+          ours.stopReceiving();
+          started = true;
+          resolve(new GuardProcess(child, ours, answer.value));
+        },
+        // The end of the stream shows as the child's exit.
+        () => ours.stopReceiving(),
+      );
+    });
+  }
+
+  /** For `adoptSocket` in the VRRP thread. */
+  get descriptor(): number {
+    return this.#socket.descriptor();
+  }
+
+  /** The VRRP thread is being replaced: no heartbeat counts as missing for so long. */
+  extend(ms: number): void {
+    this.#send(extendFrame(ms));
+  }
+
+  /** Everything is released: the guard ends without doing anything. Resolves at its end. */
+  async goodbye(): Promise<void> {
+    const ended = new Promise<void>((resolve) => {
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) resolve();
+      else this.#child.once("exit", () => resolve());
+    });
+    this.#send(goodbyeFrame());
+    await ended;
+  }
+
+  /** Lets go of the guard without a word: whoever else has the socket goes on with it. */
+  disconnect(): void {
+    this.#socket.close();
+  }
+
+  #send(frame: Uint8Array): void {
+    try {
+      this.#socket.send(frame, 0, frame.length, undefined);
+    } catch {
+      // It is gone or going: its exit tells.
+    }
+  }
+}
