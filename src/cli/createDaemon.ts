@@ -18,7 +18,7 @@ import { RunDirectory } from "../io/runDirectory.ts";
 import { sdNotify } from "../io/sdNotify.ts";
 import { readVersion } from "../io/version.ts";
 import { VrrpWorkerHandle } from "../workers/vrrp/handle.ts";
-import { loadConfiguration } from "./loadConfiguration.ts";
+import { loadConfiguration, logWarnings } from "./loadConfiguration.ts";
 
 /** Drift of the kernel's table is found and repaired within this and one dump; the promise is 5 s. */
 const REPAIR_INTERVAL = milliseconds(2_000);
@@ -58,7 +58,9 @@ export async function createDaemon(start: {
       notify: (state) => void sdNotify(state),
       load: () => {
         const loaded = loadConfiguration(file);
-        return loaded.ok ? { ok: true, config: loaded.config } : { ok: false, message: loaded.report.trim() };
+        if (!loaded.ok) return { ok: false, message: loaded.report.trim() };
+        logWarnings(loaded.warnings, logger);
+        return { ok: true, config: loaded.config };
       },
     },
   );

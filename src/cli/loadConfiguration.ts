@@ -1,4 +1,5 @@
 import { type Config, type Diagnostic, formatDiagnostic, parseConfig, validate } from "../config/index.ts";
+import type { Logger } from "../core/interfaces.ts";
 import { firstExisting, readConfigFile } from "../io/configFile.ts";
 import { readHostFacts } from "../io/hostNetwork.ts";
 
@@ -24,6 +25,14 @@ export function loadConfiguration(named: string | undefined): LoadedConfiguratio
     return { ok: false, report: `${errors.map((error) => formatDiagnostic(error, read.value)).join("\n")}\n` };
   }
   return { ok: true, file, config: parsed.config, warnings: diagnostics };
+}
+
+/** What a file is accepted with, each with its place and remedy: at a start and at every reload. */
+export function logWarnings(warnings: readonly Diagnostic[], logger: Logger): void {
+  for (const { code, at, message, remedy } of warnings) {
+    const { file, line, column } = at;
+    logger.warn({ event: "configurationWarning", code, file, line, column, remedy }, message);
+  }
 }
 
 export function configurationFile(named: string | undefined): string {

@@ -5,7 +5,7 @@ import { refuseBesideKeepalived, requireCapabilities } from "../io/hostChecks.ts
 import { createLogger, type LogFormat, type LogLevel } from "../io/logger.ts";
 import { createDaemon } from "./createDaemon.ts";
 import { EXIT, type ExitCode } from "./exitCodes.ts";
-import { loadConfiguration } from "./loadConfiguration.ts";
+import { loadConfiguration, logWarnings } from "./loadConfiguration.ts";
 import { errorText, type Output } from "./output.ts";
 
 export interface RunOptions {
@@ -28,8 +28,7 @@ export async function runDaemon(options: RunOptions, output: Output): Promise<Ex
     return EXIT.configuration;
   }
   const logger = createLogger({ format: options.logFormat, level: options.logLevel });
-  for (const warning of loaded.warnings)
-    logger.warn({ event: "configurationWarning", code: warning.code }, warning.message);
+  logWarnings(loaded.warnings, logger);
   try {
     requireCapabilities();
     refuseBesideKeepalived();

@@ -1,4 +1,4 @@
-import type { DurationUs, Us } from "./units.ts";
+import type { Us } from "./units.ts";
 
 /** CLOCK_MONOTONIC. Simulations give a virtual one. */
 export interface Clock {
@@ -10,9 +10,6 @@ export interface Timers {
   at(instant: Us, call: () => void): () => void;
 }
 
-/** A random number in [0, 1): jitter only, never identity. */
-export type Random = () => number;
-
 /** The part of pino that the product uses. Levels by consequence: error = an operator must act, warn = will matter, info = a change. */
 export interface Logger {
   error(fields: object, message: string): void;
@@ -20,9 +17,4 @@ export interface Logger {
   info(fields: object, message: string): void;
   debug(fields: object, message: string): void;
   child(fields: object): Logger;
-}
-
-/** A duration with jitter of `fraction` in both directions. */
-export function jittered(span: DurationUs, fraction: number, random: Random): DurationUs {
-  return (span * (1 + (random() * 2 - 1) * fraction)) as DurationUs;
 }

@@ -33,6 +33,8 @@ export interface DaemonModules {
     | { readonly ok: false; readonly message: string };
 }
 
+const STOPPING = { ok: false, message: "holdfast is stopping" } as const;
+
 /**
  * Owner of configuration, roles and weights. Start, reload and repair are one path: configuration and verdicts give the
  * desired table, the table's owner makes the kernel's equal to it. VRRP runs beside it and waits only once, for the
@@ -162,7 +164,7 @@ export class Daemon {
   }
 
   async #reloadNow(): Promise<{ readonly ok: true } | { readonly ok: false; readonly message: string }> {
-    if (this.#stopping !== undefined) return { ok: false, message: "holdfast is stopping" };
+    if (this.#stopping !== undefined) return STOPPING;
     this.#modules.notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1_000n}`);
     const loaded = this.#load();
     if (!loaded.ok) return this.#refuseReload(loaded.message);
@@ -171,8 +173,10 @@ export class Daemon {
       await this.#vrrp.configure(loaded.config.vrrp);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
-      return this.#refuseReload(error.message);
+      return this.#stopping === undefined ? this.#refuseReload(error.message) : STOPPING;
     }
+    // The end may have come meanwhile: what it has removed must not come back.
+    if (this.#stopping !== undefined) return STOPPING;
     this.#config = loaded.config;
     this.#loadedAtMs = this.#modules.wallMs();
     this.#lastError = undefined;

@@ -13,8 +13,6 @@ import { HoldfastError } from "../core/errors.ts";
 import type { ServiceId } from "../plan/types.ts";
 import type { NativeAddon } from "./addon.types.ts";
 
-export const RUN_DIRECTORY_DEFAULT = "/run/holdfast";
-
 export type RunDirectoryErrorCode = "runDirectoryUnusable" | "alreadyRunning";
 
 /**

@@ -139,6 +139,8 @@ class Pass {
   }
 
   private mayTry(operation: Operation): boolean {
+    // Nearly always nothing was refused, and an identity for each of thousands of operations costs more than their diff.
+    if (this.refusals.size === 0) return true;
     return (this.refusals.get(operationIdentity(operation)) ?? 0) < ATTEMPTS_MAX;
   }
 }

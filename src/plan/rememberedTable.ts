@@ -1,6 +1,8 @@
 import { destinationId, serviceId } from "./keys.ts";
 import type {
+  DestinationAttributes,
   DestinationId,
+  DestinationKey,
   IpvsTable,
   KernelDestination,
   KernelService,
@@ -102,14 +104,7 @@ export class RememberedTable implements IpvsTable {
       case "addDestination":
       case "editDestination": {
         const row = destinationId(operation.destination);
-        const known = found?.destinations.get(row) ?? {
-          ...operation.destination,
-          activeConnections: 0,
-          inactiveConnections: 0,
-          persistentConnections: 0,
-          statistics: NO_STATISTICS,
-        };
-        found?.destinations.set(row, { ...known, ...operation.attributes });
+        found?.destinations.set(row, noted(operation.destination, operation.attributes, found.destinations.get(row)));
         return;
       }
       case "deleteDestination":
@@ -117,4 +112,24 @@ export class RememberedTable implements IpvsTable {
         return;
     }
   }
+}
+
+/** Written out: a reload notes thousands of rows, and a spread costs several times as much. */
+function noted(
+  { address, port }: DestinationKey,
+  { weight, forwarding, upperThreshold, lowerThreshold }: DestinationAttributes,
+  known: KernelDestination | undefined,
+): KernelDestination {
+  return {
+    address,
+    port,
+    weight,
+    forwarding,
+    upperThreshold,
+    lowerThreshold,
+    activeConnections: known?.activeConnections ?? 0,
+    inactiveConnections: known?.inactiveConnections ?? 0,
+    persistentConnections: known?.persistentConnections ?? 0,
+    statistics: known?.statistics ?? NO_STATISTICS,
+  };
 }

@@ -137,7 +137,21 @@ requires("netns")("the daemon as an operator meets it", () => {
     const daemon = await start();
     const status = await daemon.waitForStatus("the fault", (seen) => seen.vrrp.instances[0]?.state === "FAULT");
     expect(status.vrrp.instances[0]).toMatchObject({ interface: "eth7", last: { reason: "interfaceMissing" } });
-    expect(daemon.process.output).toContain("eth7");
+    expect(daemon.log()).toContainEqual(
+      expect.objectContaining({ event: "configurationWarning", msg: expect.stringContaining("eth7"), line: 3 }),
+    );
+  });
+
+  test("a warning of the file is logged with its place and remedy, at a start and at a reload", async () => {
+    writeFileSync(file, configuration(150).replace("state BACKUP", "state MASTER"));
+    const daemon = await start();
+    await daemon.ready();
+    const warnings = () => daemon.log().filter(({ event }) => event === "configurationWarning");
+    const expected = { file, line: 2, column: 3, remedy: expect.stringContaining("BACKUP") };
+    expect(warnings()).toEqual([expect.objectContaining(expected)]);
+    expect((await outcome("reload", "--run-dir", daemon.runDirectory)).status).toBe(0);
+    await waitFor(() => warnings().length === 2, { what: "the warning again", found: () => daemon.process.output });
+    expect(warnings()[1]).toEqual(expect.objectContaining(expected));
   });
 
   test("a missing capability is named", async () => {

@@ -1,6 +1,6 @@
 /**
  * IPVS over generic netlink (linux/ip_vs.h, family "IPVS"): services, destinations and their statistics, by attribute
- * table. Values here are the kernel's; src/io/ipvsNouns.ts turns them into the nouns of the plan.
+ * table. Values here are the kernel's; src/io/ipvsCodec.ts turns them into the nouns of the plan.
  */
 import { IPV4_BYTES, IPV6_BYTES, type Ip, ipBytes, ipFromBytes } from "../../core/ip.ts";
 import { ok, type Result } from "../../core/result.ts";
@@ -114,7 +114,7 @@ export const SERVICE_ATTRIBUTES = {
   scheduler: { attr: 6, type: nulString, kernel: "IPVS_SVC_ATTR_SCHED_NAME" },
   flags: { attr: 7, type: u32Struct(["flags", "mask"]), kernel: "IPVS_SVC_ATTR_FLAGS" },
   timeoutSec: { attr: 8, type: u32, kernel: "IPVS_SVC_ATTR_TIMEOUT" },
-  /** IPv4: a mask in network byte order. IPv6: a prefix length in host byte order, see `persistenceMask`. */
+  /** IPv4: a mask in network byte order. IPv6: a prefix length in host byte order, see `netmaskOfPrefix`. */
   netmask: { attr: 9, type: u32be, kernel: "IPVS_SVC_ATTR_NETMASK" },
   statistics: { attr: 10, type: nested(STATISTICS_ATTRIBUTES), kernel: "IPVS_SVC_ATTR_STATS" },
   persistenceEngine: { attr: 11, type: nulString, kernel: "IPVS_SVC_ATTR_PE_NAME" },

@@ -1,0 +1,220 @@
+import { expect, test } from "vitest";
+import { type Config, parseConfig } from "../../src/config/index.ts";
+import { HoldfastError } from "../../src/core/errors.ts";
+import type { Logger } from "../../src/core/interfaces.ts";
+import { instantUs, milliseconds } from "../../src/core/units.ts";
+import { Daemon } from "../../src/daemon/daemon.ts";
+import { EventLog } from "../../src/daemon/events.ts";
+import type { HealthListener } from "../../src/daemon/healthDriver.ts";
+import { TableOwner } from "../../src/daemon/tableOwner.ts";
+import { serviceId } from "../../src/plan/keys.ts";
+import type { DesiredService } from "../../src/plan/types.ts";
+import { FakeKernel } from "../sim/fakeKernel.ts";
+
+/** The order in which the daemon turns its halves on and off: what an operator is promised of start, reload and end. */
+
+const silent = (): undefined => undefined;
+const logger: Logger = { error: silent, warn: silent, info: silent, debug: silent, child: () => logger };
+
+function configOf(port: number): Config {
+  const text = `virtual_server 10.0.2.11 ${port} {
+  lvs_method DR
+  lb_algo lc
+  protocol TCP
+  real_server 10.0.2.3 ${port} {
+    TCP_CHECK {
+    }
+  }
+}`;
+  const { config, diagnostics } = parseConfig(text, "test.conf");
+  if (config === undefined) throw new Error(JSON.stringify(diagnostics));
+  return config;
+}
+
+function desiredOf(config: Config): DesiredService[] {
+  return config.virtualServers.map(({ protocol, address, port }) => ({
+    ...{ protocol, address, port, scheduler: "lc", persistenceTimeoutSec: 0, persistencePrefix: 32 },
+    ...{ onePacket: false, schedulerFlags: 0, exclusive: false },
+    destinations: [],
+  }));
+}
+
+const SERVICE = "TCP 10.0.2.11:5432";
+const OTHER = "TCP 10.0.2.11:5433";
+
+/** A daemon between halves that only write down what they are told, over the fake kernel. */
+function world(options: { readonly vrrpStart?: Promise<void> } = {}) {
+  const calls: string[] = [];
+  const kernel = new FakeKernel();
+  kernel.afterChange = (cause) => {
+    if (cause !== "administrator") calls.push(`${cause.kind} ${serviceId(cause.service)}`);
+  };
+  let configured: Config["virtualServers"] = [];
+  let health: HealthListener | undefined;
+  let loaded: { ok: true; config: Config } | { ok: false; message: string } = { ok: true, config: configOf(5433) };
+  let vrrpConfigure: () => Promise<void> = () => Promise.resolve();
+  const called = async (name: string, result: Promise<void> = Promise.resolve()): Promise<void> => {
+    calls.push(name);
+    await result;
+  };
+  const events = new EventLog({ logger, wallMs: () => 0 });
+  const table = new TableOwner(
+    { repairInterval: milliseconds(2_000) },
+    {
+      open: () => kernel,
+      store: { readOwnedServices: () => new Set(), writeOwnedServices: silent },
+      events,
+      clock: { nowUs: () => instantUs(0) },
+      timers: { at: () => silent },
+    },
+  );
+  const daemon = new Daemon(
+    { version: "test", configFile: "test.conf", config: configOf(5432) },
+    {
+      events,
+      table,
+      wallMs: () => 0,
+      createVrrp: () => ({
+        start: () => called("vrrp start", options.vrrpStart),
+        releaseElection: () => void calls.push("vrrp elects"),
+        configure: () => called("vrrp configure", vrrpConfigure()),
+        track: silent,
+        status: () => Promise.reject(new Error("not asked here")),
+        stop: () => called("vrrp stop"),
+      }),
+      createHealth: (listener) => {
+        health = listener;
+        return {
+          configure: (virtualServers) => {
+            calls.push("health configure");
+            configured = virtualServers;
+          },
+          desired: () => desiredOf({ ...configOf(5432), virtualServers: configured }),
+          view: () => [],
+          stop: () => void calls.push("health stop"),
+        };
+      },
+      notify: (state) => void calls.push(state.replace(/\n.*/s, "")),
+      load: () => loaded,
+    },
+  );
+  return {
+    daemon,
+    events,
+    kernel,
+    /** What was called since the last look. */
+    taken: () => calls.splice(0),
+    listener: () => {
+      if (health === undefined) throw new Error("no health half was made");
+      return health;
+    },
+    services: () => kernel.dump().map(({ match }) => (match.kind === "address" ? serviceId(match) : "")),
+    loads: (next: typeof loaded) => {
+      loaded = next;
+    },
+    vrrpConfigures: (next: typeof vrrpConfigure) => {
+      vrrpConfigure = next;
+    },
+  };
+}
+
+async function started() {
+  const it = world();
+  await it.daemon.start();
+  it.listener().onFirstVerdicts();
+  it.taken();
+  return it;
+}
+
+test("the election waits for the first programming, and the service manager for both", async () => {
+  const it = world();
+  await it.daemon.start();
+  it.listener().onTableChanged();
+  expect(it.taken()).toEqual(["vrrp start", "health configure"]);
+  it.listener().onFirstVerdicts();
+  expect(it.taken()).toEqual([`addService ${SERVICE}`, "vrrp elects", "READY=1"]);
+});
+
+test("first verdicts that come before VRRP listens: programmed at once, elected later", async () => {
+  let listens: () => void = silent;
+  const it = world({ vrrpStart: new Promise((resolve) => (listens = resolve)) });
+  const starting = it.daemon.start();
+  it.listener().onFirstVerdicts();
+  expect(it.taken()).toEqual(["vrrp start", "health configure", `addService ${SERVICE}`]);
+  listens();
+  await starting;
+  expect(it.taken()).toEqual(["vrrp elects", "READY=1"]);
+});
+
+test("a table that exists already is kept right from the first change on, before all verdicts are in", async () => {
+  const it = world();
+  const [service] = desiredOf(configOf(5432));
+  if (service === undefined) throw new Error("no service");
+  it.kernel.apply([{ kind: "addService", service, attributes: { ...service, scheduler: "rr" } }]);
+  await it.daemon.start();
+  it.taken();
+  it.listener().onTableChanged();
+  expect(it.taken()).toEqual([`editService ${SERVICE}`]);
+});
+
+test("the end: no more checks, then addresses and resignation, then our rows; once, however often it is asked for", async () => {
+  const it = await started();
+  await Promise.all([it.daemon.stop(), it.daemon.stop()]);
+  expect(it.taken()).toEqual(["STOPPING=1", "health stop", "vrrp stop", `deleteService ${SERVICE}`]);
+  expect(await it.daemon.reload()).toEqual({ ok: false, message: "holdfast is stopping" });
+  expect(it.taken()).toEqual([]);
+});
+
+test("stopped while VRRP starts: it takes part in no election", async () => {
+  let listens: () => void = silent;
+  const it = world({ vrrpStart: new Promise((resolve) => (listens = resolve)) });
+  const starting = it.daemon.start();
+  it.listener().onFirstVerdicts();
+  const stopping = it.daemon.stop();
+  listens();
+  await Promise.all([starting, stopping]);
+  expect(it.taken()).not.toContain("vrrp elects");
+});
+
+test("a reload: VRRP first, then checks, then the table; what left the file leaves the kernel", async () => {
+  const it = await started();
+  expect(await it.daemon.reload()).toEqual({ ok: true });
+  expect(it.taken()).toEqual([
+    "RELOADING=1",
+    "vrrp configure",
+    "health configure",
+    `addService ${OTHER}`,
+    `deleteService ${SERVICE}`,
+    "READY=1",
+  ]);
+});
+
+test("a refused file changes nothing and is told", async () => {
+  const it = await started();
+  it.loads({ ok: false, message: "test.conf:1:1: error: no" });
+  expect(await it.daemon.reload()).toEqual({ ok: false, message: "test.conf:1:1: error: no" });
+  expect(it.taken()).toEqual(["RELOADING=1", "READY=1"]);
+  expect(it.events.latest().at(-1)).toMatchObject({ kind: "reloadRefused" });
+});
+
+test("a file that kills the VRRP worker changes nothing else", async () => {
+  const it = await started();
+  it.vrrpConfigures(() => Promise.reject(new HoldfastError("vrrpWorkerDied", "the VRRP worker died: on purpose")));
+  expect(await it.daemon.reload()).toEqual({ ok: false, message: "the VRRP worker died: on purpose" });
+  expect(it.taken()).toEqual(["RELOADING=1", "vrrp configure", "READY=1"]);
+  expect(it.services()).toEqual([SERVICE]);
+});
+
+test("a reload that the end overtakes writes nothing more, and is not told as done", async () => {
+  const it = await started();
+  let answered: () => void = silent;
+  it.vrrpConfigures(() => new Promise((resolve) => (answered = resolve)));
+  const reloading = it.daemon.reload();
+  await new Promise((resolve) => setImmediate(resolve));
+  await it.daemon.stop();
+  it.taken();
+  answered();
+  expect(await reloading).toEqual({ ok: false, message: "holdfast is stopping" });
+  expect(it.taken()).toEqual([]);
+  expect(it.services()).toEqual([]);
+});
