@@ -164,8 +164,11 @@ export async function startProcess(
   return new RunningProcess(child, child.pid, options.name ?? command);
 }
 
+/** No measure of anything: an emulated processor that others share takes a minute to start a program. */
+const RUN_TIMEOUT_MS = 120_000;
+
 export interface RunOptions extends StartOptions {
-  /** Default 30 000; the process group is killed then, and the call fails. */
+  /** Default RUN_TIMEOUT_MS; the process group is killed then, and the call fails. */
   readonly timeoutMs?: number;
   /** Written to its standard input. */
   readonly input?: string;
@@ -185,11 +188,12 @@ export async function runProcess(
   const timer = setTimeout(() => {
     timedOut = true;
     child.kill();
-  }, options.timeoutMs ?? 30_000);
+  }, options.timeoutMs ?? RUN_TIMEOUT_MS);
   const exit = await child.exited;
   clearTimeout(timer);
   const words = [command, ...args].join(" ");
-  if (timedOut) throw new Error(`"${words}" did not end within ${options.timeoutMs ?? 30_000} ms:\n${child.output}`);
+  if (timedOut)
+    throw new Error(`"${words}" did not end within ${options.timeoutMs ?? RUN_TIMEOUT_MS} ms:\n${child.output}`);
   if (exit.status !== 0 && options.allowFailure !== true) {
     throw new Error(`"${words}" ended ${exitText(exit)}:\n${child.output}`);
   }

@@ -212,7 +212,10 @@ function isPrimary(line: RestLine | undefined): boolean {
   return line?.status === 200 && line.state === "running" && (line.role === "master" || line.role === "primary");
 }
 
-/** JSON is YAML. Patroni documents 20, 1 and 3 s as the least ttl, loop_wait and retry_timeout. */
+/**
+ * JSON is YAML. Patroni documents 20, 1 and 3 s as the least ttl, loop_wait and retry_timeout. Long ones here: a guest that is
+ * short of processor time must not demote its primary by itself, and a switchover waits for none of them.
+ */
 function patroniConfiguration(name: PostgresName, folder: string, programs: string): object {
   const address = POSTGRES_HOSTS.find((host) => host.name === name)?.address ?? "";
   const user = (username: string): object => ({ username, password: username });
@@ -223,7 +226,7 @@ function patroniConfiguration(name: PostgresName, folder: string, programs: stri
     restapi: { listen: `${address}:${REST_PORT}`, connect_address: `${address}:${REST_PORT}` },
     etcd3: { hosts: `${CLIENT_ADDRESS}:${ETCD_PORT}` },
     bootstrap: {
-      dcs: { ttl: 20, loop_wait: 1, retry_timeout: 5, postgresql: { use_pg_rewind: false, use_slots: true } },
+      dcs: { ttl: 60, loop_wait: 1, retry_timeout: 20, postgresql: { use_pg_rewind: false, use_slots: true } },
       initdb: [{ encoding: "UTF8" }, { locale: "C" }, "no-sync"],
     },
     postgresql: {
