@@ -59,6 +59,26 @@
         "-D_FORTIFY_SOURCE=2"
       ],
       "ldflags": ["-pie", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]
+    },
+    {
+      # A program of its own: what a script must not have is given up between fork and exec, in a process by itself.
+      "target_name": "holdfast-script",
+      "type": "executable",
+      "sources": ["native/run_script.c"],
+      "defines": ["_GNU_SOURCE"],
+      "cflags": [
+        "-std=c11",
+        "-Wall",
+        "-Wextra",
+        "-Wformat=2",
+        "-Wconversion",
+        "-fPIE",
+        "-fstack-protector-strong",
+        "-fstack-clash-protection",
+        "-U_FORTIFY_SOURCE",
+        "-D_FORTIFY_SOURCE=2"
+      ],
+      "ldflags": ["-pie", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]
     }
   ]
 }

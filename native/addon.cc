@@ -29,6 +29,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   define("setRealtime", holdfast::SetRealtime);
   define("enterNetworkNamespace", holdfast::EnterNetworkNamespace);
   define("dropAmbientCapabilities", holdfast::DropAmbientCapabilities);
+  define("makeFifo", holdfast::MakeFifo);
   define("lockFile", holdfast::LockFile);
   exports.Set("constants", holdfast::MakeConstants(env));
   return exports;

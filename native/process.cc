@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -48,6 +49,15 @@ Napi::Value EnterNetworkNamespace(const Napi::CallbackInfo& info) {
 
 Napi::Value DropAmbientCapabilities(const Napi::CallbackInfo& info) {
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0L, 0L, 0L) != 0) ThrowErrno(info.Env(), errno, "prctl");
+  return info.Env().Undefined();
+}
+
+Napi::Value MakeFifo(const Napi::CallbackInfo& info) {
+  std::string path;
+  int64_t mode = 0;
+  if (!ReadString(info, 0, "path", &path)) return info.Env().Undefined();
+  if (!ReadInteger(info, 1, "mode", 0, 0777, &mode)) return info.Env().Undefined();
+  if (mkfifo(path.c_str(), static_cast<mode_t>(mode)) != 0) ThrowErrno(info.Env(), errno, "mkfifo");
   return info.Env().Undefined();
 }
 

@@ -9,6 +9,8 @@ Napi::Value ThreadId(const Napi::CallbackInfo& info);
 Napi::Value SetRealtime(const Napi::CallbackInfo& info);
 Napi::Value EnterNetworkNamespace(const Napi::CallbackInfo& info);
 Napi::Value DropAmbientCapabilities(const Napi::CallbackInfo& info);
+// makeFifo(path, mode)
+Napi::Value MakeFifo(const Napi::CallbackInfo& info);
 Napi::Value LockFile(const Napi::CallbackInfo& info);
 
 }  // namespace holdfast

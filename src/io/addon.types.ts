@@ -79,6 +79,8 @@ export interface NativeAddon {
   enterNetworkNamespace(path: string): void;
   /** PR_CAP_AMBIENT_CLEAR_ALL for the calling thread. */
   dropAmbientCapabilities(): void;
+  /** mkfifo(3), less the umask. */
+  makeFifo(path: string, mode: number): void;
   /** Non-blocking flock(2) LOCK_EX on an open descriptor; false when another process holds it. */
   lockFile(descriptor: number): boolean;
   /** Values of header constants by name, for the test that compares the TypeScript tables with the kernel's headers. */
