@@ -23,5 +23,7 @@ export const milliseconds = (value: number): DurationUs => Math.round(value * US
 export const after = (at: Us, span: DurationUs): Us => (at + span) as Us;
 /** The span from `from` to `to`; negative when `to` is earlier. */
 export const between = (from: Us, to: Us): DurationUs => (to - from) as DurationUs;
+/** The earlier of two instants. */
+export const earlier = (a: Us, b: Us): Us => (a < b ? a : b);
 export const toSeconds = (span: DurationUs): number => span / US_PER_SECOND;
 export const toMilliseconds = (span: DurationUs): number => span / US_PER_MILLISECOND;

@@ -16,7 +16,20 @@ const REASON_WORDS: Readonly<Record<TransitionReason, string>> = {
   pausedTooLong: "this process was paused for longer than the master-down interval; it listens first",
   interfaceMissing: "its interface does not exist",
   interfaceDown: "its interface is down or has no carrier",
-  noPrimaryAddress: "its interface has no IPv4 address to send from",
+  noPrimaryAddress: "its interface has no address to send from",
+  sourceAddressMissing: "the configured source address is not on this host",
+  noUnicastPeer: "it is unicast and has no peer",
+  trackedInterfaceDown: "a tracked interface is down",
+  trackedScriptFailed: "a tracked script fails",
+  trackedFileFault: "a tracked file says so",
+  trackedProcessFault: "a tracked process is not as it should be",
+  staticAddressLost: "a static address that it needs is lost",
+  addressesTakenByOthers: "somebody else removes its addresses again and again",
+  trackersRecovered: "nothing that it tracks fails any more",
+  groupMaster: "every member of its sync group is ready to be master",
+  groupBackup: "another member of its sync group yielded",
+  groupFault: "another member of its sync group is in FAULT",
+  groupRecovered: "no member of its sync group is in FAULT any more",
   addressesNotAdded: "the kernel refused the addresses",
   advertsNotSent: "its adverts cannot be sent",
   triedAgain: "it tries again after a fault of its own",
@@ -38,7 +51,9 @@ export function describeVrrpAlarm(instance: string, alarm: VrrpAlarm | WorkerAla
     case "addressListMismatch":
       return `${instance}: ${alarm.peer} advertises other addresses (${alarm.addresses.join(", ") || "none"}); make both configurations list the same`;
     case "advertIntervalMismatch":
-      return `${instance}: ${alarm.peer} advertises every ${toSeconds(alarm.advertInterval)} s, not as configured here; its adverts are discarded (RFC 3768 7.1)`;
+      return `${instance}: ${alarm.peer} advertises every ${toSeconds(alarm.advertInterval)} s, not as configured here (version 2 discards them, RFC 3768 7.1; version 3 adapts)`;
+    case "versionMismatch":
+      return `${instance}: ${alarm.peer} speaks VRRP version ${alarm.version}, not as configured here; its adverts are discarded`;
     case "secondOwner":
       return `${instance}: ${alarm.peer} claims to be the owner (priority 255) as well`;
     case "addressRemovedByOthers":

@@ -1,10 +1,13 @@
-import { after, type Us } from "../core/units.ts";
-import { faultRetryInterval, masterDownInterval, RESIGN_PRIORITY } from "./timers.ts";
+import { after, type DurationUs, durationUs, type Us } from "../core/units.ts";
+import { announce, termAnnouncements } from "./announcements.ts";
+import { faultRetryInterval, learnedInterval, masterDownInterval, OWNER_PRIORITY, RESIGN_PRIORITY } from "./timers.ts";
 import type {
+  BackupReason,
   Effect,
+  Evidence,
   FaultCause,
   HeardMaster,
-  LinkFacts,
+  OwnMasterReason,
   Role,
   RouterState,
   StepResult,
@@ -17,13 +20,28 @@ import type {
  * leaving the old one. Nothing else changes `role.name`.
  */
 
-type Evidence = Omit<Transition["evidence"], "ownPriority">;
+/** Causes with which no advert can leave the host, or none should. */
+const CANNOT_RESIGN: ReadonlySet<FaultCause> = new Set([
+  "interfaceMissing",
+  "interfaceDown",
+  "noPrimaryAddress",
+  "sourceAddressMissing",
+  "noUnicastPeer",
+  "advertsNotSent",
+]);
 
-/** RFC 3768 6.4.1 and 6.4.2: send an ADVERTISEMENT, announce, set the Adver_Timer. */
+/** Causes that we found ourselves and that no event will tell us the end of. */
+const ENDS_BY_ITSELF: ReadonlySet<FaultCause> = new Set([
+  "addressesNotAdded",
+  "addressesTakenByOthers",
+  "advertsNotSent",
+]);
+
+/** RFC 3768 6.4.1 and 6.4.2, RFC 9568 6.4.1 and 6.4.2: send an ADVERTISEMENT, announce, set the Adver_Timer. */
 export function becomeMaster(
   state: RouterState,
   nowUs: Us,
-  reason: Extract<TransitionReason, "startedAsOwner" | "masterDown" | "masterResigned" | "lowerPriorityHeard">,
+  reason: OwnMasterReason | "groupMaster",
   evidence: Evidence = {},
 ): StepResult {
   const { parameters } = state;
@@ -34,57 +52,74 @@ export function becomeMaster(
       nextAdvertAt: after(nowUs, parameters.advertInterval),
       lastAdvertAt: nowUs,
       advertBeforeAt: undefined,
-      announceAgainAt: parameters.garpMasterDelay > 0 ? after(nowUs, parameters.garpMasterDelay) : undefined,
-      refreshAnnounceAt: parameters.garpMasterRefresh > 0 ? after(nowUs, parameters.garpMasterRefresh) : undefined,
+      announcements: termAnnouncements(parameters.garp, nowUs),
+      takenAt: [],
     },
-    [
-      { kind: "sendAdvert", priority: parameters.priority },
-      { kind: "addresses", action: "add" },
-      { kind: "announce", repeat: parameters.garpMasterRepeat },
-    ],
+    [advert(state), { kind: "addresses", action: "add" }, ...announce(parameters.garp.masterRepeat)],
     reason,
     evidence,
   );
 }
 
+export interface BackupOptions {
+  /** Whom we yield to. */
+  readonly master?: HeardMaster;
+  /** Listened for in addition. */
+  readonly extraWait?: DurationUs;
+}
+
 /**
- * Listens for a full Master_Down_Interval, from whatever state. `master` is whom we yield to.
- * A MASTER that becomes BACKUP does not resign: somebody else is MASTER already, or may be.
+ * Listens for a full Master_Down_Interval, from whatever state.
+ * A MASTER that becomes BACKUP does not resign: somebody else is MASTER already, or may be. Except where its group makes
+ * it yield: then perhaps nobody is, and the peers need not wait for longer than the skew time.
  */
 export function becomeBackup(
   state: RouterState,
   nowUs: Us,
-  reason: Extract<
-    TransitionReason,
-    | "started"
-    | "higherPriorityHeard"
-    | "equalPriorityHigherAddress"
-    | "pausedTooLong"
-    | "interfaceRecovered"
-    | "triedAgain"
-  >,
+  reason: BackupReason,
   evidence: Evidence = {},
-  master: HeardMaster | undefined = undefined,
+  { master, extraWait = durationUs(0) }: BackupOptions = {},
 ): StepResult {
+  const { parameters, tracking } = state;
+  const masterAdvertInterval =
+    master === undefined ? parameters.advertInterval : learnedInterval(parameters, master.advertInterval);
+  const listenUntil = after(
+    after(nowUs, masterDownInterval(parameters, tracking.priority, masterAdvertInterval)),
+    extraWait,
+  );
+  const delay = reason === "started" ? preemptDelay(state) : 0;
+  const preemptAt = delay > 0 ? after(listenUntil, durationUs(delay)) : undefined;
   return enter(
     state,
-    { name: "BACKUP", masterDownAt: after(nowUs, masterDownInterval(state.parameters)), master },
-    removal(state),
+    {
+      name: "BACKUP",
+      masterDownAt: preemptAt ?? listenUntil,
+      preemptAt,
+      masterAdvertInterval,
+      master,
+      claim: undefined,
+    },
+    reason === "groupBackup" ? [...removal(state), ...resignation(state)] : removal(state),
     reason,
     evidence,
   );
 }
 
-/** Not in RFC 3768, which knows no failing interfaces: takes no part in the election, like Initialize. */
-export function becomeFault(state: RouterState, nowUs: Us, cause: FaultCause, evidence: Evidence = {}): StepResult {
-  // Only here can the advert still leave the host: with a lost interface or address, or refused sends, it cannot.
-  const resign = cause === "addressesNotAdded";
+/** Not in the RFCs, which know no failing interfaces: takes no part in the election, like Initialize. */
+export function becomeFault(
+  state: RouterState,
+  nowUs: Us,
+  cause: FaultCause,
+  detail: string | undefined = undefined,
+): StepResult {
+  const resign = CANNOT_RESIGN.has(cause) ? [] : resignation(state);
+  const retryAt = ENDS_BY_ITSELF.has(cause) ? after(nowUs, faultRetryInterval(state.parameters)) : undefined;
   return enter(
     state,
-    { name: "FAULT", cause, retryAt: faultRetryAt(state, cause, nowUs) },
-    resign ? [...removal(state), ...resignation(state)] : removal(state),
+    { name: "FAULT", cause, detail, retryAt },
+    [...removal(state), ...resign],
     cause,
-    evidence,
+    detail === undefined ? {} : { detail },
   );
 }
 
@@ -93,20 +128,20 @@ export function becomeInit(state: RouterState): StepResult {
   return enter(state, { name: "INIT" }, [...removal(state), ...resignation(state)], "stopped");
 }
 
-/** When a FAULT of this cause is tried again without being told; undefined where a link event will tell. */
-export function faultRetryAt(state: RouterState, cause: FaultCause, nowUs: Us): Us | undefined {
-  const endsByItself = cause === "addressesNotAdded" || cause === "advertsNotSent";
-  return endsByItself ? after(nowUs, faultRetryInterval(state.parameters)) : undefined;
+/** RFC 3768 6.1: the owner of the addresses always preempts, whatever Preempt_Mode says. */
+export function preempts({ parameters }: RouterState): boolean {
+  return parameters.preempt || parameters.priority === OWNER_PRIORITY;
 }
 
-/** What keeps this link from carrying a virtual router, the most basic cause first. */
-export function linkFault(
-  link: LinkFacts,
-): Extract<FaultCause, "interfaceMissing" | "interfaceDown" | "noPrimaryAddress"> | undefined {
-  if (!link.present) return "interfaceMissing";
-  if (!link.up) return "interfaceDown";
-  if (link.primaryAddress === undefined) return "noPrimaryAddress";
-  return undefined;
+/** `preempt_delay` applies to who preempts, and not to the owner: keepalived.conf(5) wants another initial state than MASTER for it. */
+export function preemptDelay(state: RouterState): DurationUs {
+  const { parameters } = state;
+  return parameters.preempt && parameters.priority !== OWNER_PRIORITY ? parameters.preemptDelay : durationUs(0);
+}
+
+/** An ADVERTISEMENT with the effective priority. */
+export function advert(state: RouterState, priority: number = state.tracking.priority): Effect {
+  return { kind: "sendAdvert", priority, mayFail: !state.link.up && !state.parameters.trackPrimary };
 }
 
 function removal(state: RouterState): Effect[] {
@@ -114,7 +149,7 @@ function removal(state: RouterState): Effect[] {
 }
 
 function resignation(state: RouterState): Effect[] {
-  return state.role.name === "MASTER" ? [{ kind: "sendAdvert", priority: RESIGN_PRIORITY }] : [];
+  return state.role.name === "MASTER" ? [advert(state, RESIGN_PRIORITY)] : [];
 }
 
 function enter(
@@ -128,7 +163,7 @@ function enter(
     from: state.role.name,
     to: role.name,
     reason,
-    evidence: { ownPriority: state.parameters.priority, ...evidence },
+    evidence: { ownPriority: state.tracking.priority, ...evidence },
   };
-  return { state: { ...state, role }, effects: [...effects, { kind: "transition", transition }] };
+  return { state: { ...state, role, reason }, effects: [...effects, { kind: "transition", transition }] };
 }

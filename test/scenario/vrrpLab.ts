@@ -33,6 +33,13 @@ interface Router {
   shown: string;
 }
 
+const LINK: LinkFacts = {
+  present: false,
+  up: false,
+  primaryAddress: undefined,
+  sourceAddressMissing: false,
+  noUnicastPeer: false,
+};
 const DEFAULT_VIPS = "10.0.2.10";
 const STEPS_MAX = 10_000;
 
@@ -78,15 +85,20 @@ export class VrrpLab {
     },
     configure: (command, name) => {
       const router = this.router(name);
-      this.feed(router, { kind: "configure", parameters: parameters(command, router.state.parameters) });
+      const next = parameters(command, router.state.parameters);
+      const { faults } = router.state.tracking;
+      this.feed(router, { kind: "configure", parameters: next, tracking: { priority: next.priority, faults } });
     },
-    missing: (_, name) => this.feed(this.router(name), { kind: "addressesMissing" }),
+    missing: ({ words }, name) => {
+      const cause = words[1] === "late" ? "notRefreshed" : "removedByOthers";
+      this.feed(this.router(name), { kind: "addressesMissing", cause });
+    },
     refuse: (command, name) => setRefusal(this.router(name), command),
     allow: (command, name) => setRefusal(this.router(name), command),
   };
 
   private addRouter(name: string, command: Command): void {
-    const facts: LinkFacts = { present: true, up: true, primaryAddress: undefined };
+    const facts: LinkFacts = { ...LINK, present: true, up: true };
     const link = linkFacts(command.options.get("link") ?? "up", command.options.get("address") ?? "none", facts);
     const router: Router = {
       name,
@@ -103,10 +115,12 @@ export class VrrpLab {
   private deliver(router: Router, command: Command): void {
     const { state } = router;
     const interval = command.options.get("interval");
+    const version = command.options.get("version");
     this.feed(router, {
       kind: "advert",
       advert: {
         source: ip(required(command, "from")),
+        version: (version === undefined ? state.parameters.version : Number(version)) === 3 ? 3 : 2,
         priority: Number(required(command, "priority")),
         advertInterval: interval === undefined ? state.parameters.advertInterval : duration(interval),
         addresses: command.options.get("vips")?.split(",").map(ip) ?? state.parameters.addresses,
@@ -151,11 +165,12 @@ export class VrrpLab {
     const { parameters, link } = sender.state;
     const source = link.primaryAddress;
     if (!this.segment.has(sender.name) || source === undefined) return [];
-    const { advertInterval, addresses } = parameters;
+    const { advertInterval, addresses, version } = parameters;
     return [...this.routers.values()]
       .filter((other) => other !== sender && this.segment.has(other.name) && !other.paused)
       .map(
-        (other) => () => this.feed(other, { kind: "advert", advert: { source, priority, advertInterval, addresses } }),
+        (other) => () =>
+          this.feed(other, { kind: "advert", advert: { source, version, priority, advertInterval, addresses } }),
       );
   }
 
@@ -226,17 +241,33 @@ function parameters(command: Command, base: RouterParameters | undefined): Route
   };
   const count = (key: string, from: number | undefined, otherwise: number): number =>
     Number(options.get(key) ?? from ?? otherwise);
+  const yes = (key: string, from: boolean | undefined, otherwise: boolean): boolean =>
+    options.has(key) ? options.get(key) !== "no" : (from ?? otherwise);
+  const version = count("version", base?.version, 2) === 3 ? 3 : 2;
   return {
     name: base?.name ?? command.words[0] ?? "",
+    version,
     virtualRouterId: 1,
     priority: count("priority", base?.priority, 100),
     advertInterval: time("interval", base?.advertInterval, "1s"),
-    preempt: options.has("preempt") ? options.get("preempt") !== "no" : (base?.preempt ?? true),
+    downTimerAdverts: count("down-adverts", base?.downTimerAdverts, 3),
+    preempt: yes("preempt", base?.preempt, true),
+    preemptDelay: time("preempt-delay", base?.preemptDelay, "0s"),
     addresses: options.get("vips")?.split(",").map(ip) ?? base?.addresses ?? [ip(DEFAULT_VIPS)],
-    garpMasterDelay: time("garp-delay", base?.garpMasterDelay, "0s"),
-    garpMasterRepeat: count("garp-repeat", base?.garpMasterRepeat, 5),
-    garpMasterRefresh: time("garp-refresh", base?.garpMasterRefresh, "0s"),
-    garpMasterRefreshRepeat: count("garp-refresh-repeat", base?.garpMasterRefreshRepeat, 1),
+    garp: {
+      masterDelay: time("garp-delay", base?.garp.masterDelay, "0s"),
+      masterRepeat: count("garp-repeat", base?.garp.masterRepeat, 5),
+      masterRefresh: time("garp-refresh", base?.garp.masterRefresh, "0s"),
+      masterRefreshRepeat: count("garp-refresh-repeat", base?.garp.masterRefreshRepeat, 1),
+      lowerPrioDelay: time("lower-prio-delay", base?.garp.lowerPrioDelay, "0s"),
+      lowerPrioRepeat: count("lower-prio-repeat", base?.garp.lowerPrioRepeat, 5),
+      extraInterval: time("garp-extra", base?.garp.extraInterval, "0s"),
+    },
+    higherPrioSendAdvert: yes("higher-prio-send-advert", base?.higherPrioSendAdvert, false),
+    lowerPrioNoAdvert: yes("lower-prio-no-advert", base?.lowerPrioNoAdvert, false),
+    skipCheckAdvAddr: yes("skip-check-adv-addr", base?.skipCheckAdvAddr, false),
+    trackPrimary: yes("track-primary", base?.trackPrimary, true),
+    inSyncGroup: false,
   };
 }
 
@@ -244,11 +275,11 @@ function linkFacts(status: string, address: string | undefined, base: LinkFacts)
   const primaryAddress = address === undefined ? base.primaryAddress : address === "none" ? undefined : ip(address);
   switch (status) {
     case "up":
-      return { present: true, up: true, primaryAddress };
+      return { ...base, present: true, up: true, primaryAddress };
     case "down":
-      return { present: true, up: false, primaryAddress };
+      return { ...base, present: true, up: false, primaryAddress };
     case "missing":
-      return { present: false, up: false, primaryAddress: undefined };
+      return { ...base, present: false, up: false, primaryAddress: undefined };
     default:
       throw new Error(`link status up, down or missing, not ${status}`);
   }
@@ -257,13 +288,19 @@ function linkFacts(status: string, address: string | undefined, base: LinkFacts)
 function describe(effect: Effect): string {
   switch (effect.kind) {
     case "sendAdvert":
-      return `advert priority=${effect.priority}`;
+      return `advert priority=${effect.priority}${effect.mayFail ? " mayFail" : ""}`;
     case "addresses":
       return `addresses ${effect.action}`;
     case "announce":
-      return `announce x${effect.repeat}`;
+      return `announce x${effect.repeat}${effect.which === "all" ? "" : ` ${effect.which}`}`;
     case "transition":
       return describeTransition(effect.transition);
+    case "claim":
+      return `claim ${effect.claim.reason} ${keyValues(effect.claim.evidence)}`.trimEnd();
+    case "lowerPriorityHeard":
+      return `lowerPriorityHeard peer=${effect.peer} priority=${effect.priority}`;
+    case "priorityChanged":
+      return `priorityChanged ${effect.priority}`;
     case "ignored":
       return `ignored ${effect.input} ${effect.reason}`;
     case "alarm": {
@@ -291,13 +328,22 @@ function describeRole(state: RouterState): string {
     case "INIT":
       return "INIT";
     case "FAULT":
-      return `FAULT ${role.cause}${deadline("retry", role.retryAt)}`;
+      return `FAULT ${role.cause}${role.detail === undefined ? "" : ` (${role.detail})`}${deadline("retry", role.retryAt)}`;
     case "BACKUP": {
       const master = role.master === undefined ? "" : ` master=${role.master.address}/${role.master.priority}`;
-      return `BACKUP${deadline("masterDown", role.masterDownAt)}${master}`;
+      const claim = role.claim === undefined ? "" : " claims";
+      return `BACKUP${claim}${deadline("masterDown", role.masterDownAt)}${deadline("preempt", role.preemptAt)}${master}`;
     }
-    case "MASTER":
-      return `MASTER${deadline("advert", role.nextAdvertAt)}${deadline("announce", role.announceAgainAt)}${deadline("refresh", role.refreshAnnounceAt)}`;
+    case "MASTER": {
+      const { againAt, refreshAt, extraAt, lowerPrioAt } = role.announcements;
+      const rounds: readonly [string, Us | undefined][] = [
+        ["announce", againAt],
+        ["refresh", refreshAt],
+        ["extra", extraAt],
+        ["lowerPrio", lowerPrioAt],
+      ];
+      return `MASTER${deadline("advert", role.nextAdvertAt)}${rounds.map(([label, at]) => deadline(label, at)).join("")}`;
+    }
   }
 }
 

@@ -75,10 +75,13 @@ export class FakeVrrpHost implements VrrpHost {
     this.notify();
   }
 
-  /** `ip address add`, by somebody else; with a lifetime, a leftover. */
+  /** `ip address replace`, by somebody else; with a lifetime, a leftover. */
   addAddress(name: string, cidr: string, validSec?: number): void {
     const expiresAt = validSec === undefined ? undefined : instantUs(this.#nowUs + validSec * 1e6);
-    this.#link(name).addresses.push({ ...permanent(cidr), expiresAt });
+    const link = this.#link(name);
+    const added = permanent(cidr);
+    const others = link.addresses.filter((own) => own.ip !== added.ip || own.prefixLength !== added.prefixLength);
+    link.addresses = [...others, { ...added, expiresAt }];
     this.notify();
   }
 

@@ -161,7 +161,7 @@ describe("the primary address", () => {
       own("10.0.2.1/24"),
       own("10.0.2.2/24"),
     );
-    expect(linkFacts(view, "eth0", vips)).toEqual({ present: true, up: true, primaryAddress: "10.0.2.1" });
+    expect(linkFacts(view, "eth0", vips)).toMatchObject({ present: true, up: true, primaryAddress: "10.0.2.1" });
   });
 
   it("is the VIP where the host owns nothing else, and none where it is only a lease", () => {
@@ -170,6 +170,6 @@ describe("the primary address", () => {
   });
 
   it("of a missing interface is none", () => {
-    expect(linkFacts(host(), "eth9", vips)).toEqual({ present: false, up: false, primaryAddress: undefined });
+    expect(linkFacts(host(), "eth9", vips)).toMatchObject({ present: false, up: false, primaryAddress: undefined });
   });
 });

@@ -1,67 +1,22 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Ip, ip } from "../../src/core/ip.ts";
-import { type DurationUs, durationUs, instantUs, seconds } from "../../src/core/units.ts";
+import { ip } from "../../src/core/ip.ts";
+import { instantUs, milliseconds } from "../../src/core/units.ts";
 import { initialState, nextDeadline, step } from "../../src/vrrp/step.ts";
-import { masterDownInterval, silenceLimit } from "../../src/vrrp/timers.ts";
-import type { Effect, Input, LinkFacts, RouterParameters, RouterState } from "../../src/vrrp/types.ts";
+import { ADDRESSES_TAKEN_MAX, ownMasterDownInterval, silenceLimit } from "../../src/vrrp/timers.ts";
+import type { Effect, Input, RouterState } from "../../src/vrrp/types.ts";
+import {
+  heard,
+  inputFor,
+  LINK_UP,
+  PARAMETERS,
+  randomElapse,
+  randomInput,
+  randomLink,
+  randomParameters,
+} from "./vrrpSamples.ts";
 
 /** Random lives of one router: whatever happens in whatever order, these hold after every step. */
-const own = ip("10.0.2.5");
-const address: fc.Arbitrary<Ip> = fc.constantFrom(own, ip("10.0.2.1"), ip("10.0.2.9"), ip("10.0.2.200"));
-const interval: fc.Arbitrary<DurationUs> = fc.constantFrom(seconds(1), seconds(2), seconds(10));
-const priority = fc.oneof(fc.constantFrom(0, 1, 99, 100, 101, 254, 255), fc.integer({ min: 0, max: 255 }));
-const vips = fc.constantFrom([ip("10.0.2.10")], [ip("10.0.2.10"), ip("10.0.2.11")], []);
-
-const link: fc.Arbitrary<LinkFacts> = fc.record({
-  present: fc.boolean(),
-  up: fc.boolean(),
-  primaryAddress: fc.constantFrom(own, ip("10.0.2.9"), undefined),
-});
-
-const parameters: fc.Arbitrary<RouterParameters> = fc.record({
-  name: fc.constant("p"),
-  virtualRouterId: fc.constant(1),
-  priority: fc.oneof(fc.constantFrom(1, 100, 254, 255), fc.integer({ min: 1, max: 255 })),
-  advertInterval: interval,
-  preempt: fc.boolean(),
-  addresses: vips,
-  garpMasterDelay: fc.constantFrom(seconds(0), seconds(5)),
-  garpMasterRepeat: fc.integer({ min: 1, max: 5 }),
-  garpMasterRefresh: fc.constantFrom(seconds(0), seconds(7)),
-  garpMasterRefreshRepeat: fc.integer({ min: 1, max: 3 }),
-});
-
-const input: fc.Arbitrary<Input> = fc.oneof(
-  { weight: 2, arbitrary: fc.constant<Input>({ kind: "start" }) },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      kind: fc.constant("advert" as const),
-      advert: fc.record({ source: address, priority, advertInterval: interval, addresses: vips }),
-    }),
-  },
-  { weight: 8, arbitrary: fc.constant<Input>({ kind: "deadline" }) },
-  { weight: 2, arbitrary: link.map((facts): Input => ({ kind: "link", link: facts })) },
-  {
-    weight: 2,
-    arbitrary: fc.constantFrom<Input>(
-      { kind: "link", link: { present: true, up: true, primaryAddress: own } },
-      { kind: "addressesMissing" },
-      { kind: "addressesDone", outcome: { ok: true } },
-      { kind: "addressesDone", outcome: { ok: false, detail: "ENOBUFS" } },
-      { kind: "advertNotSent", detail: "EPERM" },
-    ),
-  },
-  { weight: 1, arbitrary: parameters.map((changed): Input => ({ kind: "configure", parameters: changed })) },
-  { weight: 1, arbitrary: fc.constant<Input>({ kind: "stop" }) },
-);
-
-/** Time passes by a given span, or exactly to the next deadline, or a little beyond it. */
-const elapse = fc.oneof(
-  fc.record({ kind: fc.constant("span" as const), us: fc.integer({ min: 0, max: 20_000_000 }) }),
-  fc.record({ kind: fc.constant("deadline" as const), us: fc.constantFrom(0, 1, 900, 400_000) }),
-);
 
 interface Seen {
   readonly before: RouterState;
@@ -72,22 +27,25 @@ interface Seen {
 }
 
 function live(check: (seen: Seen) => void): void {
+  const link = fc.oneof(fc.constant(LINK_UP), randomLink);
+  const events = fc.array(fc.tuple(randomElapse, randomInput), { maxLength: 60 });
   fc.assert(
-    fc.property(parameters, link, fc.array(fc.tuple(elapse, input), { maxLength: 60 }), (given, facts, events) => {
+    fc.property(randomParameters, link, events, (given, facts, drawn) => {
       let state = initialState(given, facts);
       let nowUs = 1_000_000;
       // Most lives begin: a router that never starts shows little.
-      const whole: (typeof events)[number][] = [[{ kind: "span", us: 0 }, { kind: "start" }], ...events];
-      for (const [passed, event] of whole) {
+      const whole: typeof drawn = [[{ kind: "span", us: 0 }, { kind: "start" }], ...drawn];
+      for (const [passed, random] of whole) {
         const deadline = nextDeadline(state);
         nowUs =
           passed.kind === "deadline" && deadline !== undefined
             ? Math.max(nowUs, deadline) + passed.us
             : nowUs + passed.us;
         const before = state;
-        const result = step(before, event, instantUs(nowUs));
+        const input = inputFor(before.parameters, random);
+        const result = step(before, input, instantUs(nowUs));
         state = result.state;
-        check({ before, after: state, input: event, effects: result.effects, nowUs });
+        check({ before, after: state, input, effects: result.effects, nowUs });
       }
     }),
     { numRuns: 1500 },
@@ -110,11 +68,38 @@ describe("step, over random lives", () => {
     });
   });
 
-  it("MASTER and BACKUP only with an interface that is up and has an address", () => {
+  it("the state says the reason of its last transition", () => {
+    live(({ before, after, effects }) => {
+      expect(after.reason).toBe(transitions(effects).at(-1)?.reason ?? before.reason);
+    });
+  });
+
+  it("MASTER and BACKUP only with an interface that counts as usable, with a source, and without a fault of a tracker", () => {
     live(({ after }) => {
       if (after.role.name !== "MASTER" && after.role.name !== "BACKUP") return;
-      expect(after.link).toMatchObject({ present: true, up: true });
-      expect(after.link.primaryAddress).toBeDefined();
+      const { link, tracking, parameters } = after;
+      expect(link).toMatchObject({ present: true, sourceAddressMissing: false, noUnicastPeer: false });
+      expect(link.up || !parameters.trackPrimary).toBe(true);
+      expect(link.primaryAddress).toBeDefined();
+      expect(tracking.faults).toEqual([]);
+    });
+  });
+
+  it("FAULT names what is in the way as long as anything is", () => {
+    live(({ after }) => {
+      if (after.role.name !== "FAULT") return;
+      const { link, tracking, role } = after;
+      if (!link.present) expect(role.cause).toBe("interfaceMissing");
+      const [fault] = tracking.faults;
+      if (
+        link.present &&
+        link.up &&
+        link.primaryAddress !== undefined &&
+        !link.sourceAddressMissing &&
+        !link.noUnicastPeer
+      ) {
+        if (fault !== undefined) expect(role.detail).toBe(fault.name);
+      }
     });
   });
 
@@ -131,17 +116,43 @@ describe("step, over random lives", () => {
     });
   });
 
-  it("adverts are sent by a MASTER with its own priority, or once with priority 0 behind the removal", () => {
-    live(({ after, effects }) => {
+  it("adverts are sent by a MASTER with its effective priority, or once behind the removal: priority 0, or the last of one that yields to a higher one", () => {
+    live(({ before, after, effects }) => {
       for (const [index, effect] of effects.entries()) {
         if (effect.kind !== "sendAdvert") continue;
         if (after.role.name === "MASTER") {
-          expect(effect.priority).toBe(after.parameters.priority);
+          expect(effect.priority).toBe(after.tracking.priority);
         } else {
-          expect(effect.priority).toBe(0);
+          const yields = before.parameters.higherPrioSendAdvert && after.role.name === "BACKUP";
+          expect(effect.priority).toBeOneOf(yields ? [0, before.tracking.priority] : [0]);
           expect(effects[index - 1]).toEqual({ kind: "addresses", action: "remove" });
         }
       }
+    });
+  });
+
+  it("the effective priority is told when it changes, and the owner's never does", () => {
+    live(({ before, after, effects, input }) => {
+      const told = effects.flatMap((effect) => (effect.kind === "priorityChanged" ? [effect.priority] : []));
+      const changed = before.tracking.priority !== after.tracking.priority && before.role.name !== "INIT";
+      expect(told).toEqual(changed ? [after.tracking.priority] : []);
+      if (input.kind !== "configure" && before.parameters.priority === 255) expect(after.tracking.priority).toBe(255);
+    });
+  });
+
+  it("a member of a sync group becomes MASTER only when told, and claims before", () => {
+    live(({ before, after, effects, input }) => {
+      if (after.role.name !== "MASTER" || before.role.name === "MASTER" || !after.parameters.inSyncGroup) return;
+      expect(input).toMatchObject({ kind: "group", say: "becomeMaster" });
+      expect(before.role).toMatchObject({ name: "BACKUP", claim: expect.anything() });
+      expect(transitions(effects).at(-1)?.reason).toBe("groupMaster");
+    });
+  });
+
+  it("only members of a sync group claim", () => {
+    live(({ after }) => {
+      if (after.role.name === "BACKUP" && after.role.claim !== undefined)
+        expect(after.parameters.inSyncGroup).toBe(true);
     });
   });
 
@@ -171,15 +182,21 @@ describe("step, over random lives", () => {
     });
   });
 
-  it("whoever enters BACKUP listens for a full master-down interval; nobody but the owner becomes MASTER without", () => {
+  it("whoever enters BACKUP listens for a full master-down interval at least", () => {
+    live(({ after, effects, input, nowUs }) => {
+      if (transitions(effects).at(-1)?.to !== "BACKUP" || input.kind === "advert") return;
+      const claims = after.role.name === "BACKUP" && after.role.claim !== undefined;
+      expect(nextDeadline(after)).toBeGreaterThanOrEqual(nowUs + ownMasterDownInterval(after));
+      if (claims) expect([input.kind, after.parameters.priority]).toEqual(["start", 255]);
+    });
+  });
+
+  it("nobody becomes MASTER without having listened, but the owner at its start and who is told by its group", () => {
     live(({ before, after, effects, input, nowUs }) => {
-      const entered = transitions(effects);
-      if (entered.at(-1)?.to === "BACKUP" && input.kind !== "advert") {
-        expect(nextDeadline(after)).toBe(nowUs + masterDownInterval(after.parameters));
-      }
-      if (entered.at(-1)?.to !== "MASTER") return;
+      if (transitions(effects).at(-1)?.to !== "MASTER" || input.kind === "group") return;
       if (before.role.name === "BACKUP") expect(nowUs).toBeGreaterThanOrEqual(before.role.masterDownAt);
       else expect([before.role.name, before.parameters.priority, input.kind]).toEqual(["INIT", 255, "start"]);
+      expect(after.parameters.inSyncGroup).toBe(false);
     });
   });
 
@@ -190,28 +207,26 @@ describe("step, over random lives", () => {
   });
 
   it("the memory of alarms is bounded, whoever is heard", () => {
-    const given: RouterParameters = {
-      name: "p",
-      virtualRouterId: 1,
-      priority: 100,
-      advertInterval: seconds(1),
-      preempt: true,
-      addresses: [ip("10.0.2.10")],
-      garpMasterDelay: seconds(5),
-      garpMasterRepeat: 5,
-      garpMasterRefresh: durationUs(0),
-      garpMasterRefreshRepeat: 1,
-    };
-    let state = initialState(given, { present: true, up: true, primaryAddress: own });
-    state = step(state, { kind: "start" }, instantUs(0)).state;
+    let state = step(initialState(PARAMETERS, LINK_UP), { kind: "start" }, instantUs(0)).state;
     let alarms = 0;
     for (let peer = 0; peer < 200; peer++) {
-      const advert = { source: ip(`10.0.3.${peer}`), priority: 50, advertInterval: seconds(2), addresses: [] };
+      const advert = heard({
+        source: ip(`10.0.3.${peer}`),
+        priority: 50,
+        advertInterval: milliseconds(2000),
+        addresses: [],
+      });
       const result = step(state, { kind: "advert", advert }, instantUs(peer));
       state = result.state;
       alarms += result.effects.filter((effect) => effect.kind === "alarm").length;
     }
     expect(alarms).toBe(400);
     expect(state.reported.length).toBeLessThanOrEqual(32);
+  });
+
+  it("the memory of addresses put back is bounded", () => {
+    live(({ after }) => {
+      if (after.role.name === "MASTER") expect(after.role.takenAt.length).toBeLessThanOrEqual(ADDRESSES_TAKEN_MAX);
+    });
   });
 });

@@ -33,14 +33,23 @@ export type AddressScope = "global" | "site" | "link" | "host" | "nowhere";
 
 export const NO_INTERFACES: HostView = { interfaces: [] };
 
+/** What the state machine is told of an interface that is not there. */
+export const ABSENT_LINK: LinkFacts = {
+  present: false,
+  up: false,
+  primaryAddress: undefined,
+  sourceAddressMissing: false,
+  noUnicastPeer: false,
+};
+
 /**
  * What the state machine is told of an interface. The primary address is the interface's first IPv4 address that is no
  * VIP: a VIP comes and goes. The owner's only address is its VIP, and then permanent.
  */
 export function linkFacts(host: HostView, name: string, vips: ReadonlySet<Ip>): LinkFacts {
   const link = host.interfaces.find((candidate) => candidate.name === name);
-  if (link === undefined) return { present: false, up: false, primaryAddress: undefined };
+  if (link === undefined) return ABSENT_LINK;
   const ipv4 = link.addresses.filter((address) => !address.ip.includes(":"));
   const primary = ipv4.find((address) => !vips.has(address.ip)) ?? ipv4.find((address) => address.permanent);
-  return { present: true, up: link.up, primaryAddress: primary?.ip };
+  return { ...ABSENT_LINK, present: true, up: link.up, primaryAddress: primary?.ip };
 }

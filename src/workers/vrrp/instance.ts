@@ -5,7 +5,7 @@ import { initialState, nextDeadline, step } from "../../vrrp/step.ts";
 import type { Effect, HeardAdvert, Input, LinkFacts, RouterParameters, RouterState } from "../../vrrp/types.ts";
 import { VRRP_MULTICAST_IPV4 } from "../../wire/vrrp.ts";
 import { LeaseHolder } from "./holder.ts";
-import { type HostView, linkFacts } from "./hostView.ts";
+import { ABSENT_LINK, type HostView, linkFacts } from "./hostView.ts";
 import { leaseLifetimeSec, planLeases } from "./leases.ts";
 import type { AdvertSender, Announcer, VrrpHost } from "./ports.ts";
 import type { FromWorker, InstanceStatus, VipStatus, WorkerAlarm } from "./protocol.ts";
@@ -90,7 +90,7 @@ export class VrrpInstance {
     this.#link = link;
     if (before.index !== undefined && link.index !== undefined && before.index !== link.index) {
       // Deleted and created again between two dumps: the addresses went with the old one.
-      this.feed({ kind: "link", link: { present: false, up: false, primaryAddress: undefined } });
+      this.feed({ kind: "link", link: ABSENT_LINK });
     }
     if (before.signature !== link.signature) this.feed({ kind: "link", link: this.#facts() });
     this.#lookForMissing();
@@ -105,12 +105,16 @@ export class VrrpInstance {
         ),
     );
     this.#config = config;
-    this.feed({ kind: "configure", parameters: routerParameters(config) });
+    this.feed({
+      kind: "configure",
+      parameters: routerParameters(config),
+      tracking: { priority: config.priority, faults: [] },
+    });
   }
 
   /** Sends one advert of priority 0 on behalf of a life before this one, whose addresses are swept. */
   resignForPredecessor(): void {
-    this.#actions.sendAdvert(0);
+    this.#actions.sendAdvert(0, false);
   }
 
   holds(address: Ip, device: string): boolean {
@@ -171,10 +175,22 @@ export class VrrpInstance {
 
   #effectActions(): EffectActions {
     return {
-      sendAdvert: (priority) => this.#sendAdvert(priority),
+      sendAdvert: (priority, mayFail) => this.#sendAdvert(priority, mayFail),
       programAddresses: () => this.#program(),
       removeAddresses: () => this.#holder.release(),
-      announce: (repeat) => this.#announce(repeat),
+      announce: (repeat, which) => {
+        if (which === "all") this.#announce(repeat);
+      },
+      claim: () => undefined,
+      lowerPriorityHeard: (peer, priority) =>
+        this.#modules.report({ kind: "lowerPriorityHeard", instance: this.#config.name, peer, priority }),
+      priorityChanged: (priority) =>
+        this.#modules.report({
+          kind: "priorityChanged",
+          instance: this.#config.name,
+          priority,
+          state: this.#state.role.name,
+        }),
       transition: (transition) => {
         this.#last = { ...transition, atMs: this.#modules.wallMs() };
         this.#modules.report({ kind: "transition", instance: this.#config.name, transition });
@@ -184,7 +200,7 @@ export class VrrpInstance {
     };
   }
 
-  #sendAdvert(priority: number): ReturnType<EffectActions["sendAdvert"]> {
+  #sendAdvert(priority: number, mayFail: boolean): ReturnType<EffectActions["sendAdvert"]> {
     const { parameters, link } = this.#state;
     // Before the call: it may have left just before a stall inside.
     const sendingAt = this.#modules.host.clock.nowUs();
@@ -202,6 +218,7 @@ export class VrrpInstance {
       // Once, not with every beat.
       if (detail !== this.#sendFailure) this.#alarm({ kind: "sendFailed", detail });
       this.#sendFailure = detail;
+      if (mayFail) this.#advertSentAt = sendingAt;
       return { sent: false, detail };
     }
     this.#sendFailure = undefined;
@@ -240,7 +257,7 @@ export class VrrpInstance {
     if (!lapsed) {
       for (const { address, device } of missing) this.#alarm({ kind: "addressRemovedByOthers", address, device });
     }
-    this.feed({ kind: "addressesMissing" });
+    this.feed({ kind: "addressesMissing", cause: lapsed ? "notRefreshed" : "removedByOthers" });
   }
 
   #facts(): LinkFacts {
@@ -265,17 +282,33 @@ export class VrrpInstance {
 
 /** What the state machine needs of the configuration. */
 export function routerParameters(config: VrrpInstanceConfig): RouterParameters {
+  const { masterDelay, masterRepeat, masterRefresh, masterRefreshRepeat } = config.garp;
+  const { lowerPrioDelay, lowerPrioRepeat, extraInterval } = config.garp;
   return {
     name: config.name,
+    version: config.version,
     virtualRouterId: config.virtualRouterId,
     priority: config.priority,
     advertInterval: config.advertInterval,
+    downTimerAdverts: config.downTimerAdverts,
     preempt: !config.nopreempt,
+    preemptDelay: config.preemptDelay,
     addresses: config.virtualAddresses.map((vip) => vip.address),
-    garpMasterDelay: config.garp.masterDelay,
-    garpMasterRepeat: config.garp.masterRepeat,
-    garpMasterRefresh: config.garp.masterRefresh,
-    garpMasterRefreshRepeat: config.garp.masterRefreshRepeat,
+    garp: {
+      masterDelay,
+      masterRepeat,
+      masterRefresh,
+      masterRefreshRepeat,
+      lowerPrioDelay,
+      lowerPrioRepeat,
+      extraInterval,
+    },
+    higherPrioSendAdvert: config.higherPrioSendAdvert,
+    lowerPrioNoAdvert: config.lowerPrioNoAdvert,
+    skipCheckAdvAddr: config.skipCheckAdvAddr,
+    trackPrimary: config.trackPrimary,
+    // Groups are not driven yet: nobody would answer a claim.
+    inSyncGroup: false,
   };
 }
 

@@ -91,6 +91,7 @@ function received(datagram: VrrpDatagram): Received {
     virtualRouterId: advert.virtualRouterId,
     advert: {
       source: header.source,
+      version: 2,
       priority: advert.priority,
       advertInterval: seconds(advert.advertIntervalSec),
       addresses: advert.addresses,

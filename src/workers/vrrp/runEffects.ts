@@ -1,14 +1,21 @@
 import { assertNever } from "../../core/errors.ts";
-import type { Effect, Input, Transition, VrrpAlarm } from "../../vrrp/types.ts";
+import type { Ip } from "../../core/ip.ts";
+import type { Claim, Effect, Input, Transition, VrrpAlarm } from "../../vrrp/types.ts";
 
 /** What the effects do to the world; an instance implements it on the kernel. */
 export interface EffectActions {
-  /** Hands an advert to the kernel. */
-  sendAdvert(priority: number): { readonly sent: true } | { readonly sent: false; readonly detail: string };
+  /** Hands an advert to the kernel. One that `mayFail` starts the clock of the leases also when it is refused. */
+  sendAdvert(
+    priority: number,
+    mayFail: boolean,
+  ): { readonly sent: true } | { readonly sent: false; readonly detail: string };
   /** Creates or refreshes every lease. */
   programAddresses(): ProgramOutcome;
   removeAddresses(): void;
-  announce(repeat: number): void;
+  announce(repeat: number, which: "all" | "extraInterfaces"): void;
+  claim(claim: Claim): void;
+  lowerPriorityHeard(peer: Ip, priority: number): void;
+  priorityChanged(priority: number): void;
   transition(transition: Transition): void;
   alarm(alarm: VrrpAlarm): void;
   ignored(effect: Extract<Effect, { kind: "ignored" }>): void;
@@ -31,9 +38,9 @@ export function runEffects(effects: readonly Effect[], actions: EffectActions): 
   for (const effect of effects) {
     switch (effect.kind) {
       case "sendAdvert": {
-        const result = actions.sendAdvert(effect.priority);
-        advertSent = result.sent;
-        if (!result.sent) answers.push({ kind: "advertNotSent", detail: result.detail });
+        const result = actions.sendAdvert(effect.priority, effect.mayFail);
+        advertSent = result.sent || effect.mayFail;
+        if (!result.sent && !effect.mayFail) answers.push({ kind: "advertNotSent", detail: result.detail });
         break;
       }
       case "addresses": {
@@ -48,7 +55,16 @@ export function runEffects(effects: readonly Effect[], actions: EffectActions): 
         break;
       }
       case "announce":
-        if (advertSent && addressesThere) actions.announce(effect.repeat);
+        if (advertSent && addressesThere) actions.announce(effect.repeat, effect.which);
+        break;
+      case "claim":
+        actions.claim(effect.claim);
+        break;
+      case "lowerPriorityHeard":
+        actions.lowerPriorityHeard(effect.peer, effect.priority);
+        break;
+      case "priorityChanged":
+        actions.priorityChanged(effect.priority);
         break;
       case "transition":
         actions.transition(effect.transition);
@@ -71,7 +87,7 @@ function answersTo(action: "add" | "refresh", outcome: ProgramOutcome): Input[] 
     case "done":
       return action === "add" ? [{ kind: "addressesDone", outcome: { ok: true } }] : [];
     case "tooLate":
-      return [{ kind: "addressesMissing" }];
+      return [{ kind: "addressesMissing", cause: "notRefreshed" }];
     case "failed":
       return [{ kind: "addressesDone", outcome: { ok: false, detail: outcome.detail } }];
   }
