@@ -3,6 +3,8 @@
 #include "constants.h"
 
 #include <arpa/inet.h>
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
 #include <linux/errqueue.h>
 #include <linux/genetlink.h>
 #include <linux/if.h>
@@ -38,6 +40,14 @@ struct Constant {
 #define SIZE(type) {"sizeof(" #type ")", static_cast<double>(sizeof(type))}
 #define OFFSET(type, field) \
   {"offsetof(" #type ", " #field ")", static_cast<double>(offsetof(type, field))}
+
+// Up to 6.5 the enumerators stand inside struct proc_event. The highest one is negative where the enum is signed.
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define PROCESS_EVENT(name) {"PROC_EVENT_" #name, static_cast<double>(static_cast<unsigned>(PROC_EVENT_##name))}
+#else
+#define PROCESS_EVENT(name) \
+  {"PROC_EVENT_" #name, static_cast<double>(static_cast<unsigned>(proc_event::PROC_EVENT_##name))}
+#endif
 
 const Constant kSockets[] = {
     VALUE(AF_UNSPEC), VALUE(AF_UNIX), VALUE(AF_INET), VALUE(AF_INET6), VALUE(AF_NETLINK), VALUE(AF_PACKET),
@@ -83,7 +93,7 @@ const Constant kStructures[] = {
 };
 
 const Constant kNetlink[] = {
-    VALUE(NETLINK_ROUTE), VALUE(NETLINK_GENERIC),
+    VALUE(NETLINK_ROUTE), VALUE(NETLINK_GENERIC), VALUE(NETLINK_CONNECTOR),
     VALUE(NETLINK_ADD_MEMBERSHIP), VALUE(NETLINK_DROP_MEMBERSHIP), VALUE(NETLINK_BROADCAST_ERROR),
     VALUE(NETLINK_NO_ENOBUFS), VALUE(NETLINK_CAP_ACK), VALUE(NETLINK_EXT_ACK), VALUE(NETLINK_GET_STRICT_CHK),
     VALUE(NLMSG_NOOP), VALUE(NLMSG_ERROR), VALUE(NLMSG_DONE), VALUE(NLMSG_OVERRUN), VALUE(NLMSG_MIN_TYPE),
@@ -102,6 +112,8 @@ const Constant kNetlink[] = {
     VALUE(CTRL_ATTR_FAMILY_ID), VALUE(CTRL_ATTR_FAMILY_NAME), VALUE(CTRL_ATTR_VERSION), VALUE(CTRL_ATTR_HDRSIZE),
     VALUE(CTRL_ATTR_MAXATTR), VALUE(CTRL_ATTR_OPS), VALUE(CTRL_ATTR_MCAST_GROUPS), VALUE(CTRL_ATTR_MCAST_GRP_NAME),
     VALUE(CTRL_ATTR_MCAST_GRP_ID),
+    VALUE(CN_IDX_PROC), VALUE(CN_VAL_PROC), VALUE(PROC_CN_MCAST_LISTEN), VALUE(PROC_CN_MCAST_IGNORE),
+    PROCESS_EVENT(NONE), PROCESS_EVENT(FORK), PROCESS_EVENT(EXEC), PROCESS_EVENT(COMM), PROCESS_EVENT(EXIT),
 };
 
 const Constant kRouting[] = {
@@ -172,6 +184,7 @@ const Constant kIpvs[] = {
 };
 
 #undef VALUE
+#undef PROCESS_EVENT
 #undef SIZE
 #undef OFFSET
 

@@ -22,11 +22,15 @@ const UNIX_PATH_BYTES = 108;
 /** IFNAMSIZ, with the end of the string. */
 const INTERFACE_NAME_BYTES = 16;
 
-/** struct sockaddr_nl: port 0 is the kernel (as a destination) or "choose one" (to bind). */
-export function netlinkAddress(portId = 0): Buffer {
+/**
+ * struct sockaddr_nl: port 0 is the kernel (as a destination) or "choose one" (to bind). `groups` is a mask of multicast
+ * groups, of which the first 32 can be joined so.
+ */
+export function netlinkAddress(portId = 0, groups = 0): Buffer {
   const bytes = Buffer.alloc(SOCKADDR_NL_BYTES);
   bytes.writeUInt16LE(LINUX.AF_NETLINK, 0);
   bytes.writeUInt32LE(portId, 4);
+  bytes.writeUInt32LE(groups, 8);
   return bytes;
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { loadAddon } from "../../src/io/addon.ts";
 import type { AttributeTable } from "../../src/wire/netlink/attributes.ts";
+import * as connector from "../../src/wire/netlink/connector.ts";
 import * as genl from "../../src/wire/netlink/genl.ts";
 import * as ipvs from "../../src/wire/netlink/ipvs.ts";
 import * as message from "../../src/wire/netlink/message.ts";
@@ -139,6 +140,15 @@ test.each([
     tunnel: "IP_VS_CONN_F_TUNNEL",
     route: "IP_VS_CONN_F_DROUTE",
     bypass: "IP_VS_CONN_F_BYPASS",
+  }),
+  ...names(connector.PROCESS_CONNECTOR, { idx: "CN_IDX_PROC", val: "CN_VAL_PROC" }),
+  ...names(connector.PROCESS_MULTICAST, { listen: "PROC_CN_MCAST_LISTEN", ignore: "PROC_CN_MCAST_IGNORE" }),
+  ...names(connector.PROCESS_EVENT, {
+    none: "PROC_EVENT_NONE",
+    fork: "PROC_EVENT_FORK",
+    exec: "PROC_EVENT_EXEC",
+    comm: "PROC_EVENT_COMM",
+    exit: "PROC_EVENT_EXIT",
   }),
   ["IP_VS_CONN_F_FWD_MASK", ipvs.FORWARDING_MASK],
   ["IPVS_GENL_VERSION", ipvs.IPVS_VERSION],

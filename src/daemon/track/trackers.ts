@@ -1,0 +1,126 @@
+import type { TrackFileConfig, TrackProcessConfig, VrrpConfig, VrrpScriptConfig } from "../../config/vrrp.types.ts";
+import type { FileWatch } from "../../core/files.ts";
+import type { Clock, Timers } from "../../core/interfaces.ts";
+import type { ProcessWatch } from "../../core/processes.ts";
+import type { ScriptRunner } from "../../core/scripts.ts";
+import type { TrackResult } from "../../workers/vrrp/protocol.ts";
+import type { EventLog } from "../events.ts";
+import { FileTracker, fileKey } from "./fileTracker.ts";
+import { needsCommandLine } from "./processMatch.ts";
+import { ProcessTracker, processKey } from "./processTracker.ts";
+import { ScriptTracker, scriptKey } from "./scriptTracker.ts";
+import type { Tracker, TrackerStatus } from "./types.ts";
+
+/** What of the configuration says what is tracked. */
+export interface TrackingConfig {
+  readonly vrrp: Pick<VrrpConfig, "instances">;
+  readonly scripts: readonly VrrpScriptConfig[];
+  readonly trackFiles: readonly TrackFileConfig[];
+  readonly trackProcesses: readonly TrackProcessConfig[];
+}
+
+export interface TrackersModules {
+  readonly runner: ScriptRunner;
+  readonly files: FileWatch;
+  readonly processes: ProcessWatch;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly wallMs: () => number;
+  readonly events: EventLog;
+  /** The whole set, whenever one of them changed. */
+  readonly onResults: (results: readonly TrackResult[]) => void;
+}
+
+interface Wanted {
+  readonly key: string;
+  readonly create: () => Tracker;
+}
+
+/**
+ * Everything that instances track besides interfaces: exactly what one of them names is run, watched or counted. At a
+ * reload what is defined as before goes on, with what it knows.
+ */
+export class Trackers {
+  readonly #modules: TrackersModules;
+  #trackers = new Map<string, Tracker>();
+  #counting = "";
+  #configuring = false;
+
+  constructor(modules: TrackersModules) {
+    this.#modules = modules;
+  }
+
+  configure(config: TrackingConfig): void {
+    const wanted = this.#wanted(config);
+    const keys = new Set(wanted.map(({ key }) => key));
+    for (const [key, tracker] of this.#trackers) if (!keys.has(key)) tracker.stop();
+    // A tracker tells of itself while it is made; one message for all of them is enough.
+    this.#configuring = true;
+    this.#trackers = new Map(wanted.map(({ key, create }) => [key, this.#trackers.get(key) ?? create()]));
+    this.#count(config);
+    this.#configuring = false;
+    this.#publish();
+  }
+
+  results(): readonly TrackResult[] {
+    return [...this.#trackers.values()].map((tracker) => tracker.result());
+  }
+
+  /** True when everything has said something. */
+  known(): boolean {
+    return this.results().every(({ value }) => value !== undefined);
+  }
+
+  status(): readonly TrackerStatus[] {
+    return [...this.#trackers.values()].map((tracker) => tracker.status());
+  }
+
+  stop(): void {
+    for (const tracker of this.#trackers.values()) tracker.stop();
+    this.#trackers.clear();
+    this.#modules.processes.stop();
+    this.#counting = "";
+  }
+
+  #wanted(config: TrackingConfig): Wanted[] {
+    const named = (kind: "scripts" | "files" | "processes"): Set<string> =>
+      new Set(config.vrrp.instances.flatMap(({ track }) => track[kind].map(({ name }) => name)));
+    const [scripts, files, processes] = [named("scripts"), named("files"), named("processes")];
+    const modules = { ...this.#modules, onResult: () => this.#publish() };
+    return [
+      ...config.scripts
+        .filter(({ name }) => scripts.has(name))
+        .map((each) => ({ key: scriptKey(each), create: () => new ScriptTracker(each, modules) })),
+      ...config.trackFiles
+        .filter(({ name }) => files.has(name))
+        .map((each) => ({ key: fileKey(each), create: () => new FileTracker(each, modules) })),
+      ...config.trackProcesses
+        .filter(({ name }) => processes.has(name))
+        .map((each) => ({ key: processKey(each), create: () => new ProcessTracker(each, modules) })),
+    ];
+  }
+
+  /** Processes are watched once for all that count them, and only while something does. */
+  #count(config: TrackingConfig): void {
+    const counted = [...this.#trackers.values()].filter((tracker) => tracker instanceof ProcessTracker);
+    const commandLines = config.trackProcesses.some(
+      (each) => needsCommandLine(each) && this.#trackers.has(processKey(each)),
+    );
+    const counting = counted.length === 0 ? "" : `command lines ${commandLines}`;
+    if (counting !== this.#counting) {
+      this.#counting = counting;
+      this.#modules.processes.stop();
+      if (counted.length > 0) this.#modules.processes.start({ commandLines, onChange: () => this.#look() });
+    } else {
+      this.#look();
+    }
+  }
+
+  #look(): void {
+    for (const tracker of this.#trackers.values()) if (tracker instanceof ProcessTracker) tracker.look();
+  }
+
+  #publish(): void {
+    if (!this.#configuring) this.#modules.onResults(this.results());
+  }
+}

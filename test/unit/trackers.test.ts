@@ -1,0 +1,237 @@
+import { expect, test } from "vitest";
+import type { TrackProcessConfig, VrrpScriptConfig } from "../../src/config/vrrp.types.ts";
+import type { ProcessFacts } from "../../src/core/processes.ts";
+import type { FinishedScript, ScriptOutcome, ScriptRequest } from "../../src/core/scripts.ts";
+import { durationUs, seconds } from "../../src/core/units.ts";
+import { EventLog } from "../../src/daemon/events.ts";
+import { Trackers, type TrackingConfig } from "../../src/daemon/track/trackers.ts";
+import type { ScriptTrackerStatus } from "../../src/daemon/track/types.ts";
+import { recordingLogger } from "../lab/recordingLogger.ts";
+import { VirtualTime } from "../lab/virtualTime.ts";
+import { instanceConfig } from "../lab/vrrpConfig.ts";
+
+const OK: ScriptOutcome = { kind: "exited", status: 0 };
+const BAD: ScriptOutcome = { kind: "exited", status: 1 };
+
+function scriptConfig(changes: Partial<VrrpScriptConfig> = {}): VrrpScriptConfig {
+  return {
+    ...{ name: "check", command: { arguments: ["/bin/check"], user: undefined, group: undefined } },
+    ...{ interval: seconds(2), timeout: seconds(2), rise: 1, fall: 2, initFail: false },
+    ...changes,
+  };
+}
+
+function processConfig(changes: Partial<TrackProcessConfig> = {}): TrackProcessConfig {
+  return {
+    ...{ name: "proxy", process: "haproxy", parameters: undefined, parameterMatch: "exact", fullCommand: false },
+    ...{ quorum: 1, quorumMax: undefined, forkDelay: durationUs(0), terminateDelay: durationUs(0) },
+    ...changes,
+  };
+}
+
+/** Trackers over a runner whose runs end when the test says so, and a list of processes that it keeps. */
+function world() {
+  const time = new VirtualTime();
+  const runs: { request: ScriptRequest; startedMs: number; end: (outcome: ScriptOutcome) => void; killed: boolean }[] =
+    [];
+  const published: string[] = [];
+  const { logger, messages } = recordingLogger();
+  let running: ProcessFacts[] = [];
+  let processesChanged: (() => void) | undefined;
+  const watched: string[] = [];
+  const trackers = new Trackers({
+    clock: time,
+    timers: time,
+    wallMs: () => time.nowUs() / 1_000,
+    events: new EventLog({ logger, wallMs: () => 0 }),
+    onResults: (results) => {
+      published.push(results.map(({ name, value }) => `${name}=${value ?? "?"}`).join(" "));
+    },
+    runner: {
+      examine: () => ({ refused: undefined, warning: undefined }),
+      run: (request) => {
+        let end: (finished: FinishedScript) => void = () => undefined;
+        const done = new Promise<FinishedScript>((resolve) => {
+          end = resolve;
+        });
+        const entry = {
+          request,
+          startedMs: time.nowUs() / 1_000 - 1_000_000,
+          end: (outcome: ScriptOutcome) => end({ outcome, tookMs: 1, output: "said so" }),
+          killed: false,
+        };
+        runs.push(entry);
+        const kill = (): void => {
+          entry.killed = true;
+        };
+        return { done, kill };
+      },
+    },
+    files: { watch: () => () => undefined, read: () => ({ kind: "text", text: "3" }), initialize: () => true },
+    processes: {
+      start: ({ commandLines, onChange }) => {
+        watched.push(`start ${commandLines}`);
+        processesChanged = onChange;
+        onChange();
+      },
+      processes: () => running,
+      mode: () => "events",
+      whyPolling: () => undefined,
+      stop: () => {
+        watched.push("stop");
+        processesChanged = undefined;
+      },
+    },
+  });
+  const config = (changes: Partial<TrackingConfig>, tracked: readonly string[]): TrackingConfig => {
+    const track = tracked.map((name) => ({ name, weight: 0, reverse: false }));
+    const instances = [instanceConfig({ track: { interfaces: [], scripts: track, files: track, processes: track } })];
+    return { vrrp: { instances }, scripts: [], trackFiles: [], trackProcesses: [], ...changes };
+  };
+  return {
+    ...{ time, runs, published, messages, trackers, config, watched },
+    processes: (...names: string[]) => {
+      running = names.map((name, index) => ({ id: index + 1, name, commandLine: [name] }));
+      processesChanged?.();
+    },
+    latest: () => published.at(-1),
+  };
+}
+
+test("a script runs at once and then every interval, counted from start to start", async () => {
+  const { time, runs, trackers, config } = world();
+  trackers.configure(config({ scripts: [scriptConfig()] }, ["check"]));
+  for (let i = 0; i < 3; i++) {
+    await time.pass(500);
+    runs[i]?.end(OK);
+    await time.pass(1_500);
+  }
+  expect(runs.map(({ startedMs }) => startedMs)).toEqual([0, 2_000, 4_000, 6_000]);
+  expect(runs[0]?.request).toMatchObject({ arguments: ["/bin/check"], timeout: seconds(2) });
+});
+
+test("one run at a time: a slow one is waited for, and the next begins when it ends", async () => {
+  const { time, runs, trackers, config } = world();
+  trackers.configure(config({ scripts: [scriptConfig()] }, ["check"]));
+  await time.pass(7_000);
+  expect(runs).toHaveLength(1);
+  runs[0]?.end(OK);
+  await time.pass(1);
+  expect(runs.map(({ startedMs }) => startedMs)).toEqual([0, 7_000]);
+});
+
+test("results go out when they change: the first at once, then after fall failures; what it says is in the log", async () => {
+  const { time, runs, trackers, config, published, messages } = world();
+  trackers.configure(config({ scripts: [scriptConfig()] }, ["check"]));
+  expect(trackers.known()).toBe(false);
+  for (const outcome of [OK, BAD, BAD, OK]) {
+    runs.at(-1)?.end(outcome);
+    await time.pass(2_000);
+  }
+  expect(published).toEqual(["check=?", "check=1", "check=0", "check=1"]);
+  expect(messages).toContain("vrrp_script check fails: exit status 1: said so");
+  expect(trackers.known()).toBe(true);
+});
+
+test("a timeout is a failure when it happens, not when the process has ended", async () => {
+  const { time, runs, trackers, config, latest } = world();
+  trackers.configure(config({ scripts: [scriptConfig({ fall: 1 })] }, ["check"]));
+  runs[0]?.end(OK);
+  await time.pass(2_000);
+  runs[1]?.request.onTimeout?.();
+  expect(latest()).toBe("check=0");
+  await time.pass(5_000);
+  expect(runs).toHaveLength(2);
+  runs[1]?.end({ kind: "timedOut", afterMs: 2_000 });
+  await time.pass(1);
+  expect(runs).toHaveLength(3);
+  const [status] = trackers.status() as ScriptTrackerStatus[];
+  expect(status).toMatchObject({
+    runs: 2,
+    failures: 1,
+    running: true,
+    last: { outcome: expect.stringContaining("2000 ms") },
+  });
+});
+
+test("init_fail is down before the first run, and the first success brings it up", async () => {
+  const { time, runs, trackers, config, published } = world();
+  trackers.configure(config({ scripts: [scriptConfig({ initFail: true, rise: 3 })] }, ["check"]));
+  expect(published).toEqual(["check=0"]);
+  runs[0]?.end(OK);
+  await time.pass(1);
+  expect(published.at(-1)).toBe("check=1");
+});
+
+test("what nothing tracks does not run", () => {
+  const { runs, trackers, config, watched } = world();
+  trackers.configure(config({ scripts: [scriptConfig()], trackProcesses: [processConfig()] }, []));
+  expect(runs).toHaveLength(0);
+  expect(watched).not.toContain("start false");
+  expect(trackers.results()).toEqual([]);
+});
+
+test("over a reload an unchanged definition goes on, a changed one begins anew, a removed one is killed", async () => {
+  const { time, runs, trackers, config, latest } = world();
+  const kept = scriptConfig({ name: "kept" });
+  const scripts = [kept, scriptConfig({ name: "changed" }), scriptConfig({ name: "removed" })];
+  const names = ["kept", "changed", "removed"];
+  trackers.configure(config({ scripts }, names));
+  for (const run of runs.slice(0, 2)) run.end(BAD);
+  await time.pass(500);
+  trackers.configure(config({ scripts: [kept, scriptConfig({ name: "changed", fall: 5 })] }, names));
+  expect(latest()).toBe("kept=0 changed=?");
+  expect(runs.map(({ request, killed }) => `${request.name} ${killed}`)).toEqual([
+    "kept false",
+    // Its run had ended; nothing is left to kill.
+    "changed false",
+    "removed true",
+    "changed false",
+  ]);
+  await time.pass(1_500);
+  expect(runs.slice(4).map(({ request }) => request.name)).toEqual(["kept"]);
+});
+
+test("processes: quorum, and delays that a quick restart does not outlast", async () => {
+  const { time, trackers, config, processes, published, latest } = world();
+  processes("haproxy", "sshd");
+  const tracked = processConfig({ terminateDelay: seconds(1), forkDelay: seconds(3) });
+  trackers.configure(config({ trackProcesses: [tracked] }, ["proxy"]));
+  expect(published).toEqual(["proxy=1"]);
+  processes("sshd");
+  await time.pass(999);
+  processes("sshd", "haproxy");
+  await time.pass(5_000);
+  expect(published).toEqual(["proxy=1"]);
+  processes("sshd");
+  await time.pass(999);
+  expect(latest()).toBe("proxy=1");
+  await time.pass(1);
+  expect(latest()).toBe("proxy=0");
+  processes("haproxy");
+  await time.pass(2_999);
+  expect(latest()).toBe("proxy=0");
+  await time.pass(1);
+  expect(latest()).toBe("proxy=1");
+});
+
+test("command lines are read only where something needs them", () => {
+  const { trackers, config, watched } = world();
+  const plain = processConfig();
+  trackers.configure(config({ trackProcesses: [plain] }, ["proxy"]));
+  trackers.configure(
+    config({ trackProcesses: [plain, processConfig({ name: "full", fullCommand: true })] }, ["proxy", "full"]),
+  );
+  trackers.configure(config({ trackProcesses: [plain] }, []));
+  expect(watched).toEqual(["stop", "start false", "stop", "start true", "stop"]);
+});
+
+test("the end: nothing runs any more", async () => {
+  const { time, runs, trackers, config } = world();
+  trackers.configure(config({ scripts: [scriptConfig()] }, ["check"]));
+  trackers.stop();
+  expect(runs[0]?.killed).toBe(true);
+  runs[0]?.end(OK);
+  await time.pass(10_000);
+  expect(runs).toHaveLength(1);
+});
