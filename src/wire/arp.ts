@@ -18,13 +18,10 @@
 import { IPV4_BYTES, type Ip, ipBytes, ipFromBytes } from "../core/ip.ts";
 import { fail, ok, type Result } from "../core/result.ts";
 import { copyOf, viewOf } from "./bytes.ts";
+import { ETHERNET_HEADER_BYTES, ETHERTYPE_ARP, MAC_BYTES, putEthernetHeader, putHardwareAddress } from "./ethernet.ts";
 
-/** ETH_P_ARP */
-export const ETHERTYPE_ARP = 0x0806;
-export const MAC_BYTES = 6;
 export const ARP_FRAME_BYTES = 42;
 
-const ETHERNET_HEADER_BYTES = 14;
 const HARDWARE_ETHERNET = 1;
 const PROTOCOL_IPV4 = 0x0800;
 export const ARP_OPERATION = { request: 1, reply: 2 } as const;
@@ -54,26 +51,20 @@ export type ArpFailureReason =
 export function encodeArp(frame: ArpFrame): Uint8Array {
   const bytes = new Uint8Array(ARP_FRAME_BYTES);
   const view = viewOf(bytes);
-  const put = (address: Uint8Array, offset: number): void => {
-    if (address.length !== MAC_BYTES) throw new RangeError(`a hardware address of ${address.length} bytes`);
-    bytes.set(address, offset);
-  };
   const putIp = (address: Ip, offset: number): void => {
     const octets = ipBytes(address);
     if (octets.length !== IPV4_BYTES) throw new RangeError(`${address} in ARP`);
     bytes.set(octets, offset);
   };
-  put(frame.destination, 0);
-  put(frame.source, 6);
-  view.setUint16(12, ETHERTYPE_ARP);
+  putEthernetHeader(bytes, { ...frame, type: ETHERTYPE_ARP });
   view.setUint16(14, HARDWARE_ETHERNET);
   view.setUint16(16, PROTOCOL_IPV4);
   view.setUint8(18, MAC_BYTES);
   view.setUint8(19, IPV4_BYTES);
   view.setUint16(20, frame.operation);
-  put(frame.senderHardware, 22);
+  putHardwareAddress(bytes, frame.senderHardware, 22);
   putIp(frame.senderIp, 28);
-  put(frame.targetHardware, 32);
+  putHardwareAddress(bytes, frame.targetHardware, 32);
   putIp(frame.targetIp, 38);
   return bytes;
 }
@@ -92,6 +83,21 @@ export function encodeGratuitousArp(address: Ip, hardwareAddress: Uint8Array): U
     targetHardware: BROADCAST,
     targetIp: address,
   });
+}
+
+/** Who says that an address is his, in a request as well as in a reply (RFC 5227 2.4): the sender of the frame. */
+export interface ArpClaim {
+  readonly address: Ip;
+  readonly hardwareAddress: Uint8Array;
+}
+
+/**
+ * The claim that an ARP frame makes. Undefined for a probe (RFC 5227 2.1.1), whose sender address is 0.0.0.0: it asks
+ * before it claims.
+ */
+export function arpClaim(frame: ArpFrame): ArpClaim | undefined {
+  if (frame.senderIp === "0.0.0.0") return undefined;
+  return { address: frame.senderIp, hardwareAddress: frame.senderHardware };
 }
 
 /**

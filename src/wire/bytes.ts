@@ -22,3 +22,33 @@ export function internetChecksum(...pieces: readonly Uint8Array[]): number {
   while (sum > 0xffff) sum = Math.floor(sum / 0x1_0000) + (sum & 0xffff);
   return ~sum & 0xffff;
 }
+
+const IPV4_PSEUDO_BYTES = 12;
+const IPV6_PSEUDO_BYTES = 40;
+
+/**
+ * The pseudo header that checksums of upper layers cover, for IPv4 (RFC 793 3.1: addresses, zero, protocol, length in 16
+ * bits) or IPv6 (RFC 8200 8.1: addresses, length in 32 bits, three zeros, next header), by the length of the addresses.
+ * Throws RangeError for addresses of two families.
+ */
+export function pseudoHeader(
+  source: Uint8Array,
+  destination: Uint8Array,
+  protocol: number,
+  length: number,
+): Uint8Array {
+  if (source.length !== destination.length) throw new RangeError("source and destination are of two families");
+  const ipv4 = source.length === 4;
+  const bytes = new Uint8Array(ipv4 ? IPV4_PSEUDO_BYTES : IPV6_PSEUDO_BYTES);
+  bytes.set(source, 0);
+  bytes.set(destination, source.length);
+  const view = viewOf(bytes);
+  if (ipv4) {
+    view.setUint8(9, protocol);
+    view.setUint16(10, length);
+  } else {
+    view.setUint32(32, length);
+    view.setUint8(39, protocol);
+  }
+  return bytes;
+}

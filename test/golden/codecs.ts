@@ -1,6 +1,12 @@
 import { ok, type Result } from "../../src/core/result.ts";
 import { type ArpFrame, decodeArp, encodeArp } from "../../src/wire/arp.ts";
 import { encodeIpv4, type Ipv4Header } from "../../src/wire/ipv4.ts";
+import { encodeIpv6, type Ipv6Header } from "../../src/wire/ipv6.ts";
+import {
+  decodeNeighborAdvertisement,
+  encodeNeighborAdvertisement,
+  type NeighborAdvertisement,
+} from "../../src/wire/neighbor.ts";
 import { type AttributeValues, decodeAttributes, encodeAttributes } from "../../src/wire/netlink/attributes.ts";
 import type { NetlinkFailure } from "../../src/wire/netlink/failure.ts";
 import { CONTROLLER_ATTRIBUTES, decodeGeneric, writeGenericHeader } from "../../src/wire/netlink/genl.ts";
@@ -14,7 +20,7 @@ import {
 } from "../../src/wire/netlink/message.ts";
 import { type AddressMessage, decodeAddress, decodeLink, encodeAddress, RTM } from "../../src/wire/netlink/rtnl.ts";
 import { MessageWriter } from "../../src/wire/netlink/writer.ts";
-import { decodeAdvertPacket, encodeAdvert, type VrrpAdvert } from "../../src/wire/vrrp.ts";
+import { decodeAdvertPacket, decodeIpv6AdvertPacket, encodeAdvert, type VrrpAdvert } from "../../src/wire/vrrp.ts";
 
 /** How the cases of a folder are decoded and, where the product encodes such a thing, encoded. */
 export interface Codec {
@@ -25,11 +31,22 @@ export interface Codec {
 
 export const CODECS: Readonly<Record<string, Codec>> = {
   vrrp: {
-    decode: decodeAdvertPacket,
+    decode: (bytes) => decodeAdvertPacket(bytes),
     encode(value) {
       const { header, advert } = value as { header: Ipv4Header; advert: VrrpAdvert };
-      return encodeIpv4(header, encodeAdvert(advert));
+      return encodeIpv4(header, encodeAdvert(advert, header));
     },
+  },
+  vrrp6: {
+    decode: (bytes) => decodeIpv6AdvertPacket(bytes),
+    encode(value) {
+      const { header, advert } = value as { header: Ipv6Header; advert: VrrpAdvert };
+      return encodeIpv6(header, encodeAdvert(advert, header));
+    },
+  },
+  neighbor: {
+    decode: decodeNeighborAdvertisement,
+    encode: (value) => encodeNeighborAdvertisement(value as NeighborAdvertisement),
   },
   arp: { decode: decodeArp, encode: (value) => encodeArp(value as ArpFrame) },
   rtnl: netlinkCodec({ decode: decodeRouting, encode: encodeRouting }),

@@ -6,7 +6,7 @@ import { LINUX } from "../../src/io/linux.ts";
 import { packetAddress } from "../../src/io/sockaddr.ts";
 import { ArpSender, type VrrpDatagram, VrrpReceiver, VrrpSender } from "../../src/io/vrrpSockets.ts";
 import { decodeArp, encodeGratuitousArp } from "../../src/wire/arp.ts";
-import { decodeAdvertPacket, encodeAdvert } from "../../src/wire/vrrp.ts";
+import { decodeAdvertPacket, encodeAdvert, VRRP_MULTICAST_IPV4 } from "../../src/wire/vrrp.ts";
 import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -71,7 +71,10 @@ requires("netns")("VRRP sockets", () => {
     return keep(inNamespace(addon, host.path, () => new VrrpSender({ link, ...options }, { addon })));
   };
   const advert = (priority: number): Uint8Array =>
-    encodeAdvert({ virtualRouterId: 51, priority, advertIntervalSec: 1, addresses: [ip("192.0.2.100")] });
+    encodeAdvert(
+      { version: 2, virtualRouterId: 51, priority, advertIntervalCs: 100, addresses: [ip("192.0.2.100")] },
+      { source: SOURCE, destination: VRRP_MULTICAST_IPV4 },
+    );
 
   test("an advert arrives whole, with its header, and not at its sender", async () => {
     const atA = await receiver(a);

@@ -26,17 +26,14 @@ interface Spoilt {
 /** A whole packet of the other host with an advert of priority 254, which would end our term if it were acted on. */
 function packet(options: Spoilt = {}): string {
   const { virtualRouterId = 1, priority = 254, timeToLive = 255, destination = "224.0.0.18", spoil } = options;
-  const advert = encodeAdvert({
-    virtualRouterId,
-    priority,
-    advertIntervalSec: options.intervalSec ?? 1,
-    addresses: [ip(VIP)],
-  });
-  const header = { typeOfService: 0xc0, identification: 1, fragment: 0, timeToLive, protocol: 112 };
-  const bytes = encodeIpv4(
-    { ...header, source: ip("10.0.2.2"), destination: ip(destination) },
-    spoil?.(advert) ?? advert,
+  const advertIntervalCs = (options.intervalSec ?? 1) * 100;
+  const endpoints = { source: ip("10.0.2.2"), destination: ip(destination) };
+  const advert = encodeAdvert(
+    { version: 2, virtualRouterId, priority, advertIntervalCs, addresses: [ip(VIP)] },
+    endpoints,
   );
+  const header = { typeOfService: 0xc0, identification: 1, fragment: 0, timeToLive, protocol: 112 };
+  const bytes = encodeIpv4({ ...header, ...endpoints }, spoil?.(advert) ?? advert);
   return Buffer.from(bytes).toString("hex");
 }
 
@@ -80,11 +77,11 @@ requires("netns")("the VRRP worker on a real kernel", () => {
     const host = await master([instance()]);
     const spoiled = {
       truncated: packet({ spoil: (advert) => advert.subarray(0, 6) }),
-      wrongVersion: packet({ spoil: (advert) => advert.fill(0x31, 0, 1) }),
+      wrongVersion: packet({ spoil: (advert) => advert.fill(0x41, 0, 1) }),
       wrongType: packet({ spoil: (advert) => advert.fill(0x22, 0, 1) }),
       badChecksum: packet({ spoil: (advert) => advert.fill(0x99, 7, 8) }),
       addressCountMismatch: packet({ spoil: (advert) => Buffer.concat([advert, Buffer.alloc(4)]) }),
-      authTypeUnsupported: packet({ spoil: (advert) => advert.fill(1, 4, 5) }),
+      authTypeUnsupported: packet({ spoil: (advert) => advert.fill(2, 4, 5) }),
       ttlNot255: packet({ timeToLive: 254 }),
       wrongDestination: packet({ destination: "10.0.2.1" }),
       unknownVrid: packet({ virtualRouterId: 7 }),

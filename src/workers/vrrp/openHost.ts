@@ -6,7 +6,7 @@ import { type AddressOperation, HostNetwork } from "../../io/hostNetwork.ts";
 import { ArpSender, type VrrpDatagram, VrrpReceiver, VrrpSender } from "../../io/vrrpSockets.ts";
 import { encodeGratuitousArp } from "../../wire/arp.ts";
 import { IFA_F, SCOPE } from "../../wire/netlink/rtnl.ts";
-import { decodeAdvertPacket, encodeAdvert, VRRP_MULTICAST_IPV4 } from "../../wire/vrrp.ts";
+import { authProblem, decodeAdvertPacket, encodeAdvert, VRRP_MULTICAST_IPV4 } from "../../wire/vrrp.ts";
 import type { HostInterface, HostView } from "./hostView.ts";
 import type { AddressChange, Received, VrrpHost } from "./ports.ts";
 
@@ -86,6 +86,9 @@ function received(datagram: VrrpDatagram): Received {
   const packet = decodeAdvertPacket(datagram.bytes);
   if (!packet.ok) return { ok: false, reason: packet.error };
   const { header, advert } = packet.value;
+  if (advert.version !== 2) return { ok: false, reason: "wrongVersion" };
+  const problem = authProblem(advert, undefined);
+  if (problem !== undefined) return { ok: false, reason: problem };
   return {
     ok: true,
     virtualRouterId: advert.virtualRouterId,
@@ -93,7 +96,7 @@ function received(datagram: VrrpDatagram): Received {
       source: header.source,
       version: 2,
       priority: advert.priority,
-      advertInterval: seconds(advert.advertIntervalSec),
+      advertInterval: seconds(advert.advertIntervalCs / 100),
       addresses: advert.addresses,
     },
   };
@@ -105,7 +108,10 @@ function openSender(link: HostInterface, addon: NativeAddon): ReturnType<VrrpHos
     send: ({ source, virtualRouterId, priority, advertInterval, addresses }) =>
       sender.send(
         source,
-        encodeAdvert({ virtualRouterId, priority, advertIntervalSec: advertInterval / seconds(1), addresses }),
+        encodeAdvert(
+          { version: 2, virtualRouterId, priority, advertIntervalCs: advertInterval / seconds(0.01), addresses },
+          { source, destination: VRRP_MULTICAST_IPV4 },
+        ),
       ),
     close: () => sender.close(),
   };

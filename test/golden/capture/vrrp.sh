@@ -1,5 +1,5 @@
 #!/bin/bash
-# Captures what Debian's keepalived puts on the wire: VRRP adverts and gratuitous ARP.
+# Captures what Debian's keepalived puts on the wire: VRRP adverts, gratuitous ARP, unsolicited neighbour advertisements.
 # Usage, as root: vrrp.sh
 # Needs keepalived, iproute2, tcpdump. Makes two namespaces joined by a veth pair and removes them.
 set -eu
@@ -23,8 +23,10 @@ ip netns add $ns_a
 ip netns add $ns_b
 ip -n $ns_a link add eth0 address 02:00:00:00:00:0a type veth peer name eth0 netns $ns_b address 02:00:00:00:00:0b
 for ns in $ns_a $ns_b; do ip -n $ns link set lo up; done
-# No IPv6 of the hosts' own in the capture.
-for ns in $ns_a $ns_b; do ip netns exec $ns sh -c 'echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6'; done
+# No IPv6 of the hosts' own in the capture but one address of the sender.
+ip netns exec $ns_b sh -c 'echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6'
+ip netns exec $ns_a sh -c 'echo 1 > /proc/sys/net/ipv6/conf/eth0/addr_gen_mode'
+ip -n $ns_a address add fe80::a/64 dev eth0 nodad
 ip -n $ns_a address add 192.0.2.11/24 dev eth0
 ip -n $ns_b address add 192.0.2.12/24 dev eth0
 for ns in $ns_a $ns_b; do ip -n $ns link set eth0 up; done
@@ -82,9 +84,46 @@ vrrp_instance version3 {
   advert_int 1
   virtual_ipaddress { 192.0.2.105/32 dev eth0 }
 }
+vrrp_instance long_password {
+  state BACKUP
+  interface eth0
+  virtual_router_id 56
+  priority 100
+  advert_int 3
+  authentication {
+    auth_type PASS
+    auth_pass 12345678
+  }
+  virtual_ipaddress { 192.0.2.106/32 dev eth0 }
+}
+vrrp_instance version3_fast {
+  state BACKUP
+  interface eth0
+  virtual_router_id 57
+  version 3
+  priority 254
+  advert_int 0.37
+  virtual_ipaddress {
+    192.0.2.107/32 dev eth0
+    10.255.254.253/32 dev eth0
+    198.51.100.7/32 dev eth0
+  }
+}
+vrrp_instance version3_ipv6 {
+  state BACKUP
+  interface eth0
+  virtual_router_id 58
+  version 3
+  priority 100
+  advert_int 1
+  virtual_ipaddress {
+    fe80::58/64 dev eth0
+    2001:db8::58/64 dev eth0
+  }
+}
 CONF
 
-ip netns exec $ns_b tcpdump -i eth0 -U -w "$out" 'proto 112 or arp' 2> "$work/tcpdump" &
+ip netns exec $ns_b tcpdump -i eth0 -U -w "$out" 'ip proto 112 or arp or ip6' 2> "$work/tcpdump" &
 tcpdump_pid=$!
 until grep -q 'listening on' "$work/tcpdump"; do kill -0 $tcpdump_pid; done
 ip netns exec $ns_a keepalived --dont-fork --vrrp --use-file "$work/keepalived.conf" --log-console \
@@ -92,7 +131,7 @@ ip netns exec $ns_a keepalived --dont-fork --vrrp --use-file "$work/keepalived.c
 keepalived_pid=$!
 entered() { grep -c 'Entering MASTER STATE' "$work/log" || true; }
 tries=0
-until [ "$(entered)" -ge 5 ]; do
+until [ "$(entered)" -ge 8 ]; do
   tries=$((tries + 1))
   [ $tries -lt 200 ] || { cat "$work/log"; exit 1; }
   sleep 0.1
@@ -120,5 +159,15 @@ advert three-addresses 'ip[21] == 52 and ip[22] == 254' 'Instance "three", MASTE
 advert owner 'ip[21] == 255 and ip[22] == 255' 'Instance "owner", MASTER, priority 255.'
 advert resigned 'ip[21] == 51 and ip[22] == 0' 'Instance "plain" while keepalived stops: priority 0.'
 advert password 'ip[21] == 54 and ip[22] == 100' 'Instance "password", auth_type PASS.'
+advert long-password 'ip[21] == 56 and ip[22] == 100' 'Instance "long_password", auth_type PASS with eight characters.'
 advert version3 'ip[21] == 55 and ip[22] == 100' 'Instance "version3".'
+advert version3-fast 'ip[21] == 57 and ip[22] == 254' 'Instance "version3_fast".'
+advert version3-resigned 'ip[21] == 55 and ip[22] == 0' 'Instance "version3" while keepalived stops: priority 0.'
+advert6() { frame "vrrp6/$1" "ip6 proto 112 and $2" -x "The IPv6 packet. $3"; }
+advert6 two-addresses 'ip6[41] == 58 and ip6[42] == 100' 'Instance "version3_ipv6".'
+advert6 resigned 'ip6[41] == 58 and ip6[42] == 0' 'Instance "version3_ipv6" while keepalived stops: priority 0.'
+# Of the addresses 2001:db8::58 and fe80::58, by the last four bytes of the target and its first two.
+neighbor() { frame "neighbor/$1" "icmp6 and ip6[40] == 136 and $2" -xx "The Ethernet frame. $3"; }
+neighbor unsolicited 'ip6[48:2] == 0x2001 and ip6[60:4] == 0x58' 'Instance "version3_ipv6" when it becomes MASTER.'
+neighbor unsolicited-link-local 'ip6[48:2] == 0xfe80 and ip6[60:4] == 0x58' 'Instance "version3_ipv6" when it becomes MASTER.'
 frame arp/gratuitous 'arp and arp[14:4] == 0xc0000264' -xx 'The Ethernet frame. Instance "plain" when it becomes MASTER.'
