@@ -5,7 +5,7 @@ import type { Transition, TransitionReason, VrrpAlarm } from "../vrrp/types.ts";
 import type { WorkerAlarm } from "../workers/vrrp/protocol.ts";
 
 /** One sentence for each reason of a transition; programs use the reason itself. */
-const REASON_WORDS: Readonly<Record<TransitionReason, string>> = {
+export const REASON_WORDS: Readonly<Record<TransitionReason, string>> = {
   started: "started, listens for a master",
   startedAsOwner: "started as the owner of the addresses (priority 255)",
   masterDown: "no master was heard within the master-down interval",

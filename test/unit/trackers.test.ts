@@ -1,15 +1,17 @@
 import { expect, test } from "vitest";
 import type { TrackProcessConfig, VrrpScriptConfig } from "../../src/config/vrrp.types.ts";
 import type { ProcessFacts } from "../../src/core/processes.ts";
-import type { FinishedScript, ScriptOutcome, ScriptRequest } from "../../src/core/scripts.ts";
+import type { ScriptOutcome } from "../../src/core/scripts.ts";
 import { durationUs, seconds } from "../../src/core/units.ts";
 import { EventLog } from "../../src/daemon/events.ts";
 import { Trackers, type TrackingConfig } from "../../src/daemon/track/trackers.ts";
 import type { ScriptTrackerStatus } from "../../src/daemon/track/types.ts";
+import { fakeRunner } from "../lab/fakeRunner.ts";
 import { recordingLogger } from "../lab/recordingLogger.ts";
 import { VirtualTime } from "../lab/virtualTime.ts";
 import { instanceConfig } from "../lab/vrrpConfig.ts";
 
+const START_US = 1_000_000_000;
 const OK: ScriptOutcome = { kind: "exited", status: 0 };
 const BAD: ScriptOutcome = { kind: "exited", status: 1 };
 
@@ -32,8 +34,7 @@ function processConfig(changes: Partial<TrackProcessConfig> = {}): TrackProcessC
 /** Trackers over a runner whose runs end when the test says so, and a list of processes that it keeps. */
 function world() {
   const time = new VirtualTime();
-  const runs: { request: ScriptRequest; startedMs: number; end: (outcome: ScriptOutcome) => void; killed: boolean }[] =
-    [];
+  const { runner, runs } = fakeRunner(() => time.nowUs() - START_US);
   const published: string[] = [];
   const { logger, messages } = recordingLogger();
   let running: ProcessFacts[] = [];
@@ -47,26 +48,7 @@ function world() {
     onResults: (results) => {
       published.push(results.map(({ name, value }) => `${name}=${value ?? "?"}`).join(" "));
     },
-    runner: {
-      examine: () => ({ refused: undefined, warning: undefined }),
-      run: (request) => {
-        let end: (finished: FinishedScript) => void = () => undefined;
-        const done = new Promise<FinishedScript>((resolve) => {
-          end = resolve;
-        });
-        const entry = {
-          request,
-          startedMs: time.nowUs() / 1_000 - 1_000_000,
-          end: (outcome: ScriptOutcome) => end({ outcome, tookMs: 1, output: "said so" }),
-          killed: false,
-        };
-        runs.push(entry);
-        const kill = (): void => {
-          entry.killed = true;
-        };
-        return { done, kill };
-      },
-    },
+    runner,
     files: { watch: () => () => undefined, read: () => ({ kind: "text", text: "3" }), initialize: () => true },
     processes: {
       start: ({ commandLines, onChange }) => {
