@@ -52,7 +52,7 @@ export function onAdvertAsMaster(state: MasterState, advert: HeardAdvert, nowUs:
   if (higher || (priority === own && isHigherAddress(source, state.link))) {
     const reason = higher ? "higherPriorityHeard" : "equalPriorityHigherAddress";
     const evidence = { peer: source, peerPriority: priority };
-    const yielded = becomeBackup(state, nowUs, reason, evidence, { master: heardMaster(advert, nowUs) });
+    const yielded = becomeBackup(state, nowUs, reason, evidence, heardMaster(advert, nowUs));
     return state.parameters.higherPrioSendAdvert ? withLastAdvert(state, yielded) : yielded;
   }
   return assertMaster(state, advert, nowUs);

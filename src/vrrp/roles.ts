@@ -61,15 +61,8 @@ export function becomeMaster(
   );
 }
 
-export interface BackupOptions {
-  /** Whom we yield to. */
-  readonly master?: HeardMaster;
-  /** Listened for in addition. */
-  readonly extraWait?: DurationUs;
-}
-
 /**
- * Listens for a full Master_Down_Interval, from whatever state.
+ * Listens for a full Master_Down_Interval, from whatever state. `master` is whom we yield to.
  * A MASTER that becomes BACKUP does not resign: somebody else is MASTER already, or may be. Except where its group makes
  * it yield: then perhaps nobody is, and the peers need not wait for longer than the skew time.
  */
@@ -78,15 +71,12 @@ export function becomeBackup(
   nowUs: Us,
   reason: BackupReason,
   evidence: Evidence = {},
-  { master, extraWait = durationUs(0) }: BackupOptions = {},
+  master: HeardMaster | undefined = undefined,
 ): StepResult {
   const { parameters, tracking } = state;
   const masterAdvertInterval =
     master === undefined ? parameters.advertInterval : learnedInterval(parameters, master.advertInterval);
-  const listenUntil = after(
-    after(nowUs, masterDownInterval(parameters, tracking.priority, masterAdvertInterval)),
-    extraWait,
-  );
+  const listenUntil = after(nowUs, masterDownInterval(parameters, tracking.priority, masterAdvertInterval));
   const delay = reason === "started" ? preemptDelay(state) : 0;
   const preemptAt = delay > 0 ? after(listenUntil, durationUs(delay)) : undefined;
   return enter(

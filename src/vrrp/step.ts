@@ -193,11 +193,9 @@ function onGroup(state: RouterState, input: GroupInput, nowUs: Us): StepResult {
   switch (input.say) {
     case "becomeMaster":
       return isBackup(state) ? onGroupMaster(state, nowUs) : ignore(state, "group", "notClaiming");
-    case "becomeBackup": {
+    case "becomeBackup":
       if (role.name !== "MASTER") return ignore(state, "group", "notMaster");
-      const { because: detail, extraWait } = input;
-      return becomeBackup(state, nowUs, "groupBackup", { detail }, { extraWait });
-    }
+      return becomeBackup(state, nowUs, "groupBackup", { detail: input.because });
     case "fault":
       if (role.name === "FAULT") return ignore(state, "group", "inFault");
       return becomeFault(state, nowUs, "groupFault", input.because);

@@ -203,8 +203,8 @@ export type Input =
 /** What the machine of the sync group tells its members (src/vrrp/syncGroup.ts). */
 export type GroupInput = { readonly kind: "group" } & (
   | { readonly say: "becomeMaster" }
-  /** `because`: the member that yielded and why. `extraWait`: listened for beyond the master-down interval. */
-  | { readonly say: "becomeBackup"; readonly because: string; readonly extraWait: DurationUs }
+  /** `because`: the member that yielded, and why. */
+  | { readonly say: "becomeBackup"; readonly because: string }
   | { readonly say: "fault"; readonly because: string }
   | { readonly say: "recovered" }
 );

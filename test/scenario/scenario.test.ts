@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { replay } from "../../src/vrrp/recorder.ts";
 import { formatScript, parseScript } from "./script.ts";
 import { VrrpLab } from "./vrrpLab.ts";
 
@@ -9,7 +10,7 @@ import { VrrpLab } from "./vrrpLab.ts";
  * difference that you can explain.
  */
 const rewrite = process.env.HOLDFAST_REWRITE === "1";
-const labs = { vrrp: (): { run(line: string): readonly string[] } => new VrrpLab() };
+const labs = { vrrp: (): VrrpLab => new VrrpLab() };
 
 for (const [folder, makeLab] of Object.entries(labs)) {
   const root = join(import.meta.dirname, folder);
@@ -29,6 +30,8 @@ for (const [folder, makeLab] of Object.entries(labs)) {
           if (!rewrite) expect(transcripts.at(-1), `${file}:${part.line}`).toEqual(part.expected);
         }
         expect(transcripts.length, "a scenario has steps").toBeGreaterThan(0);
+        // What a flight recorder kept of it, also as a file, gives the same transitions again.
+        expect(replay(JSON.parse(JSON.stringify(lab.recording())))).toEqual(lab.transitions);
         if (rewrite) writeFileSync(path, formatScript(parts, transcripts));
       });
     }

@@ -1,51 +1,77 @@
 import { ip } from "../../src/core/ip.ts";
-import { after, type DurationUs, durationUs, instantUs, seconds, type Us } from "../../src/core/units.ts";
+import { after, type DurationUs, instantUs, type Us } from "../../src/core/units.ts";
+import { Recorder, type Recording, type ReplayedTransition } from "../../src/vrrp/recorder.ts";
 import { initialState, nextDeadline, step } from "../../src/vrrp/step.ts";
-import type { Effect, Input, LinkFacts, RouterParameters, RouterState, Transition } from "../../src/vrrp/types.ts";
+import {
+  type GroupState,
+  groupDeadline,
+  initialGroupState,
+  settleGroup,
+  standing,
+  summarize,
+  withMembers,
+} from "../../src/vrrp/syncGroup.ts";
+import type { Effect, Input, RouterState } from "../../src/vrrp/types.ts";
 import { type Command, parseCommand } from "./script.ts";
+import {
+  describe,
+  describeGroup,
+  describeRole,
+  duration,
+  formatSeconds,
+  linkFacts,
+  parameters,
+  required,
+  tracking,
+} from "./vrrpLabText.ts";
 
 /**
- * Routers on a segment in virtual time, driven by the commands of a scenario file. Commands:
+ * Routers on segments in virtual time, driven by the commands of a scenario file. Commands:
  *
- *   router NAME address=IP|none [priority=N] [interval=2s] [preempt=no] [vips=IP,IP] [garp-delay=5s] [garp-repeat=N]
- *          [garp-refresh=60s] [garp-refresh-repeat=N] [link=up|down|missing]
- *   start|stop NAME
- *   deliver NAME from=IP priority=N [interval=2s] [vips=IP,IP]   an advert from outside
- *   connect NAME NAME...                                         from now on adverts of each reach the others at once
- *   disconnect NAME                                              takes one out again
+ *   router NAME address=IP|none [link=up|down|missing|source-missing|no-peer] [KEY=VALUE...]
+ *       version=3 priority=N interval=2s down-adverts=N preempt=no preempt-delay=5s vips=IP,IP
+ *       garp-delay=5s garp-repeat=N garp-refresh=60s garp-refresh-repeat=N garp-extra=100s
+ *       lower-prio-delay=5s lower-prio-repeat=N lower-prio-no-advert=yes higher-prio-send-advert=yes
+ *       skip-check-adv-addr=yes track-primary=no
+ *   group NAME ROUTER ROUTER...                                  a sync group; again with others, or none: a reload
+ *   start|stop NAME...
+ *   deliver NAME from=IP priority=N [interval=2s] [vips=IP,IP] [version=2|3]   an advert from outside
+ *   connect NAME NAME... [on=SEGMENT]                            from now on adverts of each reach the others at once
+ *   disconnect NAME...                                           takes them out again
  *   advance 3.6s                                                 handles every deadline on the way, in order
- *   pause NAME / resume NAME                                     in between its deadlines and adverts wait; resume drops the adverts
+ *   pause NAME... / resume NAME...                               in between deadlines and adverts wait; resume drops the adverts
  *   deadline NAME                                                the input, now, due or not
- *   missing NAME                                                 an address was taken away by others
- *   link NAME up|down|missing [address=IP|none]
+ *   missing NAME [late]                                          an address was taken away by others, or not refreshed
+ *   link NAME STATUS [address=IP|none]
+ *   track NAME [priority=N] [faults=KIND:NAME,...|none]          what the trackers say
  *   configure NAME key=value...                                  keys as for router
  *   refuse NAME adverts|addresses / allow NAME adverts|addresses what the kernel says to the next ones
  *
- * The transcript has one line for each effect, `+3.609375s` lines before what a deadline causes, and the router's
- * role with its deadlines after each change.
+ * The transcript has one line for each effect, `+3.609375s` lines before what a deadline causes, the router's role with
+ * its deadlines after each change, and the transitions of groups.
  */
 interface Router {
   readonly name: string;
   state: RouterState;
+  segment: string | undefined;
   paused: boolean;
   refusesAdverts: boolean;
   refusesAddresses: boolean;
   shown: string;
 }
 
-const LINK: LinkFacts = {
-  present: false,
-  up: false,
-  primaryAddress: undefined,
-  sourceAddressMissing: false,
-  noUnicastPeer: false,
-};
-const DEFAULT_VIPS = "10.0.2.10";
 const STEPS_MAX = 10_000;
 
 export class VrrpLab {
+  readonly transitions: ReplayedTransition[] = [];
   private readonly routers = new Map<string, Router>();
-  private readonly segment = new Set<string>();
+  private readonly groups = new Map<string, GroupState>();
+  private readonly settling = new Set<string>();
+  private readonly recorder = new Recorder(() => ({
+    instances: [...this.routers.values()].map((router) => router.state),
+    groups: [...this.groups.values()],
+  }));
+  private inFlight: (() => void)[] = [];
   private nowUs: Us = instantUs(0);
   private output: string[] = [];
 
@@ -55,33 +81,48 @@ export class VrrpLab {
     const handler = this.handlers[command.name];
     if (handler === undefined) throw new Error(`unknown command: ${command.name}`);
     handler(command, command.words[0] ?? "");
+    this.land();
     return this.output;
+  }
+
+  recording(): Recording {
+    return this.recorder.recording();
   }
 
   private readonly handlers: Readonly<Record<string, (command: Command, first: string) => void>> = {
     router: (command, name) => this.addRouter(name, command),
-    start: (_, name) => this.feed(this.router(name), { kind: "start" }),
-    stop: (_, name) => this.feed(this.router(name), { kind: "stop" }),
+    group: ({ words }, name) => this.setGroup(name, words.slice(1)),
+    start: ({ words }) => this.each(words, (router) => this.feed(router, { kind: "start" })),
+    stop: ({ words }) => this.each(words, (router) => this.feed(router, { kind: "stop" })),
     deadline: (_, name) => this.feed(this.router(name), { kind: "deadline" }),
     deliver: (command, name) => this.deliver(this.router(name), command),
-    connect: ({ words }) => {
-      for (const name of words) this.segment.add(this.router(name).name);
-    },
-    disconnect: (_, name) => {
-      this.segment.delete(name);
-    },
+    connect: ({ words, options }) =>
+      this.each(words, (router) => {
+        router.segment = options.get("on") ?? "lan";
+      }),
+    disconnect: ({ words }) =>
+      this.each(words, (router) => {
+        router.segment = undefined;
+      }),
     advance: (_, span) => this.advance(duration(span)),
-    pause: (_, name) => {
-      this.router(name).paused = true;
-    },
-    resume: (_, name) => {
-      this.router(name).paused = false;
+    pause: ({ words }) =>
+      this.each(words, (router) => {
+        router.paused = true;
+      }),
+    resume: ({ words }) => {
+      this.each(words, (router) => {
+        router.paused = false;
+      });
       this.runDue();
     },
     link: ({ words, options }, name) => {
       const router = this.router(name);
       const link = linkFacts(words[1] ?? "up", options.get("address"), router.state.link);
       this.feed(router, { kind: "link", link });
+    },
+    track: (command, name) => {
+      const router = this.router(name);
+      this.feed(router, { kind: "tracking", tracking: tracking(command, router.state.tracking) });
     },
     configure: (command, name) => {
       const router = this.router(name);
@@ -98,18 +139,36 @@ export class VrrpLab {
   };
 
   private addRouter(name: string, command: Command): void {
-    const facts: LinkFacts = { ...LINK, present: true, up: true };
-    const link = linkFacts(command.options.get("link") ?? "up", command.options.get("address") ?? "none", facts);
+    const link = linkFacts(command.options.get("link") ?? "up", command.options.get("address") ?? "none");
     const router: Router = {
       name,
       state: initialState(parameters(command, undefined), link),
+      segment: undefined,
       paused: false,
       refusesAdverts: false,
       refusesAddresses: false,
       shown: "",
     };
     this.routers.set(name, router);
+    this.recorder.add({ kind: "instanceAdded", atUs: this.nowUs, state: router.state });
     this.show(router);
+  }
+
+  /** As a reload does it: the group first, then its members' parameters, then what follows from them. */
+  private setGroup(name: string, members: readonly string[]): void {
+    const old = this.groups.get(name);
+    if (members.length === 0) this.groups.delete(name);
+    else this.groups.set(name, old === undefined ? initialGroupState(name, members) : withMembers(old, members));
+    this.recorder.add({ kind: "groupsChanged", atUs: this.nowUs, groups: [...this.groups.values()] });
+    this.settling.add(name);
+    for (const router of this.routers.values()) {
+      const { parameters, tracking } = router.state;
+      const inSyncGroup = [...this.groups.values()].some((group) => group.members.includes(router.name));
+      if (inSyncGroup === parameters.inSyncGroup) continue;
+      this.feed(router, { kind: "configure", parameters: { ...parameters, inSyncGroup }, tracking });
+    }
+    this.settling.delete(name);
+    this.settle(name);
   }
 
   private deliver(router: Router, command: Command): void {
@@ -128,18 +187,26 @@ export class VrrpLab {
     });
   }
 
+  /** As the driver does it: effects in order, then their answers, then the group; what was sent arrives after all that. */
   private feed(router: Router, input: Input): void {
-    const before = router.state;
-    const { state, effects } = step(before, input, this.nowUs);
+    const before = standing(router.state);
+    this.recorder.add({ kind: "input", atUs: this.nowUs, instance: router.name, input });
+    const { state, effects } = step(router.state, input, this.nowUs);
     router.state = state;
-    // As the driver does it: effects in order, answers and deliveries afterwards.
+    for (const effect of effects) {
+      if (effect.kind !== "transition") continue;
+      const { transition } = effect;
+      this.transitions.push({ kind: "instance", atUs: this.nowUs, name: router.name, transition });
+    }
     const answers = this.perform(router, effects);
     this.show(router);
-    for (const answer of answers) answer();
+    for (const answer of answers) this.feed(router, answer);
+    if (standing(router.state) === before) return;
+    for (const group of this.groups.values()) if (group.members.includes(router.name)) this.settle(group.name);
   }
 
-  private perform(router: Router, effects: readonly Effect[]): (() => void)[] {
-    const answers: (() => void)[] = [];
+  private perform(router: Router, effects: readonly Effect[]): Input[] {
+    const answers: Input[] = [];
     let sent = true;
     for (const effect of effects) {
       const skipped =
@@ -147,31 +214,52 @@ export class VrrpLab {
       this.say(`${router.name} ${describe(effect)}${skipped ? " (skipped)" : ""}`);
       if (skipped) continue;
       if (effect.kind === "sendAdvert") {
-        sent = !router.refusesAdverts;
-        if (!sent) answers.push(() => this.feed(router, { kind: "advertNotSent", detail: "EPERM" }));
-        else answers.push(...this.deliveries(router, effect.priority));
+        sent = !router.refusesAdverts || effect.mayFail;
+        if (!sent) answers.push({ kind: "advertNotSent", detail: "EPERM" });
+        else if (!router.refusesAdverts) this.transmit(router, effect.priority);
       } else if (effect.kind === "addresses" && effect.action !== "remove") {
-        if (router.refusesAddresses) {
-          answers.push(() => this.feed(router, { kind: "addressesDone", outcome: { ok: false, detail: "ENOBUFS" } }));
-        } else if (effect.action === "add") {
-          answers.push(() => this.feed(router, { kind: "addressesDone", outcome: { ok: true } }));
-        }
+        if (router.refusesAddresses) answers.push({ kind: "addressesDone", outcome: { ok: false, detail: "ENOBUFS" } });
+        else if (effect.action === "add") answers.push({ kind: "addressesDone", outcome: { ok: true } });
       }
     }
     return answers;
   }
 
-  private deliveries(sender: Router, priority: number): (() => void)[] {
+  private transmit(sender: Router, priority: number): void {
     const { parameters, link } = sender.state;
     const source = link.primaryAddress;
-    if (!this.segment.has(sender.name) || source === undefined) return [];
     const { advertInterval, addresses, version } = parameters;
-    return [...this.routers.values()]
-      .filter((other) => other !== sender && this.segment.has(other.name) && !other.paused)
-      .map(
-        (other) => () =>
-          this.feed(other, { kind: "advert", advert: { source, version, priority, advertInterval, addresses } }),
-      );
+    if (sender.segment === undefined || source === undefined || !link.up) return;
+    for (const other of this.routers.values()) {
+      if (other === sender || other.segment !== sender.segment || other.paused) continue;
+      const advert = { source, version, priority, advertInterval, addresses };
+      this.inFlight.push(() => this.feed(other, { kind: "advert", advert }));
+    }
+  }
+
+  /** Everything that was sent arrives, in order, and what is sent because of it. */
+  private land(): void {
+    for (let arrive = this.inFlight.shift(); arrive !== undefined; arrive = this.inFlight.shift()) arrive();
+  }
+
+  private settle(name: string): void {
+    const group = this.groups.get(name);
+    if (group === undefined || this.settling.has(name)) return;
+    this.settling.add(name);
+    const transition = settleGroup({
+      group: () => this.groups.get(name) ?? group,
+      keep: (state) => this.groups.set(name, state),
+      members: () => {
+        this.recorder.add({ kind: "group", atUs: this.nowUs, group: name });
+        return group.members.map((member) => summarize(this.router(member).state));
+      },
+      command: ({ instance, input }) => this.feed(this.router(instance), input),
+      nowUs: () => this.nowUs,
+    });
+    this.settling.delete(name);
+    if (transition === undefined) return;
+    this.say(`${name}: ${describeGroup(transition)}`);
+    this.transitions.push({ kind: "group", atUs: this.nowUs, name, transition });
   }
 
   private advance(span: DurationUs): void {
@@ -184,7 +272,8 @@ export class VrrpLab {
       }
       this.nowUs = next.at;
       this.say(`+${formatSeconds(next.at)}`);
-      this.feed(next.router, { kind: "deadline" });
+      next.act();
+      this.land();
     }
     throw new Error("the deadlines never end");
   }
@@ -200,11 +289,16 @@ export class VrrpLab {
     }
   }
 
-  private earliest(): { router: Router; at: Us } | undefined {
-    let best: { router: Router; at: Us } | undefined;
+  private earliest(): { at: Us; act: () => void } | undefined {
+    let best: { at: Us; act: () => void } | undefined;
     for (const router of this.routers.values()) {
       const at = router.paused ? undefined : nextDeadline(router.state);
-      if (at !== undefined && (best === undefined || at < best.at)) best = { router, at };
+      if (at !== undefined && (best === undefined || at < best.at))
+        best = { at, act: () => this.feed(router, { kind: "deadline" }) };
+    }
+    for (const group of this.groups.values()) {
+      const at = groupDeadline(group);
+      if (at !== undefined && (best === undefined || at < best.at)) best = { at, act: () => this.settle(group.name) };
     }
     return best;
   }
@@ -213,6 +307,10 @@ export class VrrpLab {
     const router = this.routers.get(name);
     if (router === undefined) throw new Error(`no router ${name}`);
     return router;
+  }
+
+  private each(names: readonly string[], act: (router: Router) => void): void {
+    for (const name of names) act(this.router(name));
   }
 
   private show(router: Router): void {
@@ -231,136 +329,4 @@ function setRefusal(router: Router, command: Command): void {
   if (command.words[1] === "adverts") router.refusesAdverts = refused;
   else if (command.words[1] === "addresses") router.refusesAddresses = refused;
   else throw new Error(`${command.name} NAME adverts|addresses`);
-}
-
-function parameters(command: Command, base: RouterParameters | undefined): RouterParameters {
-  const { options } = command;
-  const time = (key: string, from: DurationUs | undefined, otherwise: string): DurationUs => {
-    const text = options.get(key);
-    return text === undefined ? (from ?? duration(otherwise)) : duration(text);
-  };
-  const count = (key: string, from: number | undefined, otherwise: number): number =>
-    Number(options.get(key) ?? from ?? otherwise);
-  const yes = (key: string, from: boolean | undefined, otherwise: boolean): boolean =>
-    options.has(key) ? options.get(key) !== "no" : (from ?? otherwise);
-  const version = count("version", base?.version, 2) === 3 ? 3 : 2;
-  return {
-    name: base?.name ?? command.words[0] ?? "",
-    version,
-    virtualRouterId: 1,
-    priority: count("priority", base?.priority, 100),
-    advertInterval: time("interval", base?.advertInterval, "1s"),
-    downTimerAdverts: count("down-adverts", base?.downTimerAdverts, 3),
-    preempt: yes("preempt", base?.preempt, true),
-    preemptDelay: time("preempt-delay", base?.preemptDelay, "0s"),
-    addresses: options.get("vips")?.split(",").map(ip) ?? base?.addresses ?? [ip(DEFAULT_VIPS)],
-    garp: {
-      masterDelay: time("garp-delay", base?.garp.masterDelay, "0s"),
-      masterRepeat: count("garp-repeat", base?.garp.masterRepeat, 5),
-      masterRefresh: time("garp-refresh", base?.garp.masterRefresh, "0s"),
-      masterRefreshRepeat: count("garp-refresh-repeat", base?.garp.masterRefreshRepeat, 1),
-      lowerPrioDelay: time("lower-prio-delay", base?.garp.lowerPrioDelay, "0s"),
-      lowerPrioRepeat: count("lower-prio-repeat", base?.garp.lowerPrioRepeat, 5),
-      extraInterval: time("garp-extra", base?.garp.extraInterval, "0s"),
-    },
-    higherPrioSendAdvert: yes("higher-prio-send-advert", base?.higherPrioSendAdvert, false),
-    lowerPrioNoAdvert: yes("lower-prio-no-advert", base?.lowerPrioNoAdvert, false),
-    skipCheckAdvAddr: yes("skip-check-adv-addr", base?.skipCheckAdvAddr, false),
-    trackPrimary: yes("track-primary", base?.trackPrimary, true),
-    inSyncGroup: false,
-  };
-}
-
-function linkFacts(status: string, address: string | undefined, base: LinkFacts): LinkFacts {
-  const primaryAddress = address === undefined ? base.primaryAddress : address === "none" ? undefined : ip(address);
-  switch (status) {
-    case "up":
-      return { ...base, present: true, up: true, primaryAddress };
-    case "down":
-      return { ...base, present: true, up: false, primaryAddress };
-    case "missing":
-      return { ...base, present: false, up: false, primaryAddress: undefined };
-    default:
-      throw new Error(`link status up, down or missing, not ${status}`);
-  }
-}
-
-function describe(effect: Effect): string {
-  switch (effect.kind) {
-    case "sendAdvert":
-      return `advert priority=${effect.priority}${effect.mayFail ? " mayFail" : ""}`;
-    case "addresses":
-      return `addresses ${effect.action}`;
-    case "announce":
-      return `announce x${effect.repeat}${effect.which === "all" ? "" : ` ${effect.which}`}`;
-    case "transition":
-      return describeTransition(effect.transition);
-    case "claim":
-      return `claim ${effect.claim.reason} ${keyValues(effect.claim.evidence)}`.trimEnd();
-    case "lowerPriorityHeard":
-      return `lowerPriorityHeard peer=${effect.peer} priority=${effect.priority}`;
-    case "priorityChanged":
-      return `priorityChanged ${effect.priority}`;
-    case "ignored":
-      return `ignored ${effect.input} ${effect.reason}`;
-    case "alarm": {
-      const { kind, ...rest } = effect.alarm;
-      return `alarm ${kind} ${keyValues(rest)}`;
-    }
-  }
-}
-
-function describeTransition({ from, to, reason, evidence }: Transition): string {
-  return `${from} -> ${to} ${reason} ${keyValues(evidence)}`;
-}
-
-function keyValues(record: object): string {
-  return Object.entries(record)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(" ");
-}
-
-function describeRole(state: RouterState): string {
-  const { role } = state;
-  const deadline = (label: string, at: Us | undefined): string =>
-    at === undefined ? "" : ` ${label}=+${formatSeconds(at)}`;
-  switch (role.name) {
-    case "INIT":
-      return "INIT";
-    case "FAULT":
-      return `FAULT ${role.cause}${role.detail === undefined ? "" : ` (${role.detail})`}${deadline("retry", role.retryAt)}`;
-    case "BACKUP": {
-      const master = role.master === undefined ? "" : ` master=${role.master.address}/${role.master.priority}`;
-      const claim = role.claim === undefined ? "" : " claims";
-      return `BACKUP${claim}${deadline("masterDown", role.masterDownAt)}${deadline("preempt", role.preemptAt)}${master}`;
-    }
-    case "MASTER": {
-      const { againAt, refreshAt, extraAt, lowerPrioAt } = role.announcements;
-      const rounds: readonly [string, Us | undefined][] = [
-        ["announce", againAt],
-        ["refresh", refreshAt],
-        ["extra", extraAt],
-        ["lowerPrio", lowerPrioAt],
-      ];
-      return `MASTER${deadline("advert", role.nextAdvertAt)}${rounds.map(([label, at]) => deadline(label, at)).join("")}`;
-    }
-  }
-}
-
-function required(command: Command, key: string): string {
-  const value = command.options.get(key);
-  if (value === undefined) throw new Error(`${command.name} needs ${key}=`);
-  return value;
-}
-
-function duration(text: string): DurationUs {
-  const match = /^(\d+(?:\.\d+)?)(us|ms|s)$/.exec(text);
-  if (match === null) throw new Error(`not a duration: ${text}`);
-  const value = Number(match[1]);
-  if (match[2] === "s") return seconds(value);
-  return durationUs(match[2] === "ms" ? value * 1000 : value);
-}
-
-function formatSeconds(at: number): string {
-  return `${(at / 1_000_000).toFixed(6).replace(/\.?0+$/, "")}s`;
 }

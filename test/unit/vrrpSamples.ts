@@ -142,7 +142,7 @@ export const randomInput: fc.Arbitrary<RandomInput> = fc.oneof(
     arbitrary: fc.constantFrom<Input>(
       { kind: "group", say: "becomeMaster" },
       { kind: "group", say: "becomeMaster" },
-      { kind: "group", say: "becomeBackup", because: "q: pausedTooLong", extraWait: milliseconds(300) },
+      { kind: "group", say: "becomeBackup", because: "q: pausedTooLong" },
       { kind: "group", say: "fault", because: "q: interfaceDown" },
       { kind: "group", say: "recovered" },
     ),
