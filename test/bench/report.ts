@@ -28,7 +28,7 @@ export function printFigures(title: string, figures: readonly Figure[]): void {
   process.stdout.write(`\n[figures] ${title}\n${lines.join("\n")}\n`);
 }
 
-/** Few rounds in every run of the tests, all of them for the proof. */
-export function rounds(few: number, all: number): number {
-  return process.env.HOLDFAST_SOAK === "1" ? all : few;
+/** Few rounds in every run of the tests, all of them where the figures are what is asked for. */
+export function rounds(few: number, all: number, environment: NodeJS.ProcessEnv = process.env): number {
+  return environment.HOLDFAST_BENCH === "full" || environment.HOLDFAST_SOAK === "1" ? all : few;
 }

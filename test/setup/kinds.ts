@@ -44,3 +44,9 @@ export function readRequest(words: readonly string[]): Request {
     soak: words.includes("--soak"),
   };
 }
+
+/** What tests are told of the request. The benchmarks alone are asked for their figures; among all kinds they show that they work. */
+export function kindEnvironment(request: Request): NodeJS.ProcessEnv {
+  const bench = request.kinds.length === KINDS.length ? "quick" : "full";
+  return { HOLDFAST_BENCH: bench, ...(request.soak ? { HOLDFAST_SOAK: "1" } : {}) };
+}

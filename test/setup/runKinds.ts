@@ -12,7 +12,7 @@ import { sweepLeftovers } from "../lab/netns.ts";
 import { projectRoot } from "../lab/root.ts";
 import { waitFor } from "../lab/wait.ts";
 import { countReport, type KindResult, kindProblems, NOTHING, summary } from "./counts.ts";
-import { KINDS, type Kind, type Request, readRequest } from "./kinds.ts";
+import { type Kind, kindEnvironment, type Request, readRequest } from "./kinds.ts";
 
 /** A soak run lasts as long as its tests say. */
 const SOAK_MINUTES = 24 * 60;
@@ -46,7 +46,7 @@ async function runKind(kind: Kind, request: Request): Promise<KindResult> {
   const report = join(resultsFolder(), `${kind.name}.json`);
   rmSync(report, { force: true });
   const args = vitestArguments(kind, request, report);
-  const env = kindEnvironment(request);
+  const env = { ...process.env, ...kindEnvironment(request) };
   const timeoutMs = (request.soak ? SOAK_MINUTES : kind.timeoutMinutes) * 60_000;
   const problems: string[] = [];
   let status = 1;
@@ -87,12 +87,6 @@ function vitestArguments(kind: Kind, request: Request, report: string): string[]
     ...["--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
     ...request.filters,
   ];
-}
-
-/** Bench alone is asked for its figures; among all kinds it shows that it works. */
-function kindEnvironment(request: Request): NodeJS.ProcessEnv {
-  const bench = request.kinds.length === KINDS.length ? "quick" : "full";
-  return { ...process.env, HOLDFAST_BENCH: bench, ...(request.soak ? { HOLDFAST_SOAK: "1" } : {}) };
 }
 
 type EndReason = "SIGINT" | "SIGTERM" | "timeout";

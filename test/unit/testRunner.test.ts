@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { rounds } from "../bench/report.ts";
 import { describeUnless, missingRequirements } from "../lab/requires.ts";
 import { countReport, kindProblems, summary } from "../setup/counts.ts";
-import { KINDS, readRequest } from "../setup/kinds.ts";
+import { KINDS, kindEnvironment, readRequest } from "../setup/kinds.ts";
 
 const report = (...files: { status: string; tests: string[] }[]): string =>
   JSON.stringify({
@@ -61,6 +62,14 @@ describe("the arguments of npm test", () => {
     const { kinds, filters, soak } = readRequest(["netns", "unit", "native", "--soak"]);
     expect(kinds.map((kind) => kind.name)).toEqual(["unit", "netns"]);
     expect([filters, soak]).toEqual([["native"], true]);
+  });
+
+  test("the benchmarks measure all their rounds when they alone are asked for, or for as long as it takes", () => {
+    const measured = (...words: string[]): number => rounds(3, 20, kindEnvironment(readRequest(words)));
+    expect(measured()).toBe(3);
+    expect(measured("bench", "bench-netns")).toBe(20);
+    expect(measured("bench", "programming")).toBe(20);
+    expect(measured("--soak")).toBe(20);
   });
 
   test("an unknown option is refused", () => {
