@@ -1,11 +1,13 @@
-import { buildConfig, type ParsedFile } from "./build.ts";
+import { buildConfig } from "./build/config.ts";
+import type { ParsedFile } from "./build/parsed.ts";
 import { DiagnosticList } from "./diagnostics.ts";
 import { globalDefsTable } from "./keywords/globalDefs.ts";
 import { topLevelTable } from "./keywords/topLevel.ts";
 import { lex } from "./lexer.ts";
 import { parseBlock } from "./parser.ts";
-import { checkLvsRules } from "./rulesLvs.ts";
-import { checkVrrpRules } from "./rulesVrrp.ts";
+import { placesOf } from "./places.ts";
+import { checkLvsRules } from "./rules/lvs.ts";
+import { checkVrrpRules } from "./rules/vrrp.ts";
 import { warnOfTraps } from "./traps.ts";
 import { buildTree, type Statement } from "./tree.ts";
 import type { ConfigPlaces, ParseOutcome, SourceSpan } from "./types.ts";
@@ -32,16 +34,16 @@ export function parseConfig(text: string, file: string): ParseOutcome {
   }
   const parsed: ParsedFile = parseBlock(topLevelTable, statements, start, found).values;
   const global = parsed.global_defs[0]?.values ?? parseBlock(globalDefsTable, [], start, found).values;
-  checkVrrpRules({ instances: parsed.vrrp_instance, global }, found);
+  checkVrrpRules({ file: parsed, global }, found);
   checkLvsRules(parsed.virtual_server, found);
-  const places = placesOf(parsed);
+  const places = placesOf(parsed, global);
   if (found.hasErrors) return { config: undefined, diagnostics: found.sorted(), places };
   const config = buildConfig(parsed, global);
   warnOfTraps({ file: parsed, global, config }, found);
   return { config, diagnostics: found.sorted(), places };
 }
 
-const NO_PLACES: ConfigPlaces = { vrrpInstances: new Map() };
+const NO_PLACES: ConfigPlaces = { vrrpInstances: new Map(), interfaces: [] };
 
 /** Whitespace and printable characters; everything else below a space, and DEL, is not text. */
 const CONTROL = /(?![\t\n\v\f\r])\p{Cc}/u;
@@ -82,15 +84,4 @@ function joinGlobalDefs(statements: readonly Statement[]): readonly Statement[] 
     block: blocks.flatMap(({ block }) => block ?? []),
   };
   return statements.flatMap((statement) => (statement === first ? [joined] : isGlobal(statement) ? [] : [statement]));
-}
-
-function placesOf(parsed: ParsedFile): ConfigPlaces {
-  return {
-    vrrpInstances: new Map(
-      parsed.vrrp_instance.map(({ header, at, values }) => [
-        header,
-        { interface: values.interface?.at ?? at, addresses: values.virtual_ipaddress.map((address) => address.at) },
-      ]),
-    ),
-  };
 }

@@ -1,11 +1,13 @@
 import type { DiagnosticList } from "./diagnostics.ts";
 import { directiveOf, PREDEFINED_PARAMETERS, parametersIn } from "./keywords/directives.ts";
+import { keywordIndex } from "./keywords/keywordIndex.ts";
 import { shown } from "./keywords/kinds.ts";
-import { blocksOf, keywordIndex } from "./keywords/registry.ts";
+import { blocksOf } from "./keywords/registry.ts";
 import type {
   BlockRow,
   BlockTable,
   BlockValues,
+  LeftOutRow,
   LinesRow,
   ParsedBlock,
   Row,
@@ -65,6 +67,9 @@ class BlockReader {
       case "notYet":
         this.#reportNotYet(statement, row);
         break;
+      case "leftOut":
+        this.#reportLeftOut(statement, row);
+        break;
       case "value":
         this.#readValue(keyword, row, statement);
         break;
@@ -101,6 +106,7 @@ class BlockReader {
 
   #readLines(keyword: string, row: LinesRow<unknown>, statement: Statement): void {
     if (!this.#hasBlock(row, statement)) return;
+    this.#refuseWordsBeforeBlock(keyword, statement);
     for (const line of statement.block ?? []) {
       if (this.#refuseDirective(line)) continue;
       if (line.block !== undefined) {
@@ -115,6 +121,13 @@ class BlockReader {
       const value = this.#parseWords(row.line, statement.keyword, [line.keyword, ...line.values], row.lineExample);
       if (value !== undefined) this.#push(keyword, { value: value.value, at: spanOf(line), written: true });
     }
+  }
+
+  /** `virtual_ipaddress 10.0.2.10 {`: the word would be lost, and keepalived does lose it. */
+  #refuseWordsBeforeBlock(keyword: string, { values: [extra] }: Statement): void {
+    if (extra === undefined) return;
+    const message = `${keyword}: ${shown(extra.text)} stands before the block in braces`;
+    this.#diagnostics.error("too-many-values", extra.at, message, "put it into the block, on a line of its own");
   }
 
   #readBlock(keyword: string, row: BlockRow<unknown, Rows>, statement: Statement): void {
@@ -215,6 +228,12 @@ class BlockReader {
       `${text} in ${this.#table.name} (${lowerFirst(row.doc)}) is a keyword of keepalived that is not implemented yet`,
       "remove it where the configuration works without it; docs/keepalived.md lists what is implemented",
     );
+  }
+
+  #reportLeftOut(statement: Statement, row: LeftOutRow): void {
+    const { text, at } = statement.keyword;
+    const message = `${text} in ${this.#table.name} (${lowerFirst(row.doc)}) is left out of holdfast: ${row.reason}`;
+    this.#diagnostics.error("left-out", at, message, row.remedy);
   }
 
   #reportUnknown(statement: Statement): void {

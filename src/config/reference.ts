@@ -1,5 +1,5 @@
 import { allBlocks, type FoundBlock } from "./keywords/registry.ts";
-import type { Row, ValueRow } from "./keywords/row.ts";
+import type { LeftOutRow, Row, ValueRow } from "./keywords/row.ts";
 
 /** docs/keepalived.md, written from the keyword rows. A test holds the committed page to it. */
 export function referencePage(): string {
@@ -18,6 +18,8 @@ The language is keepalived's; the names are those of the manual page of keepaliv
 
 - **implemented**: does what the line says;
 - **native**: an extension of holdfast;
+- **no effect**: read and checked, and nothing follows from it, because holdfast does what it asks in any case: the line says how;
+- **left out**: keepalived has it, holdfast will not: it is refused by name (\`left-out\`), with the reason and what to do instead;
 - **not yet**: keepalived has it; here it is refused by name (\`not-implemented\`), never ignored.
 
 A value that is not written comes from where the column Default says. Reload: **live** = taken over in place, **restart** = the
@@ -32,28 +34,37 @@ Nothing inside them is read.
 function blockSection({ path, table }: FoundBlock): string {
   const title = path.length === 0 ? "Top level" : path.map((keyword) => `\`${keyword}\``).join(" → ");
   const rows = Object.entries(table.rows);
-  const known = rows.filter(([, row]) => row.shape !== "notYet");
-  const later = rows.filter(([, row]) => row.shape === "notYet");
+  const known = rows.flatMap(([keyword, row]) => (isRefused(row) ? [] : knownLine(keyword, row)));
+  const leftOut = rows.flatMap(([keyword, row]) => (row.shape === "leftOut" ? leftOutLine(keyword, row) : []));
+  const later = rows.flatMap(([keyword, row]) =>
+    row.shape === "notYet" ? `- ${names(keyword, row)}: ${row.doc}` : [],
+  );
   const head =
     "| Keyword | Value | Default | Status | Reload | What it does | Reference |\n|---|---|---|---|---|---|---|";
   return [
     `## ${title}\n`,
-    ...(known.length === 0 ? [] : [head, ...known.map(([keyword, row]) => knownLine(keyword, row)), ""]),
-    ...(later.length === 0
-      ? []
-      : ["Not yet:", "", ...later.map(([keyword, row]) => `- ${names(keyword, row)}: ${row.doc}`), ""]),
+    ...(known.length === 0 ? [] : [head, ...known, ""]),
+    ...(leftOut.length === 0 ? [] : ["Left out:", "", ...leftOut, ""]),
+    ...(later.length === 0 ? [] : ["Not yet:", "", ...later, ""]),
   ].join("\n");
 }
 
-function knownLine(keyword: string, row: Row): string {
-  if (row.shape === "notYet") return "";
+type KnownRow = Exclude<Row, { readonly shape: "notYet" | "leftOut" }>;
+
+const isRefused = (row: Row): row is Exclude<Row, KnownRow> => row.shape === "notYet" || row.shape === "leftOut";
+
+function leftOutLine(keyword: string, row: LeftOutRow): string {
+  return `- ${names(keyword, row)}: ${row.doc} Left out: ${row.reason}. Instead: ${row.remedy}.`;
+}
+
+function knownLine(keyword: string, row: KnownRow): string {
   const cells = [
     names(keyword, row),
     code(syntaxOf(row)),
     defaultOf(row),
-    row.status,
+    row.status === "noEffect" ? "no effect" : row.status,
     row.reload,
-    row.doc,
+    row.reason === undefined ? row.doc : `${row.doc} No effect: ${row.reason}.`,
     row.reference,
   ];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
@@ -63,7 +74,7 @@ const names = (keyword: string, row: Row): string =>
   [keyword, ...(row.aliases ?? [])].map((name) => `\`${name}\``).join(", ");
 const code = (text: string): string => (text === "" ? "" : `\`${text}\``);
 
-function syntaxOf(row: Exclude<Row, { readonly shape: "notYet" }>): string {
+function syntaxOf(row: KnownRow): string {
   switch (row.shape) {
     case "value":
       return row.kind.syntax;

@@ -2,7 +2,8 @@
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const written = word.toLowerCase().replaceAll("-", "_");
   // A longer word may have more slips in it; a third of its letters is where suggestions become guesses.
-  let bestDistance = Math.min(4, Math.floor(written.length / 3) + 1);
+  // A word of which no letter is left is no misspelling.
+  let bestDistance = Math.min(4, Math.floor(written.length / 3) + 1, Math.max(0, written.length - 1));
   let best: string | undefined;
   for (const candidate of candidates) {
     const distance = editDistance(written, candidate.toLowerCase().replaceAll("-", "_"));

@@ -1,4 +1,5 @@
-import { effectivePriority, type ParsedFile, type ParsedGlobal } from "./build.ts";
+import { effectivePriority } from "./build/effective.ts";
+import type { ParsedFile, ParsedGlobal } from "./build/parsed.ts";
 import type { DiagnosticList } from "./diagnostics.ts";
 import { OWNER_PRIORITY } from "./keywords/vrrpInstance.ts";
 import type { Config } from "./types.ts";
@@ -26,16 +27,58 @@ function strictIsNoPacketFilter({ global }: TrapInput, found: DiagnosticList): v
   );
 }
 
-function noScriptIsRun({ global }: TrapInput, found: DiagnosticList): void {
-  for (const keyword of ["enable_script_security", "script_user"] as const) {
-    const written = global[keyword];
-    if (written === undefined) continue;
-    found.warning(
-      "trap-no-scripts",
-      written.at,
-      `${keyword} has no effect: this version runs no script`,
-      "it may stay, or be removed",
-    );
+/** keepalived logs a "security violation" for every script without it; what matters is a script that somebody else may change. */
+function rootScriptsAreSecure({ global, config }: TrapInput, found: DiagnosticList): void {
+  const { script_user } = global;
+  if (script_user?.value.user !== "root" || config.global.enableScriptSecurity || !runsScripts(config)) return;
+  found.warning(
+    "trap-script-security",
+    script_user.at,
+    "scripts run as root, also those that somebody else may change, because enable_script_security is not written",
+    "write enable_script_security, or another script_user",
+  );
+}
+
+function runsScripts({ global, vrrp, scripts }: Config): boolean {
+  const notified = [...vrrp.instances, ...vrrp.syncGroups].some(({ notify }) =>
+    [notify.master, notify.backup, notify.fault, notify.stop, notify.deleted, notify.masterRxLowerPri, notify.any].some(
+      (command) => command !== undefined,
+    ),
+  );
+  const ofDaemon =
+    global.startupScript ?? global.shutdownScript ?? global.fifos.find(({ script }) => script !== undefined);
+  return notified || scripts.length > 0 || ofDaemon !== undefined;
+}
+
+/** RFC 3768, 10: the passwords were removed because they gave no real security. */
+function passwordIsNoProtection({ file }: TrapInput, found: DiagnosticList): void {
+  for (const { header, values } of file.vrrp_instance) {
+    const authentication = values.authentication.at(-1);
+    if (authentication === undefined) continue;
+    const message = `the password of vrrp_instance ${header} travels in clear text in every advert: it keeps routers of another configuration out, not attackers`;
+    found.warning("trap-authentication", authentication.at, message, "keep it only where all routers have it");
+  }
+}
+
+/** Alerts are off unless they are asked for, and go nowhere without an address: both are often forgotten. */
+function mailIsSent({ file, global, config }: TrapInput, found: DiagnosticList): void {
+  const alerting = [...config.vrrp.instances, ...config.vrrp.syncGroups].some(({ notify }) => notify.smtpAlert);
+  const [address] = global.notification_email;
+  if (alerting && address === undefined) {
+    const written = [
+      global.smtp_alert,
+      global.smtp_alert_vrrp,
+      ...file.vrrp_instance.map(({ values }) => values.smtp_alert),
+    ];
+    const at = written.find((each) => each?.value === true)?.at;
+    const ofGroup = file.vrrp_sync_group.find(({ values }) => values.smtp_alert?.value === true)?.values.smtp_alert?.at;
+    const place = at ?? ofGroup;
+    if (place === undefined) return;
+    const message = "smtp_alert is on, but there is no address that mail could go to";
+    found.warning("trap-mail-address", place, message, "write notification_email { ... } in global_defs");
+  } else if (!alerting && address !== undefined && config.vrrp.instances.length > 0) {
+    const message = "there is an address for mail, but no mail is sent: smtp_alert is off unless it is written";
+    found.warning("trap-mail-alert", address.at, message, "write smtp_alert on in global_defs, or in the instances");
   }
 }
 
@@ -81,7 +124,13 @@ function addressesAreHeld({ file, config }: TrapInput, found: DiagnosticList): v
   // Without any instance the addresses are somebody else's business, a static address or another daemon.
   if (config.vrrp.instances.length === 0) return;
   const held = new Set<string>(
-    config.vrrp.instances.flatMap(({ virtualAddresses }) => virtualAddresses.map(({ address }) => address)),
+    [
+      ...config.vrrp.instances.flatMap(({ virtualAddresses, excludedAddresses }) => [
+        ...virtualAddresses,
+        ...excludedAddresses,
+      ]),
+      ...config.vrrp.staticAddresses,
+    ].map(({ address }) => address),
   );
   for (const { header, at } of file.virtual_server) {
     if (held.has(header.address)) continue;
@@ -118,7 +167,9 @@ function weightsCount({ file, config }: TrapInput, found: DiagnosticList): void 
 
 function thereIsSomethingToDo({ file, config }: TrapInput, found: DiagnosticList): void {
   const [at] = file.global_defs;
-  if (at === undefined || config.vrrp.instances.length + config.virtualServers.length > 0) return;
+  const { instances, staticAddresses, staticRoutes, staticRules } = config.vrrp;
+  const things = [instances, staticAddresses, staticRoutes, staticRules, config.virtualServers];
+  if (at === undefined || things.some((each) => each.length > 0)) return;
   found.warning(
     "trap-nothing-to-do",
     at.at,
@@ -129,7 +180,9 @@ function thereIsSomethingToDo({ file, config }: TrapInput, found: DiagnosticList
 
 const TRAPS: readonly ((input: TrapInput, found: DiagnosticList) => void)[] = [
   strictIsNoPacketFilter,
-  noScriptIsRun,
+  rootScriptsAreSecure,
+  passwordIsNoProtection,
+  mailIsSent,
   stateDoesNotDecide,
   persistenceIsAffinity,
   addressesAreHeld,

@@ -173,6 +173,14 @@ export interface ParseOutcome {
 export interface ConfigPlaces {
   readonly vrrpInstances: ReadonlyMap<
     string,
-    { readonly interface: SourceSpan; readonly addresses: readonly SourceSpan[] }
+    {
+      readonly interface: SourceSpan;
+      /** Of `mcast_src_ip` or `unicast_src_ip`. */
+      readonly source: SourceSpan | undefined;
+      /** In the order of `virtualAddresses` and then `excludedAddresses`. */
+      readonly addresses: readonly SourceSpan[];
+    }
   >;
+  /** Other interfaces that are named, with what they are for: `tracked by vrrp_instance A`. */
+  readonly interfaces: readonly { readonly name: string; readonly at: SourceSpan; readonly use: string }[];
 }

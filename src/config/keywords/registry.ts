@@ -1,27 +1,8 @@
-import type { BlockTable, Row, Rows } from "./row.ts";
+import { keywordIndex } from "./keywordIndex.ts";
+import type { BlockTable, Rows } from "./row.ts";
 import { topLevelTable } from "./topLevel.ts";
 
-/** Every table, found from the top level, and the spellings of each. */
-
-export interface FoundKeyword {
-  /** The canonical spelling. */
-  readonly keyword: string;
-  readonly row: Row;
-}
-
-const indexes = new Map<BlockTable<Rows>, ReadonlyMap<string, FoundKeyword>>();
-
-/** The spellings of a block, aliases included. */
-export function keywordIndex(table: BlockTable<Rows>): ReadonlyMap<string, FoundKeyword> {
-  const known = indexes.get(table);
-  if (known !== undefined) return known;
-  const index = new Map<string, FoundKeyword>();
-  for (const [keyword, row] of Object.entries(table.rows)) {
-    for (const spelling of [keyword, ...(row.aliases ?? [])]) index.set(spelling, { keyword, row });
-  }
-  indexes.set(table, index);
-  return index;
-}
+/** Every table, found from the top level. */
 
 /** Every block with the path of keywords that leads to it, outermost first. */
 export interface FoundBlock {
@@ -37,7 +18,8 @@ export function allBlocks(): readonly FoundBlock[] {
     found.push({ path, table, read });
     for (const [keyword, row] of Object.entries(table.rows)) {
       if (row.shape === "block") visit([...path, keyword], row.table, read);
-      else if (row.shape === "notYet" && row.table !== undefined) visit([...path, keyword], row.table, false);
+      else if ((row.shape === "notYet" || row.shape === "leftOut") && row.table !== undefined)
+        visit([...path, keyword], row.table, false);
       else if (row.shape === "lines" && row.lineTable !== undefined) visit([...path, keyword], row.lineTable, read);
     }
   };

@@ -9,7 +9,13 @@ import type { SourceSpan } from "../types.ts";
 
 /** What is wrong with a written value; `word` is where, the keyword itself when absent. */
 export interface ValueFault {
-  readonly code: "invalid-value" | "out-of-range" | "not-implemented" | "unknown-keyword" | "missing-value";
+  readonly code:
+    | "invalid-value"
+    | "out-of-range"
+    | "not-implemented"
+    | "left-out"
+    | "unknown-keyword"
+    | "missing-value";
   readonly word?: Word;
   /** Follows the keyword and a colon: `300 is not from 1 to 255`. */
   readonly message: string;
@@ -22,6 +28,8 @@ export interface ValueKind<Value> {
   readonly syntax: string;
   readonly minimumWords: number;
   readonly maximumWords: number;
+  /** Among the options of a line: how many of the words that follow its name are its own; without it `maximumWords`. */
+  wordsTaken?(words: readonly Word[]): number;
   /** Called with a permitted number of words only. */
   parse(words: readonly Word[]): Result<Value, ValueFault>;
   format(value: Value): string;
@@ -41,8 +49,12 @@ interface RowText {
 }
 
 interface KnownRow extends RowText {
-  /** `native`: an extension of holdfast that keepalived does not know. */
-  readonly status: "implemented" | "native";
+  /**
+   * `native`: an extension of holdfast that keepalived does not know. `noEffect`: read and checked, but nothing follows from
+   * it, because holdfast does what it asks in any case; `reason` says how.
+   */
+  readonly status: "implemented" | "native" | "noEffect";
+  readonly reason?: string;
   readonly reload: ReloadBehaviour;
   readonly example: string;
 }
@@ -72,7 +84,18 @@ export interface BlockRow<Header, Inner extends Rows> extends KnownRow {
   readonly table: BlockTable<Inner>;
 }
 
-/** A keyword of keepalived that is refused by name. */
+/** A keyword of keepalived that is refused by name for good, with the reason and what to do instead. */
+export interface LeftOutRow extends RowText {
+  readonly shape: "leftOut";
+  readonly status: "leftOut";
+  /** Follows a colon: `it would touch the packet filter`. */
+  readonly reason: string;
+  readonly remedy: string;
+  /** What is inside its braces, for names and the reference; nothing of it is read. */
+  readonly table?: BlockTable<Rows>;
+}
+
+/** A keyword of keepalived that is refused by name until it is built. */
 export interface NotYetRow extends RowText {
   readonly shape: "notYet";
   readonly status: "notYet";
@@ -80,7 +103,7 @@ export interface NotYetRow extends RowText {
   readonly table?: BlockTable<Rows>;
 }
 
-export type Row = ValueRow<unknown> | LinesRow<unknown> | BlockRow<unknown, Rows> | NotYetRow;
+export type Row = ValueRow<unknown> | LinesRow<unknown> | BlockRow<unknown, Rows> | NotYetRow | LeftOutRow;
 export type Rows = { readonly [keyword: string]: Row };
 
 export interface BlockTable<Inner extends Rows> {
@@ -108,7 +131,9 @@ export interface ParsedBlock<Header, Inner extends Rows> {
 
 /** The values of a block by keyword. A row with a default always has a value. */
 export type BlockValues<Inner extends Rows> = {
-  readonly [Keyword in keyof Inner as Inner[Keyword] extends NotYetRow ? never : Keyword]: RowValue<Inner[Keyword]>;
+  readonly [Keyword in keyof Inner as Inner[Keyword] extends NotYetRow | LeftOutRow ? never : Keyword]: RowValue<
+    Inner[Keyword]
+  >;
 };
 
 type RowValue<Each> = Each extends { readonly shape: "value"; readonly kind: ValueKind<infer Value> }
@@ -154,4 +179,19 @@ function notYet(entry: string | readonly [doc: string, ...aliases: string[]]): N
 /** A block of keepalived's that is refused by name, with what would stand inside. */
 export function notYetBlock(doc: string, table: BlockTable<Rows>, ...aliases: string[]): NotYetRow {
   return { shape: "notYet", status: "notYet", doc, reference: MAN, table, ...(aliases.length > 0 ? { aliases } : {}) };
+}
+
+type LeftOutEntry = Pick<LeftOutRow, "doc" | "reason" | "remedy" | "aliases" | "table">;
+
+/** Rows that are refused for good. */
+export function leftOutRows<const Entries extends Readonly<Record<string, LeftOutEntry>>>(
+  entries: Entries,
+): { readonly [Keyword in keyof Entries]: LeftOutRow } {
+  return Object.fromEntries(Object.entries(entries).map(([keyword, entry]) => [keyword, leftOut(entry)])) as {
+    readonly [Keyword in keyof Entries]: LeftOutRow;
+  };
+}
+
+function leftOut(entry: LeftOutEntry): LeftOutRow {
+  return { shape: "leftOut", status: "leftOut", reference: MAN, ...entry };
 }

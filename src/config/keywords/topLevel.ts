@@ -1,84 +1,125 @@
 import { directiveRows } from "./directives.ts";
 import { globalDefsTable } from "./globalDefs.ts";
+import { interfaceRows } from "./interfaces.ts";
 import { flag } from "./kinds.ts";
-import { type BlockRow, blockTable, MAN, notYetBlock, notYetRows } from "./row.ts";
-import { virtualAddressOptions } from "./virtualIpaddress.ts";
+import {
+  type BlockRow,
+  blockTable,
+  type LinesRow,
+  leftOutRows,
+  MAN,
+  notYetBlock,
+  notYetRows,
+  type ValueRow,
+} from "./row.ts";
+import { syncGroupRow, trackGroupRow } from "./syncGroup.ts";
+import { BFD_REASON, trackFileTable, trackProcessTable, vrrpScriptTable } from "./tracking.ts";
+import { staticAddressLine, staticAddressOptions, type VirtualAddressLine } from "./virtualIpaddress.ts";
 import { lvsRows } from "./virtualServer.ts";
-import { notifyRows, trackingRows, vrrpInstanceRow } from "./vrrpInstance.ts";
+import { blockName, vrrpInstanceRow } from "./vrrpInstance.ts";
 
 /** The blocks and keywords of the file's top level. */
 
-const syncGroupTable = blockTable("vrrp_sync_group", {
-  group: notYetBlock("Names of the instances.", blockTable("group", {})),
-  ...trackingRows,
-  ...notifyRows,
-  ...notYetRows({
-    global_tracking: "Tracking of one instance counts for all (deprecated).",
-    sync_group_tracking_weight: "Members may have differing weights.",
-  }),
-});
-
-const trackProcessTable = blockTable(
-  "vrrp_track_process",
-  notYetRows({
-    process: "Process to watch.",
-    param_match: "How parameters are compared.",
-    weight: "Change of the priority.",
-    quorum: "Least number of processes.",
-    quorum_max: "Greatest number of processes.",
-    fork_delay: "Delay until a new process counts.",
-    terminate_delay: "Delay until a gone process counts.",
-    delay: "Both delays.",
-    full_command: "Compares the whole command line.",
-  }),
-);
+const bfd = (doc: string, ...aliases: string[]) => ({ ...BFD_REASON, doc, ...(aliases.length > 0 ? { aliases } : {}) });
 
 const bfdInstanceTable = blockTable(
   "bfd_instance",
-  notYetRows({
-    neighbor_ip: ["Address of the neighbour.", "neighbour_ip"],
-    source_ip: "Own address.",
-    min_rx: "Least interval of receiving.",
-    min_tx: "Least interval of sending.",
-    idle_tx: "Interval of sending when idle.",
-    multiplier: "Missed packets until the session is down.",
-    passive: "Waits for the neighbour.",
-    ttl: "TTL of packets.",
-    hoplimit: "Hop limit of packets.",
-    max_hops: "Greatest reduction of the TTL.",
-    weight: "Change of the priority.",
-    vrrp: "Tells the VRRP process only.",
-    checker: "Tells the checker process only.",
+  leftOutRows({
+    neighbor_ip: bfd("Address of the neighbour.", "neighbour_ip"),
+    source_ip: bfd("Own address."),
+    min_rx: bfd("Least interval of receiving."),
+    min_tx: bfd("Least interval of sending."),
+    idle_tx: bfd("Interval of sending when idle."),
+    multiplier: bfd("Missed packets until the session is down."),
+    passive: bfd("Waits for the neighbour."),
+    ttl: bfd("TTL of packets."),
+    hoplimit: bfd("Hop limit of packets."),
+    max_hops: bfd("Greatest reduction of the TTL."),
+    weight: bfd("Change of the priority."),
+    vrrp: bfd("Tells the VRRP process only."),
+    checker: bfd("Tells the checker process only."),
   }),
 );
 
-const vrrpScriptTable = blockTable(
-  "vrrp_script",
-  notYetRows({
-    script: "Script to run.",
-    interval: "Time between runs.",
-    timeout: "Time allowed for a run.",
-    weight: "Change of the priority.",
-    rise: "Successes until it counts as up.",
-    fall: "Failures until it counts as down.",
-    user: "User and group to run it as.",
-    init_fail: "Begins as failed.",
-  }),
-);
+const block = { shape: "block", status: "implemented", reference: MAN, reload: "live" } as const;
 
-const garpGroupTable = blockTable("garp_group", {
-  ...notYetRows({
-    garp_interval: "Pause between gratuitous ARP messages.",
-    gna_interval: "Pause between neighbour advertisements.",
-    interface: "Interface that the pauses are for.",
-  }),
-  interfaces: notYetBlock("Interfaces that share the pauses.", blockTable("interfaces", {})),
-});
+const trackerRows = {
+  vrrp_script: {
+    ...block,
+    header: blockName,
+    table: vrrpScriptTable,
+    doc: "A script that is run again and again, and whose result instances track.",
+    example: 'vrrp_script check_app {\n  script "/usr/local/bin/check.sh 5432"\n  interval 2\n}',
+  } satisfies BlockRow<string, typeof vrrpScriptTable.rows>,
+  vrrp_track_process: {
+    ...block,
+    header: blockName,
+    table: trackProcessTable,
+    doc: "A process whose presence instances track.",
+    example: "vrrp_track_process haproxy {\n  process haproxy\n}",
+  } satisfies BlockRow<string, typeof trackProcessTable.rows>,
+  track_file: {
+    ...block,
+    aliases: ["vrrp_track_file"],
+    header: blockName,
+    table: trackFileTable,
+    doc: "A file whose value instances track.",
+    example: "track_file maintenance {\n  file /run/holdfast/maintenance\n  weight -1\n}",
+  } satisfies BlockRow<string, typeof trackFileTable.rows>,
+} as const;
 
-const trackFileTable = blockTable(
-  "track_file",
-  notYetRows({ file: "File to watch.", weight: "Factor of its value.", init_file: "Creates the file." }),
-);
+const staticRows = {
+  static_ipaddress: {
+    shape: "lines",
+    status: "implemented",
+    reference: MAN,
+    reload: "live",
+    line: staticAddressLine,
+    lineTable: staticAddressOptions,
+    lineExample: "192.168.1.1/24 dev eth0",
+    doc: "Addresses that are added at the start and stay on the host.",
+    example: "static_ipaddress {\n  192.168.1.1/24 dev eth0\n}",
+  } satisfies LinesRow<VirtualAddressLine>,
+  static_routes: notYetBlock("Routes that stay.", blockTable("static_routes", {})),
+  static_rules: notYetBlock("Rules that stay.", blockTable("static_rules", {})),
+} as const;
+
+const RUNS_ONCE = {
+  reason: "systemd starts a daemon for each unit, with a run directory of its own (--run-dir)",
+  remedy: "remove it, and use a unit of its own",
+} as const;
+
+const processRows = {
+  use_pid_dir: {
+    shape: "value",
+    status: "noEffect",
+    reference: MAN,
+    reload: "none",
+    reason: "files of a run are always in the run directory",
+    kind: flag,
+    doc: "Creates pid files in a folder of their own.",
+    example: "use_pid_dir",
+  } satisfies ValueRow<true>,
+  ...leftOutRows({
+    net_namespace: {
+      doc: "Network namespace to run in.",
+      reason: "systemd starts the daemon in its namespace, so that it needs no right to change it",
+      remedy: "remove it, and set it in the systemd unit: NetworkNamespacePath=/run/netns/NAME",
+    },
+    namespace_with_ipsets: {
+      doc: "ipsets in a namespace on old kernels.",
+      reason: "holdfast never touches the packet filter",
+      remedy: "remove it",
+    },
+    instance: { ...RUNS_ONCE, doc: "Name of this instance in names of files." },
+    child_wait_time: {
+      doc: "Time allowed for child processes to end.",
+      reason: "systemd limits the time of a stop",
+      remedy: "remove it, and set it in the systemd unit: TimeoutStopSec=",
+    },
+  }),
+  ...notYetRows({ net_namespace_ipvs: "Network namespace of IPVS." }),
+} as const;
 
 export const topLevelTable = blockTable("the top level", {
   global_defs: {
@@ -93,35 +134,12 @@ export const topLevelTable = blockTable("the top level", {
   } satisfies BlockRow<true, typeof globalDefsTable.rows>,
   vrrp_instance: vrrpInstanceRow,
   ...lvsRows,
-  vrrp_sync_group: notYetBlock("Instances that change state together.", syncGroupTable),
-  vrrp_script: notYetBlock("A script whose result instances track.", vrrpScriptTable),
-  vrrp_track_process: notYetBlock("A process whose presence instances track.", trackProcessTable),
-  track_file: notYetBlock("A file whose value instances track.", trackFileTable, "vrrp_track_file"),
-  track_group: notYetBlock(
-    "Instances that track static addresses, routes and rules.",
-    blockTable("track_group", { group: notYetBlock("Names of the instances.", blockTable("group", {})) }),
-  ),
-  bfd_instance: notYetBlock("A BFD session.", bfdInstanceTable),
-  garp_group: notYetBlock("Pauses between gratuitous ARP messages by interface.", garpGroupTable),
-  interface_up_down_delays: notYetBlock("Debouncing of link changes.", blockTable("interface_up_down_delays", {})),
-  linkbeat_interfaces: notYetBlock(
-    "Interfaces whose link state is polled.",
-    blockTable(
-      "linkbeat_interfaces",
-      notYetRows({ MII: "Polls by MII.", ETHTOOL: "Polls by ethtool.", IOCTL: "Polls by ioctl." }),
-    ),
-  ),
-  static_ipaddress: notYetBlock("Addresses that stay.", virtualAddressOptions),
-  static_routes: notYetBlock("Routes that stay.", blockTable("static_routes", {})),
-  static_rules: notYetBlock("Rules that stay.", blockTable("static_rules", {})),
-  ...notYetRows({
-    net_namespace: "Network namespace to run in.",
-    net_namespace_ipvs: "Network namespace of IPVS.",
-    namespace_with_ipsets: "ipsets in a namespace on old kernels.",
-    instance: "Name of this instance in names of files.",
-    use_pid_dir: "Where pid files are.",
-    linkbeat_use_polling: "Polls link states.",
-    child_wait_time: "Time allowed for child processes to end.",
-  }),
+  vrrp_sync_group: syncGroupRow,
+  track_group: trackGroupRow,
+  ...trackerRows,
+  ...staticRows,
+  ...interfaceRows,
+  bfd_instance: { ...leftOutRows({ bfd_instance: bfd("A BFD session.") }).bfd_instance, table: bfdInstanceTable },
+  ...processRows,
   ...directiveRows,
 });

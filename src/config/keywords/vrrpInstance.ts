@@ -1,63 +1,49 @@
 import { type DurationUs, seconds } from "../../core/units.ts";
+import { garpInstanceRows } from "./garp.ts";
 import { choice, flag, integer, interfaceName, switchable, text, timer } from "./kinds.ts";
-import { type BlockRow, blockTable, type LinesRow, MAN, notYetBlock, notYetRows, type ValueRow } from "./row.ts";
+import { lowerPriorityRow, notifyRows } from "./notify.ts";
+import { type BlockRow, blockTable, type LinesRow, leftOutRows, MAN, notYetBlock, type ValueRow } from "./row.ts";
+import { trackingRows } from "./tracking.ts";
+import { transportRows } from "./transport.ts";
 import { type VirtualAddressLine, virtualAddressLine, virtualAddressOptions } from "./virtualIpaddress.ts";
+import { virtualMacRows } from "./virtualMac.ts";
 
 const value = { shape: "value", status: "implemented", reference: MAN, reload: "live" } as const;
 
-/** keepalived 2.2.7 refuses more: its timer has 32 bits of microseconds. */
-const GARP_DELAY_MAX_SEC = 4294;
-export const garpDelay = timer({ minSec: 0, maxSec: GARP_DELAY_MAX_SEC });
-export const garpRepeat = integer({ min: 1, max: 1000, unit: "COUNT" });
-export const garpRefresh = timer({ minSec: 0, maxSec: 86_400 });
-/** Version 3 is refused by name; the words of both places. */
-export const vrrpVersion = choice("VRRP version", [2], ["3"]);
+export const vrrpVersion = choice("VRRP version", [2, 3]);
 
 /** RFC 3768 5.3.4: 255 is the priority of the router that owns the addresses. */
 export const OWNER_PRIORITY = 255;
+/** RFC 3768 5.3.7: one octet of seconds. Version 3 has less: see the rules. */
 const ADVERT_INT_MAX_SEC = 255;
+const PREEMPT_DELAY_MAX_SEC = 1000;
+const DOWN_TIMER_ADVERTS_MAX = 100;
+export const downTimerAdverts = integer({ min: 1, max: DOWN_TIMER_ADVERTS_MAX, unit: "COUNT" });
 
 const NAME_BYTES = 255;
 
-const authenticationTable = blockTable(
-  "authentication",
-  notYetRows({ auth_type: "PASS or AH.", auth_pass: "Password, eight characters." }),
-);
+const addressLines = {
+  shape: "lines",
+  status: "implemented",
+  reference: MAN,
+  reload: "live",
+  line: virtualAddressLine,
+  lineExample: "10.0.2.10/24 dev eth0 label eth0:1",
+  lineTable: virtualAddressOptions,
+} as const;
 
-const trackTable = (name: string) =>
-  blockTable(name, notYetRows({ weight: "Change of the priority.", reverse: "Reverses the sense." }));
-
-export const trackingRows = notYetRows({
-  track_interface: notYetBlock("Interfaces whose state counts.", trackTable("track_interface")),
-  track_script: notYetBlock("Scripts whose result counts.", trackTable("track_script")),
-  track_file: notYetBlock("Files whose value counts.", trackTable("track_file")),
-  track_process: notYetBlock("Processes whose presence counts.", trackTable("track_process")),
-  track_bfd: notYetBlock("BFD sessions whose state counts.", trackTable("track_bfd")),
-});
-
-export const notifyRows = notYetRows({
-  notify_master: "Script to run when becoming MASTER.",
-  notify_backup: "Script to run when becoming BACKUP.",
-  notify_fault: "Script to run when going to FAULT.",
-  notify_stop: "Script to run at a stop.",
-  notify_deleted: "Script to run when a reload removes the instance.",
-  notify: "Script to run at every change of state.",
-  notify_priority_changes: "Tells changes of the priority to the notify FIFOs.",
-  smtp_alert: "Mail at changes of state.",
-});
-
-export const vrrpInstanceTable = blockTable("vrrp_instance", {
+const electionRows = {
   state: {
     ...value,
     kind: choice("state", ["MASTER", "BACKUP"]),
     default: "BACKUP",
-    reload: "live",
-    doc: "The priority alone decides the beginning: 255 begins as MASTER, every other as BACKUP and waits three intervals and the skew time. As in keepalived, MASTER without a written priority means 255, and nopreempt does not count with MASTER.",
+    doc: "The priority alone decides the beginning: 255 begins as MASTER, every other as BACKUP and waits three intervals and the skew time. As in keepalived, MASTER without a written priority means 255, and nopreempt and preempt_delay do not count with MASTER.",
     example: "state BACKUP",
   } satisfies ValueRow<"MASTER" | "BACKUP">,
   interface: {
     ...value,
     kind: interfaceName,
+    defaultFrom: "of a unicast instance `default_interface` where that is written",
     reload: "restart",
     doc: "Interface that adverts are sent and received on, and that carries the addresses without `dev`.",
     example: "interface eth0",
@@ -66,7 +52,7 @@ export const vrrpInstanceTable = blockTable("vrrp_instance", {
     ...value,
     kind: integer({ min: 1, max: 255, unit: "VRID" }),
     reload: "restart",
-    doc: "Number of the virtual router: the same on all its routers, different from other virtual routers on the interface.",
+    doc: "Number of the virtual router: the same on all its routers, different from other virtual routers of the family on the interface, unless their multicast groups differ or they have no unicast peer in common.",
     reference: "keepalived.conf(5), RFC 3768 5.3.3",
     example: "virtual_router_id 51",
   } satisfies ValueRow<number>,
@@ -82,10 +68,17 @@ export const vrrpInstanceTable = blockTable("vrrp_instance", {
     ...value,
     kind: timer({ minSec: 0.01, maxSec: ADVERT_INT_MAX_SEC }),
     default: seconds(1),
-    doc: "Time between adverts; whole seconds in VRRP version 2. The same on all routers of the virtual router.",
-    reference: "keepalived.conf(5), RFC 3768 5.3.7",
+    doc: "Time between adverts: whole seconds in version 2, hundredths of a second up to 40.95 s in version 3. The same on all routers of the virtual router in version 2; in version 3 a backup takes the master's.",
+    reference: "keepalived.conf(5), RFC 3768 5.3.7, RFC 9568 5.2.7",
     example: "advert_int 1",
   } satisfies ValueRow<DurationUs>,
+  down_timer_adverts: {
+    ...value,
+    kind: downTimerAdverts,
+    defaultFrom: "vrrp_down_timer_adverts",
+    doc: "Intervals without an advert, and the skew time, until a backup takes over. The same on all routers; anything but 3 departs from VRRP.",
+    example: "down_timer_adverts 3",
+  } satisfies ValueRow<number>,
   nopreempt: {
     ...value,
     kind: flag,
@@ -99,51 +92,43 @@ export const vrrpInstanceTable = blockTable("vrrp_instance", {
     doc: "Takes over from a master with a lower priority: the default.",
     example: "preempt",
   } satisfies ValueRow<true>,
-  virtual_ipaddress: {
+  preempt_delay: {
     ...value,
-    shape: "lines",
-    line: virtualAddressLine,
-    lineExample: "10.0.2.10/24 dev eth0 label eth0:1",
-    lineTable: virtualAddressOptions,
-    doc: "Addresses that the master holds, one a line; they are what adverts carry.",
-    example: "virtual_ipaddress {\n  10.0.2.10/24 dev eth0 label eth0:1\n}",
-  } satisfies LinesRow<VirtualAddressLine>,
-  garp_master_delay: {
-    ...value,
-    kind: garpDelay,
-    defaultFrom: "vrrp_garp_master_delay",
-    doc: "Time from becoming MASTER to the second round of gratuitous ARP; 0 = no second round.",
-    example: "garp_master_delay 5",
+    kind: timer({ minSec: 0, maxSec: PREEMPT_DELAY_MAX_SEC }),
+    default: seconds(0),
+    doc: "Further time to wait before taking over from a lower priority, and at the start.",
+    example: "preempt_delay 300",
   } satisfies ValueRow<DurationUs>,
-  garp_master_repeat: {
-    ...value,
-    kind: garpRepeat,
-    defaultFrom: "vrrp_garp_master_repeat",
-    doc: "Gratuitous ARP messages of a round for each address.",
-    example: "garp_master_repeat 5",
-  } satisfies ValueRow<number>,
-  garp_master_refresh: {
-    ...value,
-    kind: garpRefresh,
-    defaultFrom: "vrrp_garp_master_refresh",
-    doc: "Interval of further gratuitous ARP while MASTER; 0 = none.",
-    example: "garp_master_refresh 60",
-  } satisfies ValueRow<DurationUs>,
-  garp_master_refresh_repeat: {
-    ...value,
-    kind: garpRepeat,
-    defaultFrom: "vrrp_garp_master_refresh_repeat",
-    doc: "Gratuitous ARP messages of a refresh for each address.",
-    example: "garp_master_refresh_repeat 2",
-  } satisfies ValueRow<number>,
   version: {
     ...value,
     kind: vrrpVersion,
-    defaultFrom: "vrrp_version",
+    defaultFrom: "vrrp_version; IPv6 is always version 3",
     reload: "restart",
-    doc: "Version of VRRP.",
-    example: "version 2",
-  } satisfies ValueRow<2>,
+    doc: "Version of VRRP: 2 is RFC 3768, 3 is RFC 9568.",
+    example: "version 3",
+  } satisfies ValueRow<2 | 3>,
+  native_ipv6: {
+    ...value,
+    kind: flag,
+    reload: "restart",
+    doc: "The instance is one of IPv6. The virtual addresses say so too, therefore it is needed only without any (deprecated).",
+    example: "native_ipv6",
+  } satisfies ValueRow<true>,
+} as const;
+
+const behaviourRows = {
+  dont_track_primary: {
+    ...value,
+    kind: flag,
+    doc: "Faults of the instance's interface do not count.",
+    example: "dont_track_primary",
+  } satisfies ValueRow<true>,
+  promote_secondaries: {
+    ...value,
+    kind: flag,
+    doc: "Sets promote_secondaries on the interface.",
+    example: "promote_secondaries",
+  } satisfies ValueRow<true>,
   strict_mode: {
     ...value,
     kind: switchable,
@@ -151,48 +136,91 @@ export const vrrpInstanceTable = blockTable("vrrp_instance", {
     doc: "Checks that the instance keeps to the protocol. Never packet-filter rules, unlike keepalived.",
     example: "strict_mode off",
   } satisfies ValueRow<boolean>,
-  authentication: notYetBlock("Password in the adverts; removed from VRRP by RFC 3768.", authenticationTable),
-  unicast_peer: notYetBlock(
-    "Addresses to send adverts to instead of multicast.",
-    blockTable("unicast_peer", notYetRows({ min_ttl: "Least TTL.", max_ttl: "Greatest TTL." })),
-  ),
-  virtual_ipaddress_excluded: notYetBlock("Addresses that adverts do not carry.", virtualAddressOptions),
+  skip_check_adv_addr: {
+    ...value,
+    kind: switchable,
+    defaultFrom: "vrrp_skip_check_adv_addr",
+    doc: "The addresses in adverts of the same master as before are not compared again.",
+    example: "skip_check_adv_addr",
+  } satisfies ValueRow<boolean>,
+  lower_prio_no_advert: {
+    ...value,
+    kind: switchable,
+    defaultFrom: "vrrp_lower_prio_no_advert, else on in strict mode",
+    doc: "A lower priority is not answered with an advert at once, as the RFCs have it.",
+    example: "lower_prio_no_advert",
+  } satisfies ValueRow<boolean>,
+  higher_prio_send_advert: {
+    ...value,
+    kind: switchable,
+    defaultFrom: "vrrp_higher_prio_send_advert",
+    doc: "A MASTER that hears a higher priority sends one more advert before it becomes BACKUP.",
+    example: "higher_prio_send_advert",
+  } satisfies ValueRow<boolean>,
+  debug: {
+    ...value,
+    kind: integer({ min: 0, max: 4, unit: "LEVEL" }),
+    default: 0,
+    doc: "From 1 on every input that is ignored is logged with its reason, from 2 on every input.",
+    example: "debug 1",
+  } satisfies ValueRow<number>,
+  linkbeat_use_polling: {
+    ...value,
+    kind: flag,
+    doc: "Polls the link state of the interface besides the kernel's notifications (deprecated: use linkbeat_interfaces).",
+    example: "linkbeat_use_polling",
+  } satisfies ValueRow<true>,
+  accept: {
+    ...value,
+    status: "noEffect",
+    reload: "none",
+    reason: "holdfast never filters packets, so those to the virtual addresses are always accepted",
+    kind: flag,
+    doc: "Accepts packets to the virtual addresses.",
+    example: "accept",
+  } satisfies ValueRow<true>,
+  ...leftOutRows({
+    no_accept: {
+      doc: "Drops packets to the virtual addresses.",
+      reason:
+        "it needs packet-filter rules, which holdfast never installs: on a load balancer they drop the traffic of IPVS",
+      remedy: "remove it; where the addresses must not answer, write a rule into the host's own packet filter",
+    },
+    vrf: {
+      doc: "VRF of a unicast instance without interface.",
+      reason: "every instance of holdfast sends by an interface, and its sockets are bound to it",
+      remedy: "write interface with a device that is enslaved to the VRF",
+    },
+    kernel_rx_buf_size: {
+      doc: "Receive buffer of the socket.",
+      reason:
+        "the VRRP thread does nothing else than read its sockets, and the kernel's default holds hundreds of adverts",
+      remedy: "remove it",
+    },
+  }),
+} as const;
+
+export const vrrpInstanceTable = blockTable("vrrp_instance", {
+  ...electionRows,
+  virtual_ipaddress: {
+    ...addressLines,
+    doc: "Addresses that the master holds, one a line; they are what adverts carry. All of one family.",
+    example: "virtual_ipaddress {\n  10.0.2.10/24 dev eth0 label eth0:1\n}",
+  } satisfies LinesRow<VirtualAddressLine>,
+  virtual_ipaddress_excluded: {
+    ...addressLines,
+    doc: "Addresses that the master holds, of either family, and that adverts do not carry.",
+    example: "virtual_ipaddress_excluded {\n  2001:db8::10/64\n}",
+  } satisfies LinesRow<VirtualAddressLine>,
+  ...transportRows,
+  ...virtualMacRows,
+  ...trackingRows,
+  ...garpInstanceRows,
+  ...behaviourRows,
+  ...notifyRows,
+  notify_master_rx_lower_pri: lowerPriorityRow,
   virtual_routes: notYetBlock("Routes of the master.", blockTable("virtual_routes", {})),
   virtual_rules: notYetBlock("Rules of the master.", blockTable("virtual_rules", {})),
-  ...trackingRows,
-  ...notifyRows,
-  ...notYetRows({
-    vrf: "VRF of a unicast instance without interface.",
-    use_vmac: "Virtual MAC interface.",
-    use_vmac_addr: "Virtual MAC interfaces for addresses on other devices.",
-    vmac_xmit_base: "Adverts from the base interface.",
-    use_ipvlan: "ipvlan interface.",
-    native_ipv6: "Forces IPv6 (deprecated).",
-    dont_track_primary: "Ignores faults of the interface.",
-    mcast_src_ip: "Source address of adverts.",
-    unicast_src_ip: "Source address of adverts.",
-    mcast_dst_ip: "Multicast address of adverts.",
-    track_src_ip: "Goes to FAULT without the source address.",
-    check_unicast_src: "Checks the source of unicast adverts.",
-    unicast_fault_no_peer: "Goes to FAULT without unicast peers.",
-    unicast_ttl: "TTL of unicast adverts.",
-    old_unicast_checksum: "Checksum of keepalived before 1.3.7.",
-    garp_lower_prio_delay: "Delay of the second round after a lower priority was heard.",
-    garp_lower_prio_repeat: "Messages after a lower priority was heard.",
-    garp_extra_if: "Repeats on other interfaces of the addresses.",
-    down_timer_adverts: "Intervals until the master counts as down.",
-    lower_prio_no_advert: "Does not answer a lower priority with an advert.",
-    higher_prio_send_advert: "Answers a higher priority with an advert.",
-    promote_secondaries: "Sets promote_secondaries on the interface.",
-    accept: "Accepts packets to the addresses. holdfast always does.",
-    no_accept: "Drops packets to the addresses.",
-    preempt_delay: "Delay of a preemption.",
-    skip_check_adv_addr: "Skips the check of the addresses in adverts.",
-    debug: "Debug level.",
-    notify_master_rx_lower_pri: "Script to run when a master hears a lower priority.",
-    kernel_rx_buf_size: "Receive buffer of the socket.",
-    linkbeat_use_polling: "Polls the link state.",
-  }),
 });
 
 /** The name of a block. */

@@ -25,6 +25,7 @@ function expectedConfig(host: "KAD1" | "KAD2"): Config {
       virtualRouterId,
       priority: initialState === "MASTER" ? 150 : 100,
       strict: true,
+      lowerPrioNoAdvert: true,
       virtualAddresses: [vipConfig(`10.0.2.${9 + virtualRouterId}/24`, { label: `eth0:${virtualRouterId}` })],
     });
   const service = (
@@ -93,8 +94,6 @@ describe("the article's files", () => {
     expect(diagnostics.every(({ severity }) => severity === "warning")).toBe(true);
     expect(diagnostics.map(({ code }) => code)).toEqual([
       "trap-vrrp-strict",
-      "trap-no-scripts",
-      "trap-no-scripts",
       ...(host === "KAD1"
         ? ["strict-state", "trap-persistence-exclusive"]
         : ["trap-persistence-exclusive", "strict-state"]),

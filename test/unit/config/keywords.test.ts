@@ -1,37 +1,46 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type Diagnostic, parseConfig } from "../../../src/config/index.ts";
-import { allBlocks, type FoundBlock, keywordIndex } from "../../../src/config/keywords/registry.ts";
+import { type Diagnostic, parseConfig, referencePage } from "../../../src/config/index.ts";
+import { keywordIndex } from "../../../src/config/keywords/keywordIndex.ts";
+import { allBlocks, type FoundBlock } from "../../../src/config/keywords/registry.ts";
 import type { Row } from "../../../src/config/keywords/row.ts";
 
-/** The text before and behind a statement that brings it into a block; the outer blocks' other keywords do not matter. */
-const WRAPPERS: Readonly<Record<string, readonly [before: string, after: string]>> = {
-  "": ["", ""],
-  global_defs: ["global_defs {\n", "\n}"],
-  vrrp_instance: ["vrrp_instance A {\n", "\n}"],
-  "vrrp_instance virtual_ipaddress": ["vrrp_instance A {\nvirtual_ipaddress {\n10.0.0.1 ", "\n}\n}"],
-  virtual_server: ["virtual_server 10.0.0.1 80 {\n", "\n}"],
-  "virtual_server real_server": ["virtual_server 10.0.0.1 80 {\nreal_server 10.0.0.3 80 {\n", "\n}\n}"],
-  "virtual_server real_server HTTP_GET": [
-    "virtual_server 10.0.0.1 80 {\nreal_server 10.0.0.3 80 {\nHTTP_GET {\n",
-    "\n}\n}\n}",
-  ],
-  "virtual_server real_server HTTP_GET url": [
-    "virtual_server 10.0.0.1 80 {\nreal_server 10.0.0.3 80 {\nHTTP_GET {\nurl {\n",
-    "\n}\n}\n}\n}",
-  ],
-  "virtual_server real_server TCP_CHECK": [
-    "virtual_server 10.0.0.1 80 {\nreal_server 10.0.0.3 80 {\nTCP_CHECK {\n",
-    "\n}\n}\n}",
-  ],
+/** What opens each block that has more before it than its name, or a beginning of its lines. */
+const OPENERS: Readonly<Record<string, string>> = {
+  vrrp_instance: "vrrp_instance A {",
+  vrrp_sync_group: "vrrp_sync_group G {",
+  track_group: "track_group T {",
+  vrrp_script: "vrrp_script S {",
+  vrrp_track_process: "vrrp_track_process P {",
+  track_file: "track_file F {",
+  virtual_server: "virtual_server 10.0.0.1 80 {",
+  real_server: "real_server 10.0.0.3 80 {",
 };
+/** The beginnings of lines whose options are a table too. */
+const LINE_BEGINNINGS: Readonly<Record<string, string>> = {
+  virtual_ipaddress: "10.0.0.1",
+  virtual_ipaddress_excluded: "10.0.0.1",
+  static_ipaddress: "10.0.0.1",
+  unicast_peer: "10.0.0.2",
+  track_interface: "eth1",
+  track_script: "S",
+  "vrrp_instance track_file": "F",
+  "vrrp_sync_group track_file": "F",
+  track_process: "P",
+  linkbeat_interfaces: "eth0",
+};
+const lineBeginning = (path: readonly string[]): string | undefined =>
+  LINE_BEGINNINGS[path.join(" ")] ?? LINE_BEGINNINGS[path.at(-1) ?? ""];
 
+/** The findings of a statement in a block; the outer blocks' other keywords do not matter. */
 function diagnosticsOf(path: readonly string[], statement: string): readonly Diagnostic[] {
-  const wrapper = WRAPPERS[path.join(" ")];
-  if (wrapper === undefined) throw new Error(`no wrapper for the block ${path.join(" ")}`);
-  return parseConfig(`${wrapper[0]}${statement}${wrapper[1]}`, "t.conf").diagnostics;
+  const opened = path.map((keyword) => OPENERS[keyword] ?? `${keyword} {`);
+  const line = isOptionOfLine(path) ? `${lineBeginning(path)} ${statement}` : statement;
+  return parseConfig([...opened, line, ...path.map(() => "}")].join("\n"), "t.conf").diagnostics;
 }
 
+const isOptionOfLine = (path: readonly string[]): boolean =>
+  !(path.length === 1 && path[0] === "track_file") && lineBeginning(path) !== undefined;
 const readBlocks = allBlocks().filter(({ read }) => read);
 const rowsOf = (blocks: readonly FoundBlock[], wanted: (row: Row) => boolean) =>
   blocks.flatMap(({ path, table }) =>
@@ -60,10 +69,10 @@ describe("keywords of keepalived.conf(5)", () => {
 
   it("are never unknown to the parser where their block is read", () => {
     const unknown = captured
-      .filter(({ block }) => block in WRAPPERS)
+      .filter(({ block }) => readBlocks.some(({ path }) => path.join(" ") === block))
       .filter(({ block, keyword }) =>
         diagnosticsOf(block === "" ? [] : block.split(" "), `${keyword} x`).some(
-          ({ code }) => code === "unknown-keyword",
+          ({ code, message }) => code === "unknown-keyword" && message.includes(`${keyword} is no `),
         ),
       );
     expect(unknown).toEqual([]);
@@ -74,7 +83,7 @@ describe("a keyword that is not implemented yet", () => {
   const rows = rowsOf(readBlocks, ({ shape }) => shape === "notYet").filter(({ spelling }) => !isDirective(spelling));
 
   it("is refused by name with its own code", () => {
-    expect(rows.length).toBeGreaterThan(200);
+    expect(rows.length).toBeGreaterThan(90);
     for (const { path, spelling } of rows) {
       const refusals = diagnosticsOf(path, `${spelling} x`).filter(({ code }) => code === "not-implemented");
       expect(
@@ -87,7 +96,7 @@ describe("a keyword that is not implemented yet", () => {
 
   it("is refused once with its whole block", () => {
     const found = parseConfig(
-      "vrrp_script s {\n script foo\n nonsense\n}\nvrrp_sync_group g { group { A\n B } }\n",
+      "virtual_server_group s {\n 10.0.0.1 80\n nonsense\n}\nSSL { ca /etc/ca\n nonsense }\n",
       "t.conf",
     );
     expect(found.diagnostics.map(({ code, at }) => [code, at.line])).toEqual([
@@ -126,8 +135,52 @@ describe("a keyword that is not implemented yet", () => {
   });
 });
 
+describe("a keyword that is left out", () => {
+  const rows = rowsOf(readBlocks, ({ shape }) => shape === "leftOut");
+
+  it("is refused by name with its reason, and with what to do instead", () => {
+    expect(rows.length).toBeGreaterThan(40);
+    for (const { path, spelling, row } of rows) {
+      if (row.shape !== "leftOut") continue;
+      const [refusal, ...more] = diagnosticsOf(path, `${spelling} x`).filter(({ code }) => code === "left-out");
+      expect(more, spelling).toEqual([]);
+      expect(refusal?.message, spelling).toContain(spelling);
+      expect(refusal?.message, spelling).toContain(row.reason);
+      expect(refusal?.remedy, spelling).toBe(row.remedy);
+    }
+  });
+
+  it("is refused once with its whole block", () => {
+    const found = parseConfig("bfd_instance b {\n neighbor_ip 10.0.0.1\n nonsense\n}\n", "t.conf").diagnostics;
+    expect(found.map(({ code, at }) => [code, at.line])).toEqual([["left-out", 1]]);
+  });
+
+  it("has its reason in the reference", () => {
+    const page = referencePage();
+    for (const { row, spelling } of rows) {
+      if (row.shape === "leftOut") expect(page, spelling).toContain(`Left out: ${row.reason}. Instead: ${row.remedy}.`);
+    }
+  });
+});
+
+describe("a keyword without effect", () => {
+  const rows = rowsOf(readBlocks, (row) => "status" in row && row.status === "noEffect");
+
+  it("has a reason, which the reference shows, and is taken without a word", () => {
+    expect(rows.length).toBeGreaterThan(15);
+    const page = referencePage();
+    for (const { path, spelling, row } of rows) {
+      if (row.shape !== "value") throw new Error(`${spelling} is no value`);
+      expect(row.reason, spelling).toBeDefined();
+      expect(page, spelling).toContain(`No effect: ${row.reason}.`);
+      const statement = isOptionOfLine(path) ? spelling : row.example;
+      expect(diagnosticsOf(path, statement).filter(({ message }) => message.includes(spelling))).toEqual([]);
+    }
+  });
+});
+
 describe("an implemented keyword", () => {
-  const rows = rowsOf(readBlocks, ({ shape }) => shape !== "notYet");
+  const rows = rowsOf(readBlocks, ({ shape }) => shape !== "notYet" && shape !== "leftOut");
 
   it("misspelt is refused with itself as suggestion", () => {
     expect(rows.length).toBeGreaterThan(50);
@@ -140,7 +193,8 @@ describe("an implemented keyword", () => {
 
   it("has an example in its row that the parser takes", () => {
     for (const { path, spelling, row } of rows) {
-      if (row.shape === "notYet" || path.at(-1) === "virtual_ipaddress") continue;
+      if (row.shape === "notYet" || row.shape === "leftOut") continue;
+      if (isOptionOfLine(path)) continue;
       expect(row.example.startsWith(spelling) || row.aliases?.includes(spelling), spelling).toBe(true);
       const wrong = diagnosticsOf(path, row.example).filter(({ code }) =>
         [
@@ -150,6 +204,7 @@ describe("an implemented keyword", () => {
           "unknown-keyword",
           "missing-value",
           "too-many-values",
+          "left-out",
         ].includes(code),
       );
       expect(wrong, row.example).toEqual([]);

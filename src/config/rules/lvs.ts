@@ -1,7 +1,7 @@
-import { family } from "../core/ip.ts";
-import type { ParsedServer, ParsedService } from "./build.ts";
-import type { DiagnosticList } from "./diagnostics.ts";
-import { reportRepeated } from "./rulesVrrp.ts";
+import { family } from "../../core/ip.ts";
+import type { ParsedServer, ParsedService } from "../build/parsed.ts";
+import type { DiagnosticList } from "../diagnostics.ts";
+import { reportRepeated } from "./rule.ts";
 
 /** Rules between the keywords of virtual servers, real servers and checkers. Each is one function and one sentence. */
 

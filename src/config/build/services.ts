@@ -1,0 +1,94 @@
+import { exclusiveSetting } from "../exclusive.ts";
+import type { CheckConfig, CheckTiming, RealServerConfig, VirtualServerConfig } from "../types.ts";
+import type { ParsedHttp, ParsedServer, ParsedService, ParsedTcp } from "./parsed.ts";
+import { firstWritten } from "./written.ts";
+
+/** `virtual_server` and what is inside it. */
+
+export function buildService(service: ParsedService): VirtualServerConfig {
+  const { header, values, at } = service;
+  const realServers = values.real_server.map((server) => buildServer(server, service));
+  return {
+    address: header.address,
+    port: header.port,
+    protocol: "TCP",
+    scheduler: values.lvs_sched.value,
+    forwarding: "DR",
+    persistenceTimeoutSec: values.persistence_timeout.value,
+    exclusive: exclusiveSetting(values.exclusive?.value, realServers),
+    roleWatch: values.role_watch.value,
+    realServers,
+    at,
+  };
+}
+
+function buildServer(server: ParsedServer, service: ParsedService): RealServerConfig {
+  const { header, values } = server;
+  const port = header.port ?? service.header.port;
+  const endpoint = { address: header.address, port };
+  return {
+    ...endpoint,
+    weight: values.weight.value,
+    inhibitOnFailure: firstWritten(
+      [values.inhibit_on_failure, service.values.inhibit_on_failure],
+      values.inhibit_on_failure,
+    ),
+    checks: checksInOrder(server).map((check) => buildCheck(check, { endpoint, server, service })),
+  };
+}
+
+type ParsedCheck =
+  | { readonly kind: "HTTP_GET"; readonly parsed: ParsedHttp }
+  | { readonly kind: "TCP_CHECK"; readonly parsed: ParsedTcp };
+
+/** The rows of a block are kept by keyword; the text's order is restored, so that status lists checks as written. */
+function checksInOrder({ values }: ParsedServer): readonly ParsedCheck[] {
+  const checks: ParsedCheck[] = [
+    ...values.HTTP_GET.map((parsed) => ({ kind: "HTTP_GET", parsed }) as const),
+    ...values.TCP_CHECK.map((parsed) => ({ kind: "TCP_CHECK", parsed }) as const),
+  ];
+  return checks.toSorted(({ parsed: a }, { parsed: b }) => a.at.line - b.at.line || a.at.column - b.at.column);
+}
+
+interface CheckContext {
+  readonly endpoint: { readonly address: RealServerConfig["address"]; readonly port: number };
+  readonly server: ParsedServer;
+  readonly service: ParsedService;
+}
+
+function buildCheck(check: ParsedCheck, { endpoint, server, service }: CheckContext): CheckConfig {
+  const { values } = check.parsed;
+  const common = {
+    connectIp: values.connect_ip?.value ?? endpoint.address,
+    connectPort: values.connect_port?.value ?? endpoint.port,
+    timing: buildTiming(values, server.values, service.values),
+  };
+  if (check.kind === "TCP_CHECK") return { kind: "TCP_CHECK", ...common };
+  const urls = check.parsed.values.url.flatMap((url) =>
+    url.values.path === undefined ? [] : [{ path: url.values.path.value, statusCodes: url.values.status_code.value }],
+  );
+  return { kind: "HTTP_GET", ...common, urls };
+}
+
+/** keepalived.conf(5): the virtual server's setting is the default for real servers, the real server's for checkers. */
+function buildTiming(
+  checker: ParsedHttp["values"] | ParsedTcp["values"],
+  server: ParsedServer["values"],
+  service: ParsedService["values"],
+): CheckTiming {
+  const delayLoop = firstWritten([checker.delay_loop, server.delay_loop, service.delay_loop], checker.delay_loop);
+  const warmup = [checker.warmup, server.warmup, service.warmup].find((each) => each !== undefined);
+  return {
+    delayLoop,
+    connectTimeout: firstWritten(
+      [checker.connect_timeout, server.connect_timeout, service.connect_timeout],
+      checker.connect_timeout,
+    ),
+    retry: firstWritten([checker.retry, server.retry, service.retry], checker.retry),
+    delayBeforeRetry: firstWritten(
+      [checker.delay_before_retry, server.delay_before_retry, service.delay_before_retry],
+      checker.delay_before_retry,
+    ),
+    warmup: warmup === undefined ? delayLoop : warmup.value,
+  };
+}
