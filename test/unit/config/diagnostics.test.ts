@@ -369,10 +369,9 @@ describe("the host's facts", () => {
   });
 
   it("name the source address and every other interface that is missing, but not those that we make", () => {
-    const all =
-      vrrp(
-        "  mcast_src_ip 10.0.2.9\n  use_vmac vm1\n  track_interface {\n    eth5\n    vm1\n  }\n  virtual_ipaddress_excluded {\n    10.0.3.10 dev eth6 use_vmac\n  }",
-      ) + "static_ipaddress {\n  10.0.9.1/24\n  10.0.9.2/24 dev eth8\n}\nlinkbeat_interfaces {\n  eth9\n}\n";
+    const all = `${vrrp(
+      "  mcast_src_ip 10.0.2.9\n  use_vmac vm1\n  track_interface {\n    eth5\n    vm1\n  }\n  virtual_ipaddress_excluded {\n    10.0.3.10 dev eth6 use_vmac\n  }",
+    )}static_ipaddress {\n  10.0.9.1/24\n  10.0.9.2/24 dev eth8\n}\nlinkbeat_interfaces {\n  eth9\n}\n`;
     const { config, places } = parseConfig(all, "t.conf");
     if (config === undefined) throw new Error("the configuration is valid");
     const facts = { interfaces: [{ name: "eth0", addresses: [address] }] };
