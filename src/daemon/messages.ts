@@ -68,10 +68,6 @@ export function describeVrrpAlarm(instance: string, alarm: VrrpAlarm | WorkerAla
       return `${instance}: somebody else sends adverts with our source address ${alarm.source}${alarm.hardwareAddress === undefined ? "" : ` (from ${alarm.hardwareAddress})`}; find the duplicate address`;
     case "foreignArpAnswer":
       return `${instance}: ${alarm.hardwareAddress} answers ARP for ${alarm.address}, which is ours while we are MASTER`;
-    case "peerSilent":
-      return `${instance}: the configured peer ${alarm.peer} has been silent for ${alarm.silentSec} s`;
-    case "addressesTaken":
-      return `${instance}: its addresses were removed ${alarm.times} times; it yields`;
     case "hostOperationFailed":
       return `${instance}: ${alarm.what}: ${alarm.detail}`;
     default:

@@ -203,7 +203,8 @@ requires("netns")("the VRRP worker on a real kernel", () => {
         what: "an advert out of turn",
         timeoutMs: 5_000,
       });
-      await waitFor(() => capture.announcements(VIP).length === 10, { what: "the announcements of the answer" });
+      // A second round follows half a second later, for what the other one still answered until it yielded.
+      await waitFor(() => capture.announcements(VIP).length >= 10, { what: "the announcements of the answer" });
       expect(host.transitions()).toEqual(["MASTER startedAsOwner"]);
     } finally {
       await capture.stop();

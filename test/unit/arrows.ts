@@ -107,7 +107,7 @@ function pureImportViolation(each: Import): string[] {
 
 function outsideViolation(each: Import): string[] {
   if (folderOf(each.file) === "io") return [];
-  if (/\.node$|(^|\/)build\//.test(each.target)) return [`${each.file}: only io loads the addon`];
+  if (/\.node$|(^|\/)build\/Release\//.test(each.target)) return [`${each.file}: only io loads the addon`];
   return OUTSIDE_MODULES.includes(each.target) ? [`${each.file}: only io imports ${each.target}`] : [];
 }
 

@@ -79,6 +79,7 @@ function world(options: { readonly vrrpStart?: Promise<void> } = {}) {
         releaseElection: () => void calls.push("vrrp elects"),
         configure: () => called("vrrp configure", vrrpConfigure()),
         track: silent,
+        record: () => Promise.reject(new Error("not asked here")),
         status: () => Promise.reject(new Error("not asked here")),
         stop: () => called("vrrp stop"),
       }),

@@ -1,16 +1,23 @@
 import { type Ip, ip } from "../../src/core/ip.ts";
 import { instantUs, type Us } from "../../src/core/units.ts";
+import { decodeAdvert } from "../../src/wire/vrrp.ts";
 import type { AddressScope, HostAddress, HostInterface, HostView } from "../../src/workers/vrrp/hostView.ts";
 import type {
   AddressChange,
-  AddressOutcome,
   AdvertReceiver,
   AdvertSender,
   Announcer,
+  ChangeOutcome,
+  Datagram,
   DeadlineTimer,
+  DeviceRequest,
+  FrameWatch,
+  FrameWatchListener,
   HostEvent,
-  OutgoingAdvert,
-  Received,
+  ReceiverOptions,
+  RoutingChange,
+  RoutingObject,
+  SenderOptions,
   VrrpHost,
 } from "../../src/workers/vrrp/ports.ts";
 
@@ -19,6 +26,7 @@ interface StoredAddress {
   readonly prefixLength: number;
   readonly label: string | undefined;
   readonly scope: AddressScope;
+  readonly tentative: boolean;
   /** undefined = for ever. */
   readonly expiresAt: Us | undefined;
 }
@@ -26,8 +34,15 @@ interface StoredAddress {
 interface StoredLink {
   readonly name: string;
   readonly index: number;
+  readonly kind: string | undefined;
+  readonly baseIndex: number | undefined;
+  hardwareAddress: Uint8Array;
   up: boolean;
   addresses: StoredAddress[];
+}
+
+interface OpenReceiver extends ReceiverOptions {
+  readonly datagrams: (datagrams: readonly Datagram[]) => void;
 }
 
 /**
@@ -36,9 +51,20 @@ interface StoredLink {
  */
 export class FakeVrrpHost implements VrrpHost {
   readonly calls: string[] = [];
-  readonly receivers = new Map<string, (adverts: readonly Received[]) => void>();
-  /** Adverts that wait in a socket until it is read. */
-  readonly waiting = new Map<string, Received[]>();
+  /** By device and family, `eth0 4`. */
+  readonly receivers = new Map<string, OpenReceiver>();
+  /** Packets that wait in a socket until it is read, by the same key. */
+  readonly waiting = new Map<string, Datagram[]>();
+  readonly frameWatches = new Map<string, FrameWatchListener>();
+  /** Routes and rules in the kernel's tables, as JSON. */
+  readonly routing = new Set<string>();
+  readonly sysctls = new Map<string, string>();
+  /** Every message of a sender, with whence, where to and by what. */
+  readonly sent: { device: string; source: Ip; destination: Ip; message: Uint8Array; options: SenderOptions }[] = [];
+  /** What each address change costs, by family. */
+  addressTakesUs = { 4: 0, 6: 0 };
+  routingAnswer: string | undefined;
+  deviceAnswer: string | undefined;
   /** The next address changes are answered so; the change is made all the same when `made`. */
   addressAnswer: { readonly code: string; readonly made: boolean } | undefined;
   sendError: Error | undefined;
@@ -58,15 +84,33 @@ export class FakeVrrpHost implements VrrpHost {
   readonly clock = { nowUs: (): Us => instantUs(this.#nowUs) };
 
   addLink(name: string, ...addresses: string[]): void {
-    this.#links.push({ name, index: this.#nextIndex++, up: true, addresses: addresses.map(permanent) });
+    const index = this.#nextIndex++;
+    const hardwareAddress = new Uint8Array([2, 0, 0, 0, 0, index]);
+    const stored = addresses.map(permanent);
+    this.#links.push({
+      name,
+      index,
+      kind: undefined,
+      baseIndex: undefined,
+      hardwareAddress,
+      up: true,
+      addresses: stored,
+    });
     this.notify();
   }
 
+  setHardwareAddress(name: string, hardwareAddress: Uint8Array): void {
+    this.#link(name).hardwareAddress = hardwareAddress;
+    this.notify();
+  }
+
+  linkNames(): string[] {
+    return this.#links.map((link) => link.name);
+  }
+
+  /** `ip link del`: devices that stand on it go too. */
   removeLink(name: string): void {
-    this.#links.splice(
-      this.#links.findIndex((link) => link.name === name),
-      1,
-    );
+    this.#removeLink(this.#link(name).index);
     this.notify();
   }
 
@@ -123,8 +167,17 @@ export class FakeVrrpHost implements VrrpHost {
     if (this.#armed !== undefined && this.#armed <= this.#nowUs) this.#fire();
   }
 
-  receive(device: string, ...adverts: Received[]): void {
-    this.receivers.get(device)?.(adverts);
+  /** A frame with ARP of somebody else, if anybody looks. */
+  arp(device: string, address: string, hardwareAddress: string): void {
+    this.frameWatches.get(device)?.arp({ address: ip(address), hardwareAddress });
+  }
+
+  receive(device: string, ...datagrams: Datagram[]): void {
+    this.receivers.get(`${device} 4`)?.datagrams(datagrams);
+  }
+
+  receiveIpv6(device: string, ...datagrams: Datagram[]): void {
+    this.receivers.get(`${device} 6`)?.datagrams(datagrams);
   }
 
   openTimer(onExpired: () => void): DeadlineTimer {
@@ -159,36 +212,103 @@ export class FakeVrrpHost implements VrrpHost {
     this.#onEvent = onEvent;
   }
 
-  applyAddresses(changes: readonly AddressChange[]): AddressOutcome[] {
+  watchRouting(): void {
+    this.calls.push("watch routing");
+  }
+
+  applyAddresses(changes: readonly AddressChange[]): ChangeOutcome[] {
     this.#expire();
-    return changes.map((change) => this.#apply(change));
+    return changes.map((change) => {
+      this.#nowUs += this.addressTakesUs[change.lease.address.includes(":") ? 6 : 4];
+      return this.#apply(change);
+    });
+  }
+
+  applyRoutes(changes: readonly RoutingChange[]): ChangeOutcome[] {
+    return changes.map(({ action, object }): ChangeOutcome => {
+      const key = routingKey(object);
+      this.calls.push(`${action} ${describeRouting(object)}`);
+      if (this.routingAnswer !== undefined) return { ok: false, code: this.routingAnswer };
+      if (action === "add" && this.routing.has(key)) return { ok: false, code: "EEXIST" };
+      if (action === "delete") return this.routing.delete(key) ? { ok: true } : { ok: false, code: "ESRCH" };
+      this.routing.add(key);
+      return { ok: true };
+    });
+  }
+
+  findRoutes(wanted: readonly RoutingObject[]): boolean[] {
+    return wanted.map((object) => this.routing.has(routingKey(object)));
+  }
+
+  createDevice(request: DeviceRequest): ChangeOutcome {
+    const { name, kind, baseIndex } = request;
+    this.calls.push(`create ${kind} ${name}`);
+    if (this.deviceAnswer !== undefined) return { ok: false, code: this.deviceAnswer };
+    if (this.#links.some((link) => link.name === name)) return { ok: false, code: "EEXIST" };
+    const index = this.#nextIndex++;
+    const hardwareAddress = request.hardwareAddress ?? new Uint8Array([2, 0, 0, 0, 0, baseIndex]);
+    this.#links.push({ name, index, kind, baseIndex, hardwareAddress, up: false, addresses: [] });
+    for (const setting of ["arp_ignore", "accept_local", "rp_filter", "promote_secondaries"]) {
+      this.sysctls.set(`ipv4/conf/${name}/${setting}`, "0");
+    }
+    return { ok: true };
+  }
+
+  setDeviceUp(linkIndex: number): ChangeOutcome {
+    const link = this.#links.find(({ index }) => index === linkIndex);
+    if (link === undefined) return { ok: false, code: "ENODEV" };
+    this.calls.push(`up ${link.name}`);
+    link.up = true;
+    return { ok: true };
+  }
+
+  deleteDevice(linkIndex: number): ChangeOutcome {
+    const link = this.#links.find(({ index }) => index === linkIndex);
+    if (link === undefined) return { ok: false, code: "ENODEV" };
+    this.calls.push(`delete device ${link.name}`);
+    this.#removeLink(linkIndex);
+    return { ok: true };
+  }
+
+  readSysctl(path: string): string | undefined {
+    return this.sysctls.get(path);
+  }
+
+  writeSysctl(path: string, value: string): ChangeOutcome {
+    this.calls.push(`sysctl ${path}=${value}`);
+    this.sysctls.set(path, value);
+    return { ok: true };
   }
 
   openReceiver(
     link: HostInterface,
-    { adverts: onAdverts }: { readonly adverts: (adverts: readonly Received[]) => void },
+    options: ReceiverOptions,
+    { datagrams: onDatagrams }: { readonly datagrams: (datagrams: readonly Datagram[]) => void },
   ): AdvertReceiver {
     if (this.receiverError !== undefined) throw this.receiverError;
-    this.calls.push(`listen ${link.name}`);
-    this.receivers.set(link.name, onAdverts);
+    const key = `${link.name} ${options.family}`;
+    this.calls.push(`listen ${link.name} ${options.groups.join(" ")}`.trim());
+    const open = { ...options, datagrams: onDatagrams };
+    this.receivers.set(key, open);
     return {
       drain: () => {
-        const adverts = this.waiting.get(link.name) ?? [];
-        this.waiting.delete(link.name);
-        if (adverts.length > 0) onAdverts(adverts);
+        const datagrams = this.waiting.get(key) ?? [];
+        this.waiting.delete(key);
+        if (datagrams.length > 0) onDatagrams(datagrams);
       },
       close: () => {
-        this.receivers.delete(link.name);
+        if (this.receivers.get(key) === open) this.receivers.delete(key);
         this.closed++;
       },
     };
   }
 
-  openSender(link: HostInterface): AdvertSender {
+  openSender(link: HostInterface, options: SenderOptions): AdvertSender {
     return {
-      send: (advert) => {
+      send: (source, destination, message) => {
         if (this.sendError !== undefined) throw this.sendError;
-        this.calls.push(describeAdvert(link.name, advert));
+        this.calls.push(describeAdvert(link.name, source, destination, message));
+        this.sent.push({ device: link.name, source, destination, message, options });
         this.#nowUs += this.sendTakesUs;
       },
       close: () => {
@@ -206,15 +326,39 @@ export class FakeVrrpHost implements VrrpHost {
     };
   }
 
+  openFrameWatch(link: HostInterface, listener: FrameWatchListener): FrameWatch {
+    let looking: readonly Ip[] = [];
+    this.frameWatches.set(link.name, {
+      ...listener,
+      arp: (claim) => {
+        if (looking.includes(claim.address)) listener.arp(claim);
+      },
+    });
+    return {
+      look: ({ senders }) => {
+        looking = senders;
+      },
+      close: () => {
+        this.frameWatches.delete(link.name);
+        this.closed++;
+      },
+    };
+  }
+
   close(): void {
     this.closed++;
   }
 
-  #apply(change: AddressChange): AddressOutcome {
+  #removeLink(doomed: number): void {
+    const remaining = this.#links.filter((link) => link.index !== doomed && link.baseIndex !== doomed);
+    this.#links.splice(0, this.#links.length, ...remaining);
+  }
+
+  #apply(change: AddressChange): ChangeOutcome {
     const { lease } = change;
     const text = `${lease.address}/${lease.prefixLength} ${lease.device}`;
     if (lease.linkIndex > 0) {
-      this.calls.push(change.kind === "set" ? `set ${text} ${change.validSec ?? "forever"}` : `delete ${text}`);
+      this.calls.push(describeChange(change, text));
     }
     if (this.addressAnswer !== undefined && !this.addressAnswer.made)
       return { ok: false, code: this.addressAnswer.code };
@@ -233,6 +377,7 @@ export class FakeVrrpHost implements VrrpHost {
         prefixLength: lease.prefixLength,
         label: lease.label,
         scope: lease.scope,
+        tentative: false,
         expiresAt,
       };
       if (at >= 0) link.addresses[at] = stored;
@@ -255,12 +400,18 @@ export class FakeVrrpHost implements VrrpHost {
       name: link.name,
       index: link.index,
       up: link.up,
-      hardwareAddress: new Uint8Array([2, 0, 0, 0, 0, link.index]),
+      administrativelyUp: link.up,
+      hardwareAddress: link.hardwareAddress,
+      kind: link.kind,
+      baseIndex: link.baseIndex,
       addresses: link.addresses.map(
         (own, at): HostAddress => ({
           ip: own.ip,
           prefixLength: own.prefixLength,
           permanent: own.expiresAt === undefined,
+          tentative: own.tentative,
+          broadcast: undefined,
+          peer: undefined,
           secondary: link.addresses.some((other, before) => before < at && sameSubnet(other, own)),
           label: own.label,
           scope: own.scope,
@@ -284,7 +435,14 @@ export class FakeVrrpHost implements VrrpHost {
 
 function permanent(cidr: string): StoredAddress {
   const [address = "", prefix = "32"] = cidr.split("/");
-  return { ip: ip(address), prefixLength: Number(prefix), label: undefined, scope: "global", expiresAt: undefined };
+  return {
+    ip: ip(address),
+    prefixLength: Number(prefix),
+    label: undefined,
+    scope: "global",
+    tentative: false,
+    expiresAt: undefined,
+  };
 }
 
 /** IPv4 with a prefix of 8, 16, 24 or 32 bits. */
@@ -303,6 +461,32 @@ function secondariesOf(link: StoredLink, at: number): StoredAddress[] {
   return link.addresses.filter((other, index) => index > at && sameSubnet(primary, other));
 }
 
-function describeAdvert(device: string, advert: OutgoingAdvert): string {
-  return `advert ${device} ${advert.source} vrid=${advert.virtualRouterId} priority=${advert.priority}`;
+function describeChange(change: AddressChange, text: string): string {
+  switch (change.kind) {
+    case "set":
+      return `set ${text} ${change.validSec}`;
+    case "putBack":
+      return `set ${text} ${change.validSec ?? "forever"}`;
+    case "delete":
+      return `delete ${text}`;
+  }
+}
+
+/** As short as an advert of the usual kind can be told; what is unusual is said. */
+function describeAdvert(device: string, source: Ip, destination: Ip, message: Uint8Array): string {
+  const decoded = decodeAdvert(message, { source, destination });
+  if (!decoded.ok) return `malformed advert ${device}: ${decoded.error}`;
+  const { virtualRouterId, priority } = decoded.value;
+  const to = destination === "224.0.0.18" || destination === "ff02::12" ? "" : ` to=${destination}`;
+  return `advert ${device} ${source} vrid=${virtualRouterId} priority=${priority}${to}`;
+}
+
+function routingKey(object: RoutingObject): string {
+  return JSON.stringify(object);
+}
+
+function describeRouting(object: RoutingObject): string {
+  return object.kind === "route"
+    ? `route ${object.route.destination.address}/${object.route.destination.prefixLength}`
+    : `rule ${object.rule.preference}`;
 }

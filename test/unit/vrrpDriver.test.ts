@@ -1,53 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { VrrpInstanceConfig } from "../../src/config/vrrp.types.ts";
-import { ip } from "../../src/core/ip.ts";
-import { seconds } from "../../src/core/units.ts";
 import { NetlinkError } from "../../src/io/netlinkSocket.ts";
-import { VrrpDriver } from "../../src/workers/vrrp/driver.ts";
-import type { Report } from "../../src/workers/vrrp/instance.ts";
-import type { Received } from "../../src/workers/vrrp/ports.ts";
-import { instanceConfig, vipConfig, vrrpConfig } from "../lab/vrrpConfig.ts";
-import { FakeVrrpHost } from "./fakeVrrpHost.ts";
-
-const SECOND = 1_000_000;
-
-function instance(changes: Parameters<typeof instanceConfig>[0] = {}): VrrpInstanceConfig {
-  return instanceConfig({ garp: { masterRepeat: 2 }, virtualAddresses: [vip("10.0.2.10")], ...changes });
-}
-
-function vip(address: string, changes: Partial<VrrpInstanceConfig["virtualAddresses"][number]> = {}) {
-  return vipConfig(`${address}/24`, changes);
-}
-
-function advert(priority: number, changes: Partial<Extract<Received, { ok: true }>> = {}): Received {
-  return {
-    ok: true,
-    virtualRouterId: 1,
-    advert: { source: ip("10.0.2.2"), version: 2, priority, advertInterval: seconds(1), addresses: [ip("10.0.2.10")] },
-    ...changes,
-  };
-}
-
-function setUp(...configs: VrrpInstanceConfig[]) {
-  const host = new FakeVrrpHost();
-  const reports: Report[] = [];
-  const driver = new VrrpDriver({ host, wallMs: () => 0, report: (message) => reports.push(message) });
-  const begin = (): void => {
-    driver.start(vrrpConfig(configs), undefined, []);
-    driver.releaseElection();
-  };
-  const becomeMaster = (): void => {
-    begin();
-    host.advance(3.7 * SECOND);
-    expect(driver.status().instances[0]?.state).toBe("MASTER");
-    host.calls.length = 0;
-    reports.length = 0;
-  };
-  const alarms = (): unknown[] => reports.flatMap((message) => (message.kind === "alarm" ? [message.alarm.kind] : []));
-  const transitions = (): string[] =>
-    reports.flatMap((message) => (message.kind === "transition" ? [message.transition.reason] : []));
-  return { host, driver, reports, begin, becomeMaster, alarms, transitions };
-}
+import { vrrpConfig } from "../lab/vrrpConfig.ts";
+import { advert, instance, SECOND, setUp, vip } from "./vrrpDriverLab.ts";
 
 describe("the driver of VRRP instances, on a fake host", () => {
   it("sends the advert, then adds the lease, then announces; refreshes behind each advert", () => {
@@ -72,7 +26,7 @@ describe("the driver of VRRP instances, on a fake host", () => {
     host.addLink("eth0", "10.0.2.1/24");
     driver.start(vrrpConfig([instance()]), undefined, []);
     host.advance(20 * SECOND);
-    expect(host.calls).toEqual(["listen eth0"]);
+    expect(host.calls).toEqual(["listen eth0 224.0.0.18"]);
     expect(driver.status().instances[0]?.state).toBe("INIT");
   });
 
@@ -83,8 +37,8 @@ describe("the driver of VRRP instances, on a fake host", () => {
     driver.stop();
     expect(host.calls).toEqual(["delete 10.0.2.10/32 eth0", "advert eth0 10.0.2.1 vrid=1 priority=0"]);
     expect(transitions()).toEqual(["stopped"]);
-    // Timer, receiver, sender, announcer, netlink.
-    expect(host.closed).toBe(5);
+    // Timer, receiver, sender, announcer, frame watch, netlink.
+    expect(host.closed).toBe(6);
   });
 
   it("sweeps leftovers of an earlier life, and resigns for it, before anything else", () => {
@@ -95,7 +49,11 @@ describe("the driver of VRRP instances, on a fake host", () => {
     host.addAddress("eth0", "10.0.2.12/32");
     const configs = [instance({ virtualAddresses: [vip("10.0.2.10"), vip("10.0.2.12")] })];
     driver.start(vrrpConfig(configs), undefined, ["RW"]);
-    expect(host.calls).toEqual(["listen eth0", "delete 10.0.2.10/32 eth0", "advert eth0 10.0.2.1 vrid=1 priority=0"]);
+    expect(host.calls).toEqual([
+      "listen eth0 224.0.0.18",
+      "delete 10.0.2.10/32 eth0",
+      "advert eth0 10.0.2.1 vrid=1 priority=0",
+    ]);
     expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24", "10.0.2.11/32", "10.0.2.12/32"]);
   });
 
@@ -152,7 +110,7 @@ describe("the driver of VRRP instances, on a fake host", () => {
     host.addLink("eth0", "10.0.2.1/24");
     begin();
     host.jump(4 * SECOND);
-    host.waiting.set("eth0", [advert(150)]);
+    host.waiting.set("eth0 4", [advert(150)]);
     host.pause(0);
     expect(driver.status().instances[0]).toMatchObject({ state: "BACKUP", master: { priority: 150 } });
   });
@@ -195,6 +153,8 @@ describe("the driver of VRRP instances, on a fake host", () => {
     host.advance(0.2 * SECOND);
     host.removeAddress("eth0", "10.0.2.10");
     expect(alarms()).toEqual(["addressRemovedByOthers"]);
+    // The first announcement at once, the second behind it.
+    host.advance(2_000);
     expect(host.calls).toEqual([
       "advert eth0 10.0.2.1 vrid=1 priority=100",
       "set 10.0.2.10/32 eth0 2",
@@ -254,7 +214,7 @@ describe("the driver of VRRP instances, on a fake host", () => {
     host.addLink("eth0", "10.0.2.1/24");
     host.advance(0.1 * SECOND);
     expect(driver.status().instances[0]).toMatchObject({ state: "BACKUP", last: { reason: "interfaceRecovered" } });
-    expect(host.receivers.has("eth0")).toBe(true);
+    expect(host.receivers.has("eth0 4")).toBe(true);
   });
 
   it("an interface deleted and created again between two dumps was missing all the same", () => {
@@ -298,15 +258,10 @@ describe("the driver of VRRP instances, on a fake host", () => {
     const { host, driver, becomeMaster } = setUp(instance());
     host.addLink("eth0", "10.0.2.1/24");
     becomeMaster();
-    host.receive("eth0", { ok: false, reason: "badChecksum" }, advert(255, { virtualRouterId: 9 }));
-    const wrongInterval = {
-      source: ip("10.0.2.2"),
-      version: 2 as const,
-      priority: 255,
-      advertInterval: seconds(3),
-      addresses: [],
-    };
-    host.receive("eth0", advert(255, { advert: wrongInterval }));
+    const spoiled = advert(255);
+    spoiled.bytes.fill(0x99, 27, 28);
+    host.receive("eth0", spoiled, advert(255, { virtualRouterId: 9 }));
+    host.receive("eth0", advert(255, { advertIntervalCs: 300 }));
     expect(driver.status().discarded).toEqual({ badChecksum: 1, unknownVrid: 1, advertIntervalMismatch: 1 });
     expect(driver.status().instances[0]?.state).toBe("MASTER");
   });

@@ -2,8 +2,16 @@ import { describe, expect, it } from "vitest";
 import type { VirtualAddressConfig, VrrpInstanceConfig } from "../../src/config/vrrp.types.ts";
 import { ip } from "../../src/core/ip.ts";
 import { milliseconds, seconds } from "../../src/core/units.ts";
-import { type HostAddress, type HostView, linkFacts } from "../../src/workers/vrrp/hostView.ts";
-import { leaseLifetimeSec, leftovers, planLeases, takenAlong } from "../../src/workers/vrrp/leases.ts";
+import { type HostAddress, type HostInterface, IndexedView } from "../../src/workers/vrrp/hostView.ts";
+import {
+  asLease,
+  leaseLifetimeSec,
+  leftovers,
+  planLeases,
+  takenAlong,
+  VipTable,
+} from "../../src/workers/vrrp/leases.ts";
+import { linkFacts } from "../../src/workers/vrrp/linkFacts.ts";
 import { instanceConfig, vipConfig } from "../lab/vrrpConfig.ts";
 
 function own(cidr: string, changes: Partial<HostAddress> = {}): HostAddress {
@@ -13,6 +21,9 @@ function own(cidr: string, changes: Partial<HostAddress> = {}): HostAddress {
     prefixLength: Number(prefix),
     permanent: true,
     secondary: false,
+    tentative: false,
+    broadcast: undefined,
+    peer: undefined,
     label: undefined,
     scope: "global",
     validSec: undefined,
@@ -20,8 +31,13 @@ function own(cidr: string, changes: Partial<HostAddress> = {}): HostAddress {
   };
 }
 
-function host(...addresses: HostAddress[]): HostView {
-  return { interfaces: [{ name: "eth0", index: 2, up: true, hardwareAddress: undefined, addresses }] };
+function link(name: string, index: number, ...addresses: HostAddress[]): HostInterface {
+  const bare = { administrativelyUp: true, hardwareAddress: undefined, kind: undefined, baseIndex: undefined };
+  return { name, index, up: true, ...bare, addresses };
+}
+
+function host(...addresses: HostAddress[]): IndexedView {
+  return new IndexedView({ interfaces: [link("eth0", 2, ...addresses)] });
 }
 
 function vip(cidr: string, device = "eth0"): VirtualAddressConfig {
@@ -59,14 +75,14 @@ describe("the prefix that is programmed", () => {
     ["IPv6 beside", "2001:db8:1::10/64", ["2001:db8::1/64"], 64],
   ])("%s: %s with %j is /%i", (_, written, addresses, expected) => {
     const config = instance("A", vip(written));
-    const [plan] = planLeases(config, [config], host(...addresses.map((cidr) => own(cidr))));
+    const [plan] = planLeases(config, new VipTable([config]), host(...addresses.map((cidr) => own(cidr))));
     expect(plan).toMatchObject({ kind: "lease", lease: { prefixLength: expected } });
   });
 
   it("of two VIPs in one foreign subnet only the first has it: else the second would go with the first", () => {
     const a = instance("A", vip("10.0.9.10/24"));
     const b = instance("B", vip("10.0.9.11/24"), vip("10.0.8.11/24"));
-    const prefixes = [a, b].flatMap((one) => planLeases(one, [a, b], host(own("10.0.2.1/24"))));
+    const prefixes = [a, b].flatMap((one) => planLeases(one, new VipTable([a, b]), host(own("10.0.2.1/24"))));
     expect(prefixes).toMatchObject([
       { lease: { prefixLength: 24 } },
       { lease: { prefixLength: 32 } },
@@ -77,18 +93,20 @@ describe("the prefix that is programmed", () => {
   it("a lease that is there is no address of the host's own", () => {
     const config = instance("A", vip("10.0.9.10/24"));
     const view = host(own("10.0.2.1/24"), own("10.0.9.10/24", { permanent: false, validSec: 2 }));
-    expect(planLeases(config, [config], view)).toMatchObject([{ kind: "lease", lease: { prefixLength: 24 } }]);
+    expect(planLeases(config, new VipTable([config]), view)).toMatchObject([
+      { kind: "lease", lease: { prefixLength: 24 } },
+    ]);
   });
 
   it("an address by DHCP is the host's own, although it has an end", () => {
     const config = instance("A", vip("10.0.2.10/24"));
     const view = host(own("10.0.2.1/24", { permanent: false, validSec: 3600 }));
-    expect(planLeases(config, [config], view)).toMatchObject([{ lease: { prefixLength: 32 } }]);
+    expect(planLeases(config, new VipTable([config]), view)).toMatchObject([{ lease: { prefixLength: 32 } }]);
   });
 
   it("a VIP that the host has for ever is left to it; one on a missing device cannot be had", () => {
     const config = instance("A", vip("10.0.2.10/24"), vip("10.0.3.10/24", "eth9"));
-    expect(planLeases(config, [config], host(own("10.0.2.10/24")))).toEqual([
+    expect(planLeases(config, new VipTable([config]), host(own("10.0.2.10/24")))).toEqual([
       { kind: "permanent", address: "10.0.2.10", device: "eth0", prefixLength: 24 },
       { kind: "deviceMissing", address: "10.0.3.10", device: "eth9" },
     ]);
@@ -98,23 +116,19 @@ describe("the prefix that is programmed", () => {
 describe("leftovers", () => {
   it("are configured addresses with an end, whatever their prefix, on their own device", () => {
     const ended = { permanent: false, validSec: 1 };
-    const view: HostView = {
+    const view = new IndexedView({
       interfaces: [
-        {
-          name: "eth0",
-          index: 2,
-          up: true,
-          hardwareAddress: undefined,
-          addresses: [
-            own("10.0.2.1/24", ended),
-            own("10.0.2.10/32", ended),
-            own("10.0.2.10/24", ended),
-            own("10.0.2.11/24"),
-          ],
-        },
-        { name: "eth1", index: 3, up: true, hardwareAddress: undefined, addresses: [own("10.0.2.10/32", ended)] },
+        link(
+          "eth0",
+          2,
+          own("10.0.2.1/24", ended),
+          own("10.0.2.10/32", ended),
+          own("10.0.2.10/24", ended),
+          own("10.0.2.11/24"),
+        ),
+        link("eth1", 3, own("10.0.2.10/32", ended)),
       ],
-    };
+    });
     const found = leftovers([instance("A", vip("10.0.2.10/24"), vip("10.0.2.11/24"))], view);
     expect(found.map((lease) => `${lease.address}/${lease.prefixLength} ${lease.device}`)).toEqual([
       "10.0.2.10/32 eth0",
@@ -124,14 +138,7 @@ describe("leftovers", () => {
 });
 
 describe("what the kernel takes along with an address", () => {
-  const lease = {
-    address: ip("10.0.2.10"),
-    device: "eth0",
-    linkIndex: 2,
-    prefixLength: 24,
-    label: undefined,
-    scope: "global" as const,
-  };
+  const lease = asLease(own("10.0.2.10/24"), link("eth0", 2));
 
   it("are the secondary addresses of its subnet and prefix", () => {
     const later = own("10.0.2.1/24", { secondary: true });
@@ -151,25 +158,58 @@ describe("what the kernel takes along with an address", () => {
   });
 });
 
-describe("the primary address", () => {
-  const vips = new Set([ip("10.0.2.10")]);
+describe("what the machine is told of the host", () => {
+  const vips = new Set([ip("10.0.2.10"), ip("2001:db8::10")]);
+  const nothing = { sourceAddressMissing: false, noUnicastPeer: false };
+  const facts = (view: IndexedView, changes: Parameters<typeof instanceConfig>[0] = {}) =>
+    linkFacts(instanceConfig(changes), view, true, vips);
 
-  it("is the first IPv4 address that is no VIP", () => {
+  it("the primary address is the first IPv4 address that is no VIP", () => {
     const view = host(
       own("2001:db8::1/64"),
       own("10.0.2.10/32", { permanent: false }),
       own("10.0.2.1/24"),
       own("10.0.2.2/24"),
     );
-    expect(linkFacts(view, "eth0", vips)).toMatchObject({ present: true, up: true, primaryAddress: "10.0.2.1" });
+    expect(facts(view)).toEqual({ present: true, up: true, primaryAddress: "10.0.2.1", ...nothing });
   });
 
   it("is the VIP where the host owns nothing else, and none where it is only a lease", () => {
-    expect(linkFacts(host(own("10.0.2.10/24")), "eth0", vips).primaryAddress).toBe("10.0.2.10");
-    expect(linkFacts(host(own("10.0.2.10/24", { permanent: false })), "eth0", vips).primaryAddress).toBeUndefined();
+    expect(facts(host(own("10.0.2.10/24"))).primaryAddress).toBe("10.0.2.10");
+    expect(facts(host(own("10.0.2.10/24", { permanent: false }))).primaryAddress).toBeUndefined();
   });
 
   it("of a missing interface is none", () => {
-    expect(linkFacts(host(), "eth9", vips)).toMatchObject({ present: false, up: false, primaryAddress: undefined });
+    const missing = { present: false, up: false, primaryAddress: undefined, ...nothing };
+    expect(facts(host(), { interface: "eth9" })).toEqual(missing);
+  });
+
+  it("of IPv6 is the link-local one (RFC 9568 5.1.2.1), once duplicate address detection is over", () => {
+    const local = own("fe80::1/64", { tentative: true });
+    const view = (changes: Partial<HostAddress>) => host(own("2001:db8::1/64"), { ...local, ...changes });
+    expect(facts(view({}), { family: 6 }).primaryAddress).toBeUndefined();
+    expect(facts(view({ tentative: false }), { family: 6 }).primaryAddress).toBe("fe80::1");
+  });
+
+  it("of IPv6 unicast to peers beyond the link is a global one", () => {
+    const peer = { address: ip("2001:db8:1::2"), timeToLiveMin: undefined, timeToLiveMax: undefined };
+    const transport = { kind: "unicast", peers: [peer], timeToLive: 255, checkSource: true } as const;
+    const view = host(own("fe80::1/64"), own("2001:db8::10/64", { permanent: false }), own("2001:db8::1/64"));
+    expect(facts(view, { family: 6, transport }).primaryAddress).toBe("2001:db8::1");
+  });
+
+  it("is the configured source where the host has it; else the interface's, or a fault where it is tracked", () => {
+    const sourceAddress = ip("10.0.2.2");
+    const both = host(own("10.0.2.1/24"), own("10.0.2.2/24"));
+    const one = host(own("10.0.2.1/24"));
+    expect(facts(both, { sourceAddress }).primaryAddress).toBe("10.0.2.2");
+    expect(facts(one, { sourceAddress })).toMatchObject({ primaryAddress: "10.0.2.1", sourceAddressMissing: false });
+    expect(facts(one, { sourceAddress, trackSourceAddress: true }).sourceAddressMissing).toBe(true);
+    expect(facts(both, { sourceAddress, trackSourceAddress: true }).sourceAddressMissing).toBe(false);
+  });
+
+  it("a unicast instance without peers has nobody to talk to", () => {
+    const transport = { kind: "unicast", peers: [], timeToLive: 255, checkSource: true } as const;
+    expect(facts(host(own("10.0.2.1/24")), { transport }).noUnicastPeer).toBe(true);
   });
 });

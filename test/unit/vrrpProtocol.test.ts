@@ -76,6 +76,7 @@ const toWorker: Samples<ToWorker> = {
   releaseElection: { kind: "releaseElection", postedUs },
   status: { kind: "status", postedUs, id: 1 },
   track: { kind: "track", postedUs, results: [{ kind: "file", name: "f", value: -3 }] },
+  record: { kind: "record", postedUs, id: 2 },
   stop: { kind: "stop", postedUs },
 };
 
@@ -110,6 +111,17 @@ const fromWorker: Samples<FromWorker> = {
       timerLateness: { boundsUs: [100, Number.POSITIVE_INFINITY], counts: [1, 0], maxUs: 12 },
       realtime: true,
     },
+  },
+  recording: {
+    kind: "recording",
+    postedUs,
+    id: 2,
+    part: {
+      format: "holdfast-recording-1",
+      begin: { instances: [], groups: [] },
+      entries: [{ kind: "input", atUs: postedUs, instance: "RW", input: { kind: "deadline" } }],
+    },
+    last: true,
   },
   log: { kind: "log", postedUs, level: "warn", fields: { a: 1 }, message: "m" },
   stopped: { kind: "stopped", postedUs },

@@ -1,20 +1,31 @@
 import { isDeepStrictEqual } from "node:util";
 import type { VrrpConfig, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
-import { HoldfastError } from "../../core/errors.ts";
-import { ip } from "../../core/ip.ts";
-import { after, between, instantUs, milliseconds, type Us } from "../../core/units.ts";
-import { NetlinkError } from "../../io/netlinkSocket.ts";
+import { after, between, type DurationUs, milliseconds, type Us } from "../../core/units.ts";
+import { Recorder, type Recording } from "../../vrrp/recorder.ts";
+import { Agenda } from "./agenda.ts";
+import { Announcements } from "./announcements.ts";
+import { FrameWatches } from "./frameWatches.ts";
+import { Groups } from "./groups.ts";
 import { Histogram, LATENESS_BOUNDS_US } from "./histogram.ts";
-import { deleteLeases } from "./holder.ts";
-import { type HostView, NO_INTERFACES } from "./hostView.ts";
-import { type Report, VrrpInstance } from "./instance.ts";
-import { leftovers } from "./leases.ts";
-import type { DeadlineTimer, HostEvent, Received, VrrpHost } from "./ports.ts";
+import { type InstanceModules, type Report, VrrpInstance } from "./instance.ts";
+import { instanceStatus } from "./instanceStatus.ts";
+import { type Lease, VipTable } from "./leases.ts";
+import type { HostEvent, VrrpHost } from "./ports.ts";
+import { PreparedHost } from "./preparedHost.ts";
 import type { TrackResult, VrrpStatus } from "./protocol.ts";
-import { Segments } from "./segments.ts";
+import { Dispatcher } from "./receive.ts";
+import { withPreferences } from "./routing.ts";
+import { Startup } from "./startup.ts";
+import { Statics } from "./statics.ts";
+import { requireNetAdmin, requireNetRaw, sweep, tryRealtime } from "./sweep.ts";
+import { DiscardTally } from "./tally.ts";
+import { sameTracking, Trackers } from "./trackers.ts";
+import { listeningDevice } from "./virtualDevices.ts";
 
-/** A burst of notifications is one dump: the first at once, the others together this much later. */
-const DUMP_INTERVAL = milliseconds(20);
+/** Links whose drivers tell nothing are looked at so often (`linkbeat_interfaces`). */
+const LINKBEAT_INTERVAL: DurationUs = milliseconds(500);
+/** Inputs kept for the flight recorder, twice: some megabytes at most. */
+const RECORDED_ENTRIES_MAX = 8_000;
 
 export interface DriverModules {
   readonly host: VrrpHost;
@@ -28,100 +39,133 @@ export interface DriverModules {
  */
 export class VrrpDriver {
   readonly #modules: DriverModules;
-  readonly #timer: DeadlineTimer;
+  readonly #agenda: Agenda;
   readonly #lateness = new Histogram(LATENESS_BOUNDS_US);
-  readonly #discarded = new Map<string, number>();
-  readonly #segments: Segments;
-  #view: HostView = NO_INTERFACES;
-  #instances: VrrpInstance[] = [];
-  #configs: readonly VrrpInstanceConfig[] = [];
+  /** Next look at links whose drivers tell nothing. */
+  readonly #linkbeat: { deadline: Us | undefined } = { deadline: undefined };
+  readonly #tally: DiscardTally;
+  readonly #prepared: PreparedHost;
+  readonly #dispatcher: Dispatcher;
+  readonly #announcements: Announcements;
+  readonly #statics: Statics;
+  readonly #trackers: Trackers;
+  readonly #groups: Groups;
+  readonly #frames: FrameWatches;
+  readonly #startup: Startup;
+  readonly #recorder: Recorder;
+  readonly #instanceModules: InstanceModules;
+  #vips = new VipTable([]);
+  #instances = new Map<string, VrrpInstance>();
+  /** With slices of addresses that wait. */
+  readonly #busy = new Set<VrrpInstance>();
   #started = false;
-  #released = false;
-  #tracked: readonly TrackResult[] = [];
   #realtime = false;
-  #dumpedAt: Us | undefined;
-  /** When to dump for notifications that came too soon after the last dump. */
-  #dumpAt: Us | undefined;
+  /** A transition changed what the frame watches are to look for. */
+  #framesChanged = false;
 
   constructor(modules: DriverModules) {
     const { host } = modules;
     this.#modules = modules;
-    this.#timer = host.openTimer(() => this.#onTimer());
-    this.#segments = new Segments({
-      host,
-      onAdverts: (device, adverts) => this.#onAdverts(device, adverts),
-      onError: (device, error) => this.#onSocketError(device, error),
+    this.#tally = new DiscardTally(modules.report);
+    this.#dispatcher = new Dispatcher({
+      discarded: (reason) => this.#tally.count(reason),
+      unknownVrid: (device, { virtualRouterId }, source) => this.#tally.unknownVrid(device, virtualRouterId, source),
     });
+    this.#prepared = new PreparedHost({
+      host,
+      onDatagrams: (device, family, datagrams) => {
+        for (const datagram of datagrams) this.#dispatcher.dispatch(device, family, datagram);
+        this.#rest();
+      },
+      onSocketError: (device, error) => this.#onSocketError(device, error),
+      report: modules.report,
+    });
+    this.#announcements = new Announcements(
+      { announcePacing: [], garpInterval: NO_PAUSE, gnaInterval: NO_PAUSE },
+      {
+        announcer: (device) => this.#prepared.segments.announcer(device),
+        onError: (owner, device, error) => this.#onAnnounceError(owner, device, error),
+      },
+    );
+    this.#statics = new Statics({
+      host,
+      failed: (what, detail) => this.#log("warn", { what, detail }, `${what}: ${detail}`),
+    });
+    this.#trackers = new Trackers({
+      isUp: (device) => this.#prepared.isUp(device),
+      staticsLost: (instance) => this.#statics.missingOf(instance),
+    });
+    this.#groups = new Groups({
+      nowUs: () => host.clock.nowUs(),
+      instance: (name) => this.#instances.get(name),
+      record: (group, atUs) => this.#recorder.add({ kind: "group", atUs, group }),
+      transition: (group, { from, to, reason }) => modules.report({ kind: "groupTransition", group, from, to, reason }),
+    });
+    this.#frames = new FrameWatches({ host, onError: (device, error) => this.#onSocketError(device, error) });
+    this.#startup = new Startup((instance) => this.#trackers.knowsAll(instance.config.track));
+    this.#recorder = new Recorder(() => this.#snapshot(), RECORDED_ENTRIES_MAX);
+    this.#instanceModules = this.#modulesOfInstances();
+    const { view, links } = this.#prepared;
+    this.#agenda = new Agenda(
+      host.openTimer(() => this.#onTimer()),
+      [view, links, this.#statics, this.#frames, this.#startup, this.#groups, this.#announcements, this.#linkbeat],
+    );
   }
 
   /** Watches, sweeps what an earlier life left, listens. Throws what the host refuses; nothing is advertised yet. */
-  start({ instances: configs }: VrrpConfig, realtimePriority: number | undefined, resign: readonly string[]): void {
-    requireNetAdmin(this.#modules.host);
-    this.#setRealtime(realtimePriority);
+  start(config: VrrpConfig, realtimePriority: number | undefined, resign: readonly string[]): void {
+    const { host } = this.#modules;
+    requireNetAdmin(host);
+    this.#realtime = tryRealtime(host, realtimePriority, this.#modules.report);
     // Watched before the dump, so that no change falls between the two.
-    this.#modules.host.watch((event) => this.#onHostEvent(event));
-    this.#configs = configs;
-    this.#refreshView();
-    this.#segments.follow(this.#view, this.#interfaceNames());
+    host.watch((event) => this.#onHostEvent(event));
+    this.#startup.delayUntil(after(host.clock.nowUs(), config.startupDelay));
+    this.#apply(config);
     this.#started = true;
-    this.#sweep(configs);
-    this.#instances = configs.map((config) => this.#createInstance(config));
-    for (const instance of this.#instances) {
-      if (resign.includes(instance.config.name)) instance.resignForPredecessor();
-    }
+    for (const name of resign) this.#instances.get(name)?.resignForPredecessor();
+    this.#rest();
   }
 
   /** Elections begin. */
   releaseElection(): void {
-    this.#released = true;
-    for (const instance of this.#instances) instance.feed({ kind: "start" });
-    this.#arm();
+    this.#startup.release(this.#modules.host.clock.nowUs());
+    this.#startDue();
+    this.#rest();
   }
 
   /** A new configuration: what is the same goes on untouched, what left is released, what is new is swept and started. */
-  configure({ instances: configs }: VrrpConfig): void {
-    const old = this.#instances;
-    const next = (instance: VrrpInstance): VrrpInstanceConfig | undefined =>
-      configs.find((config) => sameRouter(config, instance.config));
-    for (const instance of old) {
-      if (next(instance) !== undefined) continue;
-      instance.feed({ kind: "stop" });
-      const { name } = instance.config;
-      if (!configs.some((config) => config.name === name)) this.#modules.report({ kind: "deleted", instance: name });
-    }
-    this.#configs = configs;
-    this.#refreshView();
-    this.#segments.follow(this.#view, this.#interfaceNames());
-    for (const instance of old) {
-      const config = next(instance);
-      if (config !== undefined && !isDeepStrictEqual(config, instance.config)) instance.configure(config);
-    }
-    const added = configs.filter((config) => !old.some((instance) => sameRouter(config, instance.config)));
-    this.#instances = configs.map(
-      (config) => old.find((instance) => sameRouter(config, instance.config)) ?? this.#createInstance(config),
-    );
-    this.#sweep(added);
-    for (const instance of this.#instances) {
-      if (this.#released && added.includes(instance.config)) instance.feed({ kind: "start" });
-    }
-    this.#refreshView();
-    for (const instance of this.#instances) instance.onView();
-    this.#arm();
+  configure(config: VrrpConfig): void {
+    this.#apply(config);
+    this.#follow();
+    this.#startDue();
+    this.#rest();
   }
 
   /** The newest results of scripts, files and processes. */
   track(results: readonly TrackResult[]): void {
-    this.#tracked = results;
+    this.#trackers.set(results);
+    this.#evaluateTracking();
+    this.#startDue();
+    this.#rest();
+  }
+
+  /** The last inputs of every machine. */
+  record(): Recording {
+    return this.#recorder.recording();
   }
 
   status(): VrrpStatus {
+    const now = this.#modules.host.clock.nowUs();
+    const view = this.#prepared.view.current;
     return {
-      instances: this.#instances.map((instance) => instance.status()),
-      groups: [],
-      statics: [],
-      trackers: this.#tracked,
-      announcementsWaiting: 0,
-      discarded: Object.fromEntries(this.#discarded),
+      instances: [...this.#instances.values()].map((instance) =>
+        instanceStatus(instance, this.#groups.groupOf(instance.name), view, now),
+      ),
+      groups: this.#groups.status(),
+      statics: this.#statics.status(),
+      trackers: this.#trackers.results,
+      announcementsWaiting: this.#announcements.waiting,
+      discarded: this.#tally.counts,
       timerLateness: {
         boundsUs: this.#lateness.boundsUs,
         counts: [...this.#lateness.counts],
@@ -131,145 +175,206 @@ export class VrrpDriver {
     };
   }
 
-  /** Every instance releases its addresses, then resigns; sockets are closed. */
+  /** Every instance releases its addresses, then resigns; devices of our own are removed, sockets are closed. */
   stop(): void {
-    for (const instance of this.#instances) instance.feed({ kind: "stop" });
-    this.#instances = [];
-    this.#timer.close();
-    this.#segments.close();
+    for (const instance of this.#instances.values()) instance.feed({ kind: "stop" });
+    this.#instances = new Map();
+    this.#prepared.close();
+    this.#frames.close();
+    this.#agenda.close();
     this.#modules.host.close();
   }
 
-  /** At the start a refusal is the end: the operator must know. Later, and for everything else, it is tried again. */
-  #onSocketError(device: string, error: unknown): void {
-    if (!this.#started && isRefusal(error)) {
-      throw new HoldfastError(
-        "missingCapability",
-        "the VRRP thread may not open raw sockets: it lacks CAP_NET_RAW",
-        "start it by systemd/holdfast.service (AmbientCapabilities=), or as root",
-        { cause: error },
-      );
+  /** Start and reload are this one path. */
+  #apply(written: VrrpConfig): void {
+    const config = withPreferences(written);
+    const old = this.#instances;
+    const next = new Map(config.instances.map((instance) => [instance.name, instance]));
+    for (const [name, instance] of old) {
+      const now = next.get(name);
+      if (now !== undefined && sameRouter(now, instance.config)) continue;
+      this.#removeInstance(instance, now === undefined);
     }
-    this.#log("warn", { device, error: String(error) }, "a socket for adverts failed; it is tried again");
+    this.#vips = new VipTable(config.instances);
+    this.#announcements.configure(config);
+    this.#groups.configure(config.syncGroups);
+    this.#tally.logsUnknownVrids = config.logUnknownVrids;
+    this.#prepared.configure(config);
+    const added = config.instances.filter(({ name }) => !old.has(name));
+    const isHeld = ({ address, device }: Lease): boolean =>
+      [...this.#instances.values()].some((instance) => instance.holder.holds(address, device));
+    if (sweep(this.#modules.host, this.#prepared.view.current, added, isHeld, this.#modules.report)) {
+      this.#prepared.view.refresh();
+    }
+    this.#statics.configure(config, this.#prepared.view.current);
+    const instances = config.instances.map((instance) => this.#adopt(instance, old.get(instance.name)));
+    this.#instances = new Map(instances.map((instance) => [instance.name, instance]));
+    this.#dispatcher.follow(instances, listeningDevice);
+    const groups = this.#groups.states;
+    this.#recorder.add({ kind: "groupsChanged", atUs: this.#modules.host.clock.nowUs(), groups });
+    for (const instance of instances) this.#groups.stepped(instance);
+    this.#evaluateTracking();
+    this.#linkbeat.deadline = config.linkbeatInterfaces.length === 0 ? undefined : this.#modules.host.clock.nowUs();
   }
 
-  #createInstance(config: VrrpInstanceConfig): VrrpInstance {
-    const { host, wallMs, report } = this.#modules;
-    return new VrrpInstance(config, {
-      host,
-      wallMs,
-      report,
-      view: () => this.#view,
-      all: () => this.#configs,
-      sender: (device) => this.#segments.sender(device),
-      announcer: (device) => this.#segments.announcer(device),
-      discarded: (reason) => this.#countDiscarded(reason),
-    });
+  #adopt(config: VrrpInstanceConfig, existing: VrrpInstance | undefined): VrrpInstance {
+    const inSyncGroup = this.#groups.groupOf(config.name) !== undefined;
+    const tracking = this.#trackers.evaluate(config);
+    if (existing !== undefined) {
+      const changed = !isDeepStrictEqual(config, existing.config);
+      if (changed || inSyncGroup !== existing.state.parameters.inSyncGroup) {
+        existing.configure(config, inSyncGroup, tracking);
+      }
+      return existing;
+    }
+    const instance = new VrrpInstance(config, inSyncGroup, tracking, this.#instanceModules);
+    const atUs = this.#modules.host.clock.nowUs();
+    this.#recorder.add({ kind: "instanceAdded", atUs, state: instance.state });
+    this.#startup.add(instance, atUs);
+    return instance;
   }
 
-  /** Addresses of an earlier life, on this or another instance's behalf, that nobody here holds. */
-  #sweep(configs: readonly VrrpInstanceConfig[]): void {
-    const left = leftovers(configs, this.#view).filter(
-      ({ address, device }) => !this.#instances.some((instance) => instance.holds(address, device)),
-    );
-    if (left.length === 0) return;
-    const addresses = left.map((lease) => `${lease.address}/${lease.prefixLength} dev ${lease.device}`);
-    this.#log("warn", { addresses }, "removing virtual addresses that an earlier life left behind");
-    for (const { lease, code } of deleteLeases(this.#modules.host, this.#view, left)) {
-      this.#log("error", { address: lease.address, device: lease.device, error: code }, "cannot remove a leftover");
-    }
-    this.#refreshView();
+  #removeInstance(instance: VrrpInstance, deleted: boolean): void {
+    instance.feed({ kind: "stop" });
+    this.#instances.delete(instance.name);
+    this.#startup.remove(instance);
+    this.#busy.delete(instance);
+    const atUs = this.#modules.host.clock.nowUs();
+    this.#recorder.add({ kind: "instanceRemoved", atUs, instance: instance.name });
+    if (deleted) this.#modules.report({ kind: "deleted", instance: instance.name });
   }
 
   #onTimer(): void {
-    // What came before the deadline counts before it: an advert that waits in the socket is a living master.
-    this.#segments.drain();
+    this.#agenda.begin();
+    // What came before a deadline counts before it.
+    this.#prepared.segments.drain();
     const now = this.#modules.host.clock.nowUs();
-    if (this.#dumpAt !== undefined && now >= this.#dumpAt) this.#follow();
-    for (const instance of this.#instances) {
-      const deadline = instance.deadline;
-      if (deadline === undefined || now < deadline) continue;
-      this.#lateness.add(between(deadline, now));
-      instance.feed({ kind: "deadline" });
+    if (isDue(this.#prepared.view.deadline, now) || isDue(this.#linkbeat.deadline, now)) this.#follow();
+    for (const instance of this.#instances.values()) {
+      const { deadline } = instance;
+      if (deadline !== undefined && now >= deadline) {
+        this.#lateness.add(between(deadline, now));
+        instance.feed({ kind: "deadline" });
+      }
+      this.#agenda.note(instance.deadline);
     }
-    this.#arm();
+    if (isDue(this.#prepared.links.deadline, now)) this.#linksChanged(now);
+    if (isDue(this.#statics.deadline, now)) this.#followStatics();
+    if (isDue(this.#frames.deadline, now)) this.#frames.forget(now);
+    this.#groups.onDeadline(now);
+    this.#startDue();
+    this.#work();
+    this.#rest();
   }
 
-  #onAdverts(device: string, adverts: readonly Received[]): void {
-    for (const received of adverts) {
-      if (!received.ok) {
-        this.#countDiscarded(received.reason);
-        continue;
-      }
-      const instance = this.#instances.find(
-        ({ config }) => config.interface === device && config.virtualRouterId === received.virtualRouterId,
-      );
-      if (instance === undefined) this.#countDiscarded("unknownVrid");
-      else instance.receive(received.advert);
+  /** One slice of addresses of one instance: between slices everything else has its turn. */
+  #work(): void {
+    for (const instance of this.#busy) {
+      this.#busy.delete(instance);
+      instance.work();
+      if (instance.holder.busy) this.#busy.add(instance);
+      this.#framesChanged = true;
+      return;
     }
-    this.#arm();
   }
 
   #onHostEvent(event: HostEvent): void {
     if (event.kind === "error") this.#log("warn", { error: String(event.error) }, "receiving notifications failed");
     if (event.kind === "overrun") {
-      for (const { config } of this.#instances) {
-        this.#modules.report({ kind: "alarm", instance: config.name, alarm: { kind: "netlinkOverrun" } });
-      }
+      for (const instance of this.#instances.values()) instance.alarms.tell({ kind: "netlinkOverrun" });
     }
-    const soonest = after(this.#dumpedAt ?? instantUs(0), DUMP_INTERVAL);
-    if (this.#modules.host.clock.nowUs() >= soonest) this.#follow();
-    else this.#dumpAt ??= soonest;
-    this.#arm();
+    if (this.#prepared.view.onChanged()) this.#follow();
+    this.#rest();
   }
 
   /** Dumps, and tells everybody what the host looks like now. */
   #follow(): void {
-    this.#refreshView();
-    this.#segments.follow(this.#view, this.#interfaceNames());
-    for (const instance of this.#instances) instance.onView();
-  }
-
-  #refreshView(): void {
-    const { host } = this.#modules;
-    this.#dumpAt = undefined;
-    try {
-      this.#view = host.view();
-    } catch (error) {
-      // A table that never holds still: what was true before is the best guess for the next milliseconds.
-      if (!(error instanceof NetlinkError) || error.code !== "netlinkDumpInterrupted") throw error;
-      this.#dumpAt = after(host.clock.nowUs(), DUMP_INTERVAL);
+    if (this.#linkbeat.deadline !== undefined) {
+      this.#linkbeat.deadline = after(this.#modules.host.clock.nowUs(), LINKBEAT_INTERVAL);
     }
-    this.#dumpedAt = host.clock.nowUs();
+    this.#prepared.follow();
+    this.#linksChanged(this.#modules.host.clock.nowUs());
+    this.#followStatics();
+    for (const instance of this.#instances.values()) instance.onRouting();
+    this.#framesChanged = true;
   }
 
-  #arm(): void {
-    const deadlines = this.#instances.flatMap((instance) => instance.deadline ?? []);
-    if (this.#dumpAt !== undefined) deadlines.push(this.#dumpAt);
-    if (deadlines.length === 0) this.#timer.disarm();
-    else this.#timer.arm(Math.min(...deadlines) as Us);
+  #linksChanged(now: Us): void {
+    this.#prepared.links.observe(this.#prepared.view.current, now);
+    for (const instance of this.#instances.values()) instance.onView();
+    this.#evaluateTracking();
   }
 
-  #setRealtime(priority: number | undefined): void {
-    if (priority === undefined) return;
-    try {
-      this.#modules.host.setRealtime(priority);
-      this.#realtime = true;
-    } catch (error) {
-      this.#log(
-        "warn",
-        { error: String(error), remedy: "grant CAP_SYS_NICE" },
-        "no real-time scheduling for the VRRP thread: its timers can be milliseconds late under load",
-      );
+  #followStatics(): void {
+    this.#statics.follow(this.#prepared.view.current);
+    this.#evaluateTracking();
+  }
+
+  #evaluateTracking(): void {
+    for (const instance of this.#instances.values()) {
+      const tracking = this.#trackers.evaluate(instance.config);
+      if (!sameTracking(tracking, instance.state.tracking)) instance.track(tracking);
     }
   }
 
-  #interfaceNames(): ReadonlySet<string> {
-    return new Set(this.#configs.map((config) => config.interface));
+  #startDue(): void {
+    for (const instance of this.#startup.due(this.#modules.host.clock.nowUs())) instance.feed({ kind: "start" });
   }
 
-  #countDiscarded(reason: string): void {
-    this.#discarded.set(reason, (this.#discarded.get(reason) ?? 0) + 1);
+  /** After everything that happens: what the machines left to be done together, and the timer. */
+  #rest(): void {
+    this.#groups.settle();
+    if (this.#framesChanged) {
+      this.#framesChanged = false;
+      this.#frames.forget(this.#modules.host.clock.nowUs());
+      this.#frames.follow(this.#prepared.view.current, [...this.#instances.values()]);
+    }
+    if (this.#announcements.isWaiting) this.#announcements.send(this.#modules.host.clock.nowUs());
+    this.#agenda.arm(this.#modules.host.clock.nowUs(), this.#busy.size > 0);
+  }
+
+  #modulesOfInstances(): InstanceModules {
+    const { host, wallMs, report } = this.#modules;
+    return {
+      host,
+      wallMs,
+      view: () => this.#prepared.view.current,
+      freshView: () => this.#prepared.view.fresh(),
+      addressesSet: () => this.#prepared.view.markStale(),
+      vips: () => this.#vips,
+      isUp: (device) => this.#prepared.isUp(device),
+      sender: (sending) => this.#prepared.segments.sender(sending),
+      announcements: this.#announcements,
+      report: (message) => {
+        if (message.kind === "transition") this.#framesChanged = true;
+        report(message);
+      },
+      discarded: (reason) => this.#tally.count(reason),
+      record: (instance, input, atUs) => this.#recorder.add({ kind: "input", atUs, instance, input }),
+      stepped: (instance) => {
+        this.#groups.stepped(instance);
+        this.#agenda.note(instance.deadline);
+        if (instance.holder.busy) this.#busy.add(instance);
+      },
+    };
+  }
+
+  #snapshot(): { instances: VrrpInstance["state"][]; groups: Groups["states"] } {
+    return {
+      instances: [...this.#instances.values()].map((instance) => instance.state),
+      groups: this.#groups.states,
+    };
+  }
+
+  /** At the start a refusal is the end: the operator must know. Later, and for everything else, it is tried again. */
+  #onSocketError(device: string, error: unknown): void {
+    if (!this.#started) requireNetRaw(error);
+    this.#log("warn", { device, error: String(error) }, "a socket for adverts failed; it is tried again");
+  }
+
+  #onAnnounceError(owner: string, device: string, error: unknown): void {
+    const detail = `announcement on ${device}: ${error instanceof Error ? error.message : String(error)}`;
+    this.#instances.get(owner)?.alarms.raise(`announce ${detail}`, { kind: "sendFailed", detail });
   }
 
   #log(level: Extract<Report, { kind: "log" }>["level"], fields: object, message: string): void {
@@ -277,28 +382,13 @@ export class VrrpDriver {
   }
 }
 
-/**
- * Finds out at the start, not at the first takeover, that addresses may not be changed: deletes one of a link that cannot
- * exist. The kernel asks for the capability before it looks for the link.
- */
-function requireNetAdmin(host: VrrpHost): void {
-  const nowhere = { address: ip("127.255.255.254"), device: "", linkIndex: 0, prefixLength: 32 } as const;
-  const [outcome] = host.applyAddresses([{ kind: "delete", lease: { ...nowhere, label: undefined, scope: "host" } }]);
-  if (outcome === undefined || outcome.ok || !REFUSED.has(outcome.code)) return;
-  throw new HoldfastError(
-    "missingCapability",
-    "the VRRP thread may not change addresses: it lacks CAP_NET_ADMIN",
-    "start it by systemd/holdfast.service (AmbientCapabilities=), or as root",
-  );
-}
+const NO_PAUSE = milliseconds(0);
 
-const REFUSED: ReadonlySet<unknown> = new Set(["EPERM", "EACCES"]);
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof Error && "code" in error && REFUSED.has(error.code);
+function isDue(deadline: Us | undefined, now: Us): boolean {
+  return deadline !== undefined && now >= deadline;
 }
 
 /** Whether two configurations describe one virtual router: anything else can be changed while it runs. */
 function sameRouter(a: VrrpInstanceConfig, b: VrrpInstanceConfig): boolean {
-  return a.name === b.name && a.interface === b.interface && a.virtualRouterId === b.virtualRouterId;
+  return a.interface === b.interface && a.virtualRouterId === b.virtualRouterId && a.family === b.family;
 }

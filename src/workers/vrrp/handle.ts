@@ -3,6 +3,7 @@ import type { VrrpConfig } from "../../config/vrrp.types.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { Logger } from "../../core/interfaces.ts";
 import { monotonicClock } from "../../io/clock.ts";
+import type { Recording } from "../../vrrp/recorder.ts";
 import type { VrrpHandle, VrrpListener } from "./handle.types.ts";
 import type { FromWorker, ToWorker, TrackResult, VrrpStatus, WorkerStart } from "./protocol.ts";
 
@@ -50,8 +51,9 @@ export class VrrpWorkerHandle implements VrrpHandle {
   #tracked: readonly TrackResult[] | undefined;
   #stopping = false;
   readonly #masters = new Set<string>();
-  #nextStatusId = 1;
+  #nextRequestId = 1;
   readonly #statuses = new Map<number, Pending<VrrpStatus>>();
+  readonly #recordings = new Map<number, Pending<Recording> & { readonly parts: Recording[] }>();
   #configures: Pending<void>[] = [];
   #restartMs = RESTART_MS_MIN;
 
@@ -88,10 +90,19 @@ export class VrrpWorkerHandle implements VrrpHandle {
 
   async status(): Promise<VrrpStatus> {
     await this.#starting;
-    const id = this.#nextStatusId++;
+    const id = this.#nextRequestId++;
     return await new Promise<VrrpStatus>((resolve, reject) => {
       this.#statuses.set(id, { resolve, reject });
       this.#post({ kind: "status", id });
+    });
+  }
+
+  async record(): Promise<Recording> {
+    await this.#starting;
+    const id = this.#nextRequestId++;
+    return await new Promise<Recording>((resolve, reject) => {
+      this.#recordings.set(id, { resolve, reject, parts: [] });
+      this.#post({ kind: "record", id });
     });
   }
 
@@ -208,6 +219,9 @@ export class VrrpWorkerHandle implements VrrpHandle {
         this.#statuses.get(message.id)?.resolve(message.status);
         this.#statuses.delete(message.id);
         return;
+      case "recording":
+        this.#onRecording(message);
+        return;
       case "log":
         logger[message.level](message.fields, message.message);
         return;
@@ -217,11 +231,23 @@ export class VrrpWorkerHandle implements VrrpHandle {
     }
   }
 
+  #onRecording({ id, part, last }: Extract<FromWorker, { kind: "recording" }>): void {
+    const pending = this.#recordings.get(id);
+    if (pending === undefined) return;
+    pending.parts.push(part);
+    const [first] = pending.parts;
+    if (!last || first === undefined) return;
+    this.#recordings.delete(id);
+    pending.resolve({ ...first, entries: pending.parts.flatMap(({ entries }) => entries) });
+  }
+
   #rejectPending(error: Error): void {
     for (const { reject } of this.#configures) reject(error);
     this.#configures = [];
     for (const { reject } of this.#statuses.values()) reject(error);
     this.#statuses.clear();
+    for (const { reject } of this.#recordings.values()) reject(error);
+    this.#recordings.clear();
   }
 
   #post(message: Message<ToWorker>): void {

@@ -1,5 +1,6 @@
 import type { VrrpConfig } from "../../config/vrrp.types.ts";
 import type { Ip } from "../../core/ip.ts";
+import type { Recording } from "../../vrrp/recorder.ts";
 import type { StateName, Transition, TransitionReason, VrrpAlarm } from "../../vrrp/types.ts";
 import type { TrackResult, VrrpStatus, WorkerAlarm } from "./protocol.ts";
 
@@ -12,6 +13,8 @@ export interface VrrpHandle {
   /** The newest results of every script, file and process; kept over a restart of the worker. */
   track(results: readonly TrackResult[]): void;
   status(): Promise<VrrpStatus>;
+  /** The last inputs of every machine (the flight recorder); rejects when the worker dies meanwhile. */
+  record(): Promise<Recording>;
   /** Addresses first, then priority 0; resolves when all is released. */
   stop(): Promise<void>;
 }

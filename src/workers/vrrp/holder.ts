@@ -1,25 +1,64 @@
-import type { VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import type { Ip } from "../../core/ip.ts";
-import { between, type Us } from "../../core/units.ts";
+import { after, between, type DurationUs, milliseconds, seconds, type Us } from "../../core/units.ts";
 import { ADDRESS_BATCH_MAX } from "../../io/hostNetwork.ts";
-import type { HostInterface, HostView } from "./hostView.ts";
-import { type Lease, leaseLifetimeSec, planLeases, sameLease, takenAlong } from "./leases.ts";
+import { IndexedView } from "./hostView.ts";
+import { asLease, type Lease, type LeasePlan, leaseKey, preferredSec, takenAlong } from "./leases.ts";
 import type { AddressChange, VrrpHost } from "./ports.ts";
 import type { WorkerAlarm } from "./protocol.ts";
 import type { ProgramOutcome } from "./runEffects.ts";
 
 /** Errors of a removal that mean: it is not there. */
 const GONE: ReadonlySet<string> = new Set(["EADDRNOTAVAIL", "ENODEV"]);
+/** A slice of work between two looks at the clock: an advert that is due waits for no longer. */
+const SLICE_TARGET: DurationUs = milliseconds(2);
+const SLICE_MIN = 8;
+/** With shorter intervals not every advert needs a refresh behind it: the kernel counts leases in whole seconds. */
+const REFRESH_INTERVAL: DurationUs = milliseconds(500);
 
 export interface HolderModules {
   readonly host: VrrpHost;
-  readonly view: () => HostView;
+  readonly view: () => IndexedView;
   readonly alarm: (alarm: WorkerAlarm) => void;
+  /** Addresses were set: older views do not show them. */
+  readonly changed: () => void;
+  /** Leases that another slice than the first of a term has created. */
+  readonly added: (leases: readonly Lease[]) => void;
 }
 
-/** The leases of one instance in the kernel: which we hold, and the three things done with them. */
+export interface LeaseTiming {
+  readonly validSec: number;
+  readonly advertInterval: DurationUs;
+}
+
+interface Held {
+  readonly lease: Lease;
+  refreshedAt: Us;
+}
+
+/** Leases to be set behind one advert. */
+interface Work {
+  readonly leases: readonly Lease[];
+  next: number;
+  readonly timing: LeaseTiming;
+  readonly advertSentAt: Us;
+}
+
+/**
+ * The leases of one instance in the kernel. They are created and refreshed in slices, so that hundreds of slow ones
+ * (IPv6) keep no advert waiting; every slice must begin within a quarter of the interval after the advert that it belongs
+ * to, since a refresh creates what is gone: a stall between the two must not put back what a peer has taken.
+ */
 export class LeaseHolder {
-  #held: readonly Lease[] = [];
+  readonly #held = new Map<string, Held>();
+  /** Not tracked and taken by others: left alone until the next term. */
+  readonly #abandoned = new Set<string>();
+  #plans: readonly LeasePlan[] = [];
+  /** Of `#plans`, what is to be held; without the abandoned ones. */
+  #planned: readonly Lease[] = [];
+  /** From `add` until everything planned has been created. */
+  #adding = false;
+  #work: Work | undefined;
+  #sliceSize = ADDRESS_BATCH_MAX;
   readonly #modules: HolderModules;
 
   constructor(modules: HolderModules) {
@@ -27,75 +66,185 @@ export class LeaseHolder {
   }
 
   get held(): readonly Lease[] {
-    return this.#held;
+    return [...this.#held.values()].map(({ lease }) => lease);
   }
 
-  /**
-   * Creates or refreshes every VIP of the instance. A refresh creates what is gone, so the clock is compared with the
-   * advert before every batch: a stall between the two must not put addresses back that a peer has taken.
-   */
-  program(instance: VrrpInstanceConfig, all: readonly VrrpInstanceConfig[], advertSentAt: Us): ProgramOutcome {
-    const plans = planLeases(instance, all, this.#modules.view());
-    const missing = plans.find((plan) => plan.kind === "deviceMissing");
-    if (missing !== undefined) {
-      return { kind: "failed", detail: `${missing.address}: device ${missing.device} is missing` };
+  /** Whether slices wait for their turn. */
+  get busy(): boolean {
+    return this.#work !== undefined;
+  }
+
+  /** A term begins or its plan changed: sets everything planned. The first slice is done when this returns. */
+  add(plans: readonly LeasePlan[], timing: LeaseTiming, advertSentAt: Us): ProgramOutcome {
+    this.#abandoned.clear();
+    this.#adding = true;
+    const failure = this.#follow(plans, true);
+    if (failure !== undefined) return failure;
+    return this.#run({ leases: this.#planned, next: 0, timing, advertSentAt }, false);
+  }
+
+  /** Behind an advert: creates what is missing, then refreshes what is old enough. The first slice is done when this returns. */
+  refresh(plans: readonly LeasePlan[], timing: LeaseTiming, advertSentAt: Us): ProgramOutcome {
+    const failure = this.#follow(plans, false);
+    if (failure !== undefined) return failure;
+    const missing: Lease[] = [];
+    const old: Lease[] = [];
+    for (const lease of this.#planned) {
+      const held = this.#held.get(leaseKey(lease));
+      if (held === undefined) missing.push(lease);
+      else if (between(held.refreshedAt, advertSentAt) >= Math.min(REFRESH_INTERVAL, timing.advertInterval / 2)) {
+        old.push(lease);
+      }
     }
-    const leases = plans.flatMap((plan) => (plan.kind === "lease" ? [plan.lease] : []));
-    const validSec = leaseLifetimeSec(instance.advertInterval);
-    const delayMax = instance.advertInterval / 4;
-    for (let at = 0; at < leases.length; at += ADDRESS_BATCH_MAX) {
-      if (between(advertSentAt, this.#modules.host.clock.nowUs()) > delayMax) return { kind: "tooLate" };
-      const failure = this.#set(leases.slice(at, at + ADDRESS_BATCH_MAX), validSec);
-      if (failure !== undefined) return { kind: "failed", detail: failure };
-    }
-    const permanent = plans.flatMap((plan) => (plan.kind === "permanent" ? [plan.address] : []));
-    const stale = this.#held.filter((held) => !leases.some((lease) => sameLease(held, lease)));
-    this.#held = leases;
-    // A lease that is programmed otherwise now, for example narrower since the device got an address of its subnet.
-    this.#delete(stale.filter((held) => !permanent.includes(held.address)));
-    return { kind: "done" };
+    const leases = missing.length === 0 ? old : [...missing, ...old];
+    return this.#run({ leases, next: 0, timing, advertSentAt }, true);
+  }
+
+  /** The next slice. */
+  continue(): ProgramOutcome {
+    return this.#work === undefined ? { kind: "done", added: false } : this.#run(this.#work, true);
   }
 
   /** Removes everything that we hold, except what the host has made its own meanwhile. */
   release(): void {
+    this.#work = undefined;
+    this.#adding = false;
     this.releaseOnly(() => true);
   }
 
   /** Removes the held leases for which `doomed` says so. */
   releaseOnly(doomed: (lease: Lease) => boolean): void {
     const view = this.#modules.view();
-    const leaving = this.#held.filter(doomed);
-    this.#held = this.#held.filter((lease) => !leaving.includes(lease));
-    this.#delete(leaving.filter((lease) => addressOf(view, lease)?.permanent !== true));
+    const leaving = this.held.filter(doomed);
+    for (const lease of leaving) this.#held.delete(leaseKey(lease));
+    this.#delete(
+      leaving.filter((lease) => view.address(lease.linkIndex, lease.address, lease.prefixLength)?.permanent !== true),
+    );
   }
 
-  /** Held leases that a fresh view does not show; they are not held any more. */
-  forgetMissing(view: HostView): readonly Lease[] {
-    const missing = this.#held.filter((lease) => addressOf(view, lease) === undefined);
-    if (missing.length > 0) this.#held = this.#held.filter((lease) => !missing.includes(lease));
+  /** Held leases that a fresh view does not show; they are not held any more. Those that are not tracked are only forgotten. */
+  forgetMissing(view: IndexedView): readonly Lease[] {
+    const missing: Lease[] = [];
+    for (const [key, { lease }] of this.#held) {
+      if (view.address(lease.linkIndex, lease.address, lease.prefixLength) !== undefined) continue;
+      this.#held.delete(key);
+      if (this.#isTracked(key)) missing.push(lease);
+      else this.#abandoned.add(key);
+    }
+    if (this.#abandoned.size > 0) this.#planned = this.#plannedNow();
     return missing;
   }
 
   holds(address: Ip, device: string): boolean {
-    return this.#held.some((lease) => lease.address === address && lease.device === device);
+    for (const { lease } of this.#held.values()) {
+      if (lease.address === address && lease.device === device) return true;
+    }
+    return false;
+  }
+
+  #isTracked(key: string): boolean {
+    return !this.#plans.some((plan) => plan.kind === "lease" && plan.noTrack && leaseKey(plan.lease) === key);
+  }
+
+  #follow(plans: readonly LeasePlan[], always: boolean): ProgramOutcome | undefined {
+    if (plans !== this.#plans || always) {
+      this.#plans = plans;
+      this.#planned = this.#plannedNow();
+    }
+    const missing = plans.find((plan) => plan.kind === "deviceMissing");
+    if (missing === undefined) return undefined;
+    return { kind: "failed", detail: `${missing.address}: device ${missing.device} is missing` };
+  }
+
+  #plannedNow(): readonly Lease[] {
+    return this.#plans.flatMap((plan) =>
+      plan.kind === "lease" && !this.#abandoned.has(leaseKey(plan.lease)) ? [plan.lease] : [],
+    );
+  }
+
+  /** One slice of this work. `tells`: no announcement of the machine's own is sure to follow, so new leases are told by `added`. */
+  #run(work: Work, tells: boolean): ProgramOutcome {
+    const { host, added } = this.#modules;
+    this.#work = undefined;
+    const startedAt = host.clock.nowUs();
+    if (work.next < work.leases.length && between(work.advertSentAt, startedAt) > work.timing.advertInterval / 4) {
+      // The rest is left to the next advert. What lapses before that is announced when it is put back.
+      return { kind: this.#lapses(work, startedAt) ? "tooLate" : "waiting" };
+    }
+    const slice = work.leases.slice(work.next, work.next + this.#sliceSize);
+    const fresh = tells ? this.#newIn(slice) : [];
+    const failure = this.#set(slice, work);
+    if (failure !== undefined) return { kind: "failed", detail: failure };
+    this.#adaptSliceSize(slice.length, between(startedAt, host.clock.nowUs()));
+    if (fresh.length > 0) added(fresh);
+    work.next += slice.length;
+    if (work.next < work.leases.length) {
+      this.#work = work;
+      return { kind: "waiting" };
+    }
+    this.#removeStale();
+    const finished = this.#adding;
+    this.#adding = false;
+    return { kind: "done", added: finished };
+  }
+
+  /** Addresses that are not held yet on their device, whatever their prefix. */
+  #newIn(slice: readonly Lease[]): readonly Lease[] {
+    if (slice.every((lease) => this.#held.has(leaseKey(lease)))) return [];
+    const held = new Set([...this.#held.values()].map(({ lease }) => `${lease.linkIndex} ${lease.address}`));
+    return slice.filter((lease) => !held.has(`${lease.linkIndex} ${lease.address}`));
+  }
+
+  #lapses({ leases, next, timing }: Work, now: Us): boolean {
+    const nextAdvertAt = after(now, timing.advertInterval);
+    return leases.slice(next).some((lease) => {
+      const held = this.#held.get(leaseKey(lease));
+      return held !== undefined && nextAdvertAt >= after(held.refreshedAt, seconds(timing.validSec));
+    });
+  }
+
+  #adaptSliceSize(count: number, took: DurationUs): void {
+    if (count < this.#sliceSize && took <= SLICE_TARGET) return;
+    const wanted = took <= 0 ? ADDRESS_BATCH_MAX : Math.floor((count * SLICE_TARGET) / took);
+    this.#sliceSize = Math.max(SLICE_MIN, Math.min(ADDRESS_BATCH_MAX, wanted, this.#sliceSize * 2));
+  }
+
+  /** A lease that is programmed otherwise now, for example narrower since the device got an address of its subnet. */
+  #removeStale(): void {
+    const wanted = new Set(this.#planned.map(leaseKey));
+    if (wanted.size === this.#held.size && [...this.#held.keys()].every((key) => wanted.has(key))) return;
+    const permanent = new Set(this.#plans.flatMap((plan) => (plan.kind === "permanent" ? [plan.address] : [])));
+    const stale = this.held.filter((lease) => !wanted.has(leaseKey(lease)));
+    for (const lease of stale) this.#held.delete(leaseKey(lease));
+    this.#delete(stale.filter((lease) => !permanent.has(lease.address)));
   }
 
   /** One batch; returns what failed, in words. */
-  #set(batch: readonly Lease[], validSec: number): string | undefined {
+  #set(batch: readonly Lease[], { timing, advertSentAt }: Work): string | undefined {
+    if (batch.length === 0) return undefined;
     const { host, alarm } = this.#modules;
-    const outcomes = host.applyAddresses(batch.map((lease) => ({ kind: "set", lease, validSec })));
+    const { validSec } = timing;
+    const outcomes = host.applyAddresses(
+      batch.map((lease) => ({
+        kind: "set",
+        lease,
+        validSec,
+        preferredSec: preferredSec(lease.options.preferredLifetime, validSec),
+      })),
+    );
+    this.#modules.changed();
     const failures: string[] = [];
-    let fresh: HostView | undefined;
+    let fresh: IndexedView | undefined;
     for (const [index, lease] of batch.entries()) {
       const outcome = outcomes[index];
       let code = outcome === undefined ? "unknown" : outcome.ok ? undefined : outcome.code;
       if (code === "unknown") {
         // The answer was lost, perhaps not the request: look.
-        fresh ??= host.view();
-        if (addressOf(fresh, lease) !== undefined) code = undefined;
+        fresh ??= new IndexedView(host.view());
+        if (fresh.address(lease.linkIndex, lease.address, lease.prefixLength) !== undefined) code = undefined;
       }
       if (code === undefined) {
-        if (!this.#held.some((held) => sameLease(held, lease))) this.#held = [...this.#held, lease];
+        this.#held.set(leaseKey(lease), { lease, refreshedAt: advertSentAt });
         continue;
       }
       failures.push(`${lease.address}/${lease.prefixLength} dev ${lease.device}: ${code}`);
@@ -122,10 +271,11 @@ export class LeaseHolder {
 /** Deletes leases, also those of an earlier life; puts back what the kernel takes along. Returns the failures. */
 export function deleteLeases(
   host: VrrpHost,
-  view: HostView,
+  view: IndexedView,
   leases: readonly Lease[],
 ): { readonly lease: Lease; readonly code: string }[] {
-  const changes = leases.flatMap((lease) => removal(lease, view, leases));
+  const leaving = new Set(leases.map((lease) => lease.address));
+  const changes = leases.flatMap((lease) => removal(lease, view, leaving));
   const failures: { lease: Lease; code: string }[] = [];
   for (let at = 0; at < changes.length; at += ADDRESS_BATCH_MAX) {
     const batch = changes.slice(at, at + ADDRESS_BATCH_MAX);
@@ -141,30 +291,12 @@ export function deleteLeases(
 }
 
 /** The deletion, and behind it the addresses that go with it and are not to go. */
-function removal(lease: Lease, view: HostView, leaving: readonly Lease[]): AddressChange[] {
-  const link = view.interfaces.find((candidate) => candidate.index === lease.linkIndex);
-  const back = takenAlong(lease, link).filter((other) => !leaving.some((gone) => gone.address === other.ip));
+function removal(lease: Lease, view: IndexedView, leaving: ReadonlySet<Ip>): AddressChange[] {
+  const link = view.byIndex(lease.linkIndex);
+  const back = takenAlong(lease, link).filter((other) => !leaving.has(other.ip));
+  if (link === undefined) return [{ kind: "delete", lease }];
   return [
     { kind: "delete", lease },
-    ...back.map(
-      (other): AddressChange => ({
-        kind: "set",
-        lease: {
-          address: other.ip,
-          device: lease.device,
-          linkIndex: lease.linkIndex,
-          prefixLength: other.prefixLength,
-          label: other.label,
-          scope: other.scope,
-        },
-        validSec: other.validSec,
-      }),
-    ),
+    ...back.map((other): AddressChange => ({ kind: "putBack", lease: asLease(other, link), validSec: other.validSec })),
   ];
-}
-
-function addressOf(view: HostView, lease: Lease): HostInterface["addresses"][number] | undefined {
-  return view.interfaces
-    .find((link) => link.index === lease.linkIndex)
-    ?.addresses.find((own) => own.ip === lease.address && own.prefixLength === lease.prefixLength);
 }

@@ -1,15 +1,24 @@
 import type { VrrpInstanceConfig } from "../../config/vrrp.types.ts";
-import type { Ip } from "../../core/ip.ts";
 import { between, seconds, type Us } from "../../core/units.ts";
 import { initialState, nextDeadline, step } from "../../vrrp/step.ts";
-import type { Effect, HeardAdvert, Input, LinkFacts, RouterParameters, RouterState } from "../../vrrp/types.ts";
-import { VRRP_MULTICAST_IPV4 } from "../../wire/vrrp.ts";
+import { type MemberStanding, standing } from "../../vrrp/syncGroup.ts";
+import type { HeardAdvert, Input, RouterState, Tracking } from "../../vrrp/types.ts";
+import type { ChecksumForm } from "../../wire/vrrp.ts";
+import { AdvertOutput } from "./advertOutput.ts";
+import { AlarmBook } from "./alarmBook.ts";
+import type { Announcements } from "./announcements.ts";
 import { LeaseHolder } from "./holder.ts";
-import { ABSENT_LINK, type HostView, linkFacts } from "./hostView.ts";
-import { leaseLifetimeSec, planLeases } from "./leases.ts";
-import type { AdvertSender, Announcer, VrrpHost } from "./ports.ts";
-import type { FromWorker, InstanceStatus, VipStatus, WorkerAlarm } from "./protocol.ts";
-import { type EffectActions, type ProgramOutcome, runEffects } from "./runEffects.ts";
+import type { IndexedView } from "./hostView.ts";
+import { type Lease, type LeasePlan, leaseLifetimeSec, planLeases, type VipTable } from "./leases.ts";
+import { changedHardware, isChanged, isRecreated, type Observation, observe } from "./observation.ts";
+import { routerParameters } from "./parameters.ts";
+import { Peers } from "./peers.ts";
+import type { AdvertSender, RoutingObject, VrrpHost } from "./ports.ts";
+import type { FromWorker, InstanceStatus } from "./protocol.ts";
+import type { AdvertListener } from "./receive.ts";
+import { RoutingHolder, routingObjects } from "./routing.ts";
+import { answerTo, type EffectActions, type ProgramOutcome, runEffects } from "./runEffects.ts";
+import type { Sending } from "./segments.ts";
 
 /** A message to the main thread without its time stamp. */
 export type Report = FromWorker extends infer Message
@@ -22,294 +31,338 @@ export interface InstanceModules {
   readonly host: VrrpHost;
   readonly wallMs: () => number;
   /** The newest whole dump. */
-  readonly view: () => HostView;
-  /** All instances of the running configuration. */
-  readonly all: () => readonly VrrpInstanceConfig[];
-  /** Open sockets of an interface; throw when they cannot be opened. */
-  readonly sender: (device: string) => AdvertSender;
-  readonly announcer: (device: string) => Announcer;
+  readonly view: () => IndexedView;
+  /** A dump that shows also what was changed since: before a removal. */
+  readonly freshView: () => IndexedView;
+  /** Addresses were set, so that the view is older than they are. */
+  readonly addressesSet: () => void;
+  readonly vips: () => VipTable;
+  /** Whether an interface is up, after its configured delays. */
+  readonly isUp: (device: string) => boolean;
+  /** Throws when it cannot be opened. */
+  readonly sender: (sending: Sending) => AdvertSender;
+  readonly announcements: Announcements;
   readonly report: (message: Report) => void;
   readonly discarded: (reason: string) => void;
+  /** Every input of the machine, before it is fed. */
+  readonly record: (instance: string, input: Input, at: Us) => void;
+  /** The machine's state is another. */
+  readonly stepped: (instance: VrrpInstance) => void;
 }
 
-/** One `vrrp_instance`: its machine, its leases and what it has counted. */
-export class VrrpInstance {
+export interface InstanceCounters {
+  advertsSent: number;
+  advertsReceived: number;
+  readonly discarded: Map<string, number>;
+}
+
+/** One `vrrp_instance`: its machine, what it holds, and what it has counted. */
+export class VrrpInstance implements AdvertListener {
   #config: VrrpInstanceConfig;
   #state: RouterState;
-  #link: { readonly index: number | undefined; readonly signature: string };
+  #deadline: Us | undefined;
+  #seen: Observation;
   #advertSentAt: Us;
-  #sendFailure: string | undefined;
   #last: InstanceStatus["last"];
-  #advertsSent = 0;
-  #advertsReceived = 0;
-  readonly #holder: LeaseHolder;
+  #output: AdvertOutput;
+  #routingObjects: readonly RoutingObject[];
+  #plans: { readonly view: IndexedView; readonly table: VipTable; readonly plans: readonly LeasePlan[] } | undefined;
+  readonly counters: InstanceCounters = { advertsSent: 0, advertsReceived: 0, discarded: new Map() };
+  readonly peers: Peers;
+  readonly alarms: AlarmBook;
+  readonly holder: LeaseHolder;
+  readonly routing: RoutingHolder;
   readonly #modules: InstanceModules;
   readonly #actions: EffectActions;
 
-  constructor(config: VrrpInstanceConfig, modules: InstanceModules) {
+  constructor(config: VrrpInstanceConfig, inSyncGroup: boolean, tracking: Tracking, modules: InstanceModules) {
+    const { host, sender } = modules;
     this.#config = config;
     this.#modules = modules;
-    this.#advertSentAt = modules.host.clock.nowUs();
-    this.#holder = new LeaseHolder({
-      host: modules.host,
-      view: modules.view,
-      alarm: (alarm) => this.#alarm(alarm),
+    this.#advertSentAt = host.clock.nowUs();
+    this.peers = new Peers(this.#advertSentAt);
+    this.#output = new AdvertOutput(config, sender);
+    this.#routingObjects = routingObjects(config.virtualRoutes, config.virtualRules);
+    this.alarms = new AlarmBook((alarm) => modules.report({ kind: "alarm", instance: this.name, alarm }));
+    this.holder = new LeaseHolder({
+      host,
+      view: modules.freshView,
+      alarm: (alarm) => this.alarms.tell(alarm),
+      changed: modules.addressesSet,
+      added: (leases) => this.#requestAnnouncement(leases, this.#config.garp.masterRepeat),
+    });
+    this.routing = new RoutingHolder({
+      host,
+      failed: (what, detail) => this.alarms.tell({ kind: "hostOperationFailed", what, detail }),
     });
     this.#actions = this.#effectActions();
-    this.#state = initialState(routerParameters(config), this.#facts());
-    this.#link = this.#observeLink();
+    this.#seen = this.#observe();
+    this.#state = initialState(routerParameters(config, inSyncGroup), this.#seen.facts, tracking);
+  }
+
+  get name(): string {
+    return this.#config.name;
   }
 
   get config(): VrrpInstanceConfig {
     return this.#config;
   }
 
+  get state(): RouterState {
+    return this.#state;
+  }
+
+  get last(): InstanceStatus["last"] {
+    return this.#last;
+  }
+
   get deadline(): Us | undefined {
-    return nextDeadline(this.#state);
+    return this.#deadline;
+  }
+
+  get standing(): MemberStanding {
+    return standing(this.#state);
+  }
+
+  get routingWanted(): readonly RoutingObject[] {
+    return this.#routingObjects;
   }
 
   /** Gives the machine an input at the clock's instant, performs the effects, and feeds their answers. */
   feed(input: Input): void {
-    const queue: Input[] = [input];
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const { state, effects } = step(this.#state, next, this.#modules.host.clock.nowUs());
+    let queue: readonly Input[] = [input];
+    const { host, record } = this.#modules;
+    for (let index = 0; index < queue.length; index++) {
+      const next = queue[index];
+      if (next === undefined) break;
+      const now = host.clock.nowUs();
+      if (this.#config.debugLevel >= 2) this.#debug("input", next);
+      record(this.name, next, now);
+      const { state, effects } = step(this.#state, next, now);
       this.#state = state;
-      queue.push(...runEffects(effects, this.#actions));
+      if (effects.length === 0) continue;
+      const answers = runEffects(effects, this.#actions);
+      if (answers.length > 0) queue = [...queue, ...answers];
     }
+    this.#deadline = nextDeadline(this.#state);
+    this.#modules.stepped(this);
   }
 
-  receive(advert: HeardAdvert): void {
-    this.#advertsReceived++;
-    this.feed({ kind: "advert", advert });
+  receive(advert: HeardAdvert, checksumForm: ChecksumForm | undefined): void {
+    this.counters.advertsReceived++;
+    const known = this.peers.heard(advert, checksumForm, this.#modules.host.clock.nowUs());
+    this.feed({ kind: "advert", advert: known });
+  }
+
+  discard(reason: string): void {
+    this.counters.discarded.set(reason, (this.counters.discarded.get(reason) ?? 0) + 1);
+    this.#modules.discarded(reason);
+    if (this.#config.debugLevel >= 1) this.#debug("discarded", { reason });
+  }
+
+  track(tracking: Tracking): void {
+    this.feed({ kind: "tracking", tracking });
   }
 
   /** A new dump was made: tells the machine what concerns it, and looks whether our addresses are still there. */
   onView(): void {
-    const link = this.#observeLink();
-    const before = this.#link;
-    this.#link = link;
-    if (before.index !== undefined && link.index !== undefined && before.index !== link.index) {
-      // Deleted and created again between two dumps: the addresses went with the old one.
-      this.feed({ kind: "link", link: ABSENT_LINK });
+    const before = this.#seen;
+    const seen = this.#observe();
+    this.#seen = seen;
+    if (isRecreated(before, seen)) {
+      // The addresses went with the old one.
+      this.feed({ kind: "link", link: { ...seen.facts, present: false, up: false, primaryAddress: undefined } });
     }
-    if (before.signature !== link.signature) this.feed({ kind: "link", link: this.#facts() });
+    if (isChanged(before, seen)) this.feed({ kind: "link", link: seen.facts });
     this.#lookForMissing();
+    const changed = changedHardware(before, seen);
+    if (changed.size === 0) return;
+    const concerned = this.holder.held.filter(({ device }) => changed.has(device));
+    this.#requestAnnouncement(concerned, this.#config.garp.masterRepeat);
   }
 
-  /** The same virtual router with another configuration. VIPs that left it are released first. */
-  configure(config: VrrpInstanceConfig): void {
-    this.#holder.releaseOnly(
-      ({ address, device, label, scope }) =>
-        !config.virtualAddresses.some(
-          (vip) => vip.address === address && vip.device === device && vip.label === label && vip.scope === scope,
-        ),
-    );
-    this.#config = config;
-    this.feed({
-      kind: "configure",
-      parameters: routerParameters(config),
-      tracking: { priority: config.priority, faults: [] },
+  /** Routes or rules changed in the kernel. */
+  onRouting(): void {
+    if (this.#state.role.name !== "MASTER" || !this.routing.lookForMissing()) return;
+    this.alarms.tell({
+      kind: "hostOperationFailed",
+      what: "virtual routes and rules",
+      detail: "removed by others; put back",
     });
+    this.routing.repair(this.#routingObjects);
+  }
+
+  /** The same virtual router with another configuration. What left it is released first. */
+  configure(config: VrrpInstanceConfig, inSyncGroup: boolean, tracking: Tracking): void {
+    this.#config = config;
+    this.#output = new AdvertOutput(config, this.#modules.sender);
+    this.#routingObjects = routingObjects(config.virtualRoutes, config.virtualRules);
+    const planned = new Set(
+      this.plans().flatMap((plan) => (plan.kind === "lease" ? [`${plan.lease.linkIndex} ${plan.lease.address}`] : [])),
+    );
+    const leaves = (lease: Lease): boolean => !planned.has(`${lease.linkIndex} ${lease.address}`);
+    this.#cancelAnnouncements(this.holder.held.filter(leaves));
+    this.holder.releaseOnly(leaves);
+    this.feed({ kind: "configure", parameters: routerParameters(config, inSyncGroup), tracking });
+    this.#seen = this.#observe();
+    this.feed({ kind: "link", link: this.#seen.facts });
+  }
+
+  /** The next slice of addresses, when there is one. */
+  work(): void {
+    if (!this.holder.busy) return;
+    const answer = answerTo(this.#withRouting(this.holder.continue()));
+    if (answer !== undefined) this.feed(answer);
   }
 
   /** Sends one advert of priority 0 on behalf of a life before this one, whose addresses are swept. */
   resignForPredecessor(): void {
-    this.#actions.sendAdvert(0, false);
+    this.#sendAdvert(0, true);
   }
 
-  holds(address: Ip, device: string): boolean {
-    return this.#holder.holds(address, device);
-  }
-
-  status(): InstanceStatus {
-    const { role } = this.#state;
-    return {
-      name: this.#config.name,
-      interface: this.#config.interface,
-      version: this.#config.version,
-      family: this.#config.family,
-      virtualRouterId: this.#config.virtualRouterId,
-      state: role.name,
-      priority: this.#config.priority,
-      priorityEffective: this.#config.priority,
-      faults: [],
-      group: undefined,
-      last: this.#last,
-      master:
-        role.name === "BACKUP" && role.master !== undefined
-          ? { address: role.master.address, priority: role.master.priority, advertInterval: undefined }
-          : undefined,
-      transport: { kind: "multicast", group: VRRP_MULTICAST_IPV4 },
-      sourceAddress: this.#state.link.primaryAddress,
-      peers: [],
-      virtualMac: undefined,
-      leaseLifetimeSec: leaseLifetimeSec(this.#config.advertInterval),
-      addresses: this.#vipStatuses(),
-      routes: [],
-      rules: [],
-      alarms: this.#state.reported,
-      advertsSent: this.#advertsSent,
-      advertsReceived: this.#advertsReceived,
-      discarded: {},
-    };
-  }
-
-  #vipStatuses(): VipStatus[] {
-    const plans = planLeases(this.#config, this.#modules.all(), this.#modules.view());
-    return this.#config.virtualAddresses.map((vip, index) => {
-      const plan = plans[index];
-      const permanent = plan?.kind === "permanent";
-      const planned = plan?.kind === "lease" ? plan.lease.prefixLength : undefined;
-      return {
-        address: vip.address,
-        device: vip.device,
-        label: vip.label,
-        prefixConfigured: vip.prefixLength,
-        prefixProgrammed: permanent ? plan.prefixLength : planned,
-        advertised: true,
-        held: permanent || this.#holder.holds(vip.address, vip.device),
-        permanent,
-      };
-    });
+  /** How everything it would hold is to be programmed; computed once for each dump and configuration. */
+  plans(): readonly LeasePlan[] {
+    const view = this.#modules.view();
+    const table = this.#modules.vips();
+    if (this.#plans?.view !== view || this.#plans.table !== table) {
+      this.#plans = { view, table, plans: planLeases(this.#config, table, view) };
+    }
+    return this.#plans.plans;
   }
 
   #effectActions(): EffectActions {
+    const { report } = this.#modules;
     return {
-      sendAdvert: (priority, mayFail) => this.#sendAdvert(priority, mayFail),
-      programAddresses: () => this.#program(),
-      removeAddresses: () => this.#holder.release(),
-      announce: (repeat, which) => {
-        if (which === "all") this.#announce(repeat);
-      },
-      claim: () => undefined,
-      lowerPriorityHeard: (peer, priority) =>
-        this.#modules.report({ kind: "lowerPriorityHeard", instance: this.#config.name, peer, priority }),
-      priorityChanged: (priority) =>
-        this.#modules.report({
-          kind: "priorityChanged",
-          instance: this.#config.name,
-          priority,
-          state: this.#state.role.name,
-        }),
+      sendAdvert: ({ priority, mayFail }) => this.#sendAdvert(priority, mayFail),
+      programAddresses: (action) => this.#program(action),
+      removeAddresses: () => this.#release(),
+      announce: ({ repeat, which }) =>
+        this.#requestAnnouncement(which === "all" ? this.holder.held : this.#onExtraInterfaces(), repeat),
       transition: (transition) => {
         this.#last = { ...transition, atMs: this.#modules.wallMs() };
-        this.#modules.report({ kind: "transition", instance: this.#config.name, transition });
+        report({ kind: "transition", instance: this.name, transition });
       },
-      alarm: (alarm) => this.#alarm(alarm),
-      ignored: (effect) => this.#onIgnored(effect),
+      // The group reads it from the state.
+      claim: ({ claim }) => this.#debug("claim", claim, 1),
+      lowerPriorityHeard: ({ peer, priority }) =>
+        report({ kind: "lowerPriorityHeard", instance: this.name, peer, priority }),
+      priorityChanged: ({ priority }) =>
+        report({ kind: "priorityChanged", instance: this.name, priority, state: this.#state.role.name }),
+      alarm: (alarm) => this.alarms.tell(alarm),
+      ignored: (effect) => {
+        if (effect.input === "advert") this.discard(effect.reason);
+        else this.#debug("ignored", effect, 1);
+        if (effect.reason !== "ownAdvert") return;
+        // Ours are not looped back: somebody else has our address.
+        const source = this.#state.link.primaryAddress;
+        if (source !== undefined) this.ownSourceHeard(source, undefined);
+      },
     };
   }
 
+  ownSourceHeard(source: InstanceStatus["sourceAddress"] & string, hardwareAddress: string | undefined): void {
+    this.alarms.raise(`ownSource ${hardwareAddress ?? ""}`, { kind: "ownSourceHeard", source, hardwareAddress });
+  }
+
   #sendAdvert(priority: number, mayFail: boolean): ReturnType<EffectActions["sendAdvert"]> {
-    const { parameters, link } = this.#state;
+    const { primaryAddress } = this.#state.link;
     // Before the call: it may have left just before a stall inside.
     const sendingAt = this.#modules.host.clock.nowUs();
     try {
-      if (link.primaryAddress === undefined) throw new Error(`${this.#config.interface} has no IPv4 address`);
-      this.#modules.sender(this.#config.interface).send({
-        source: link.primaryAddress,
-        virtualRouterId: parameters.virtualRouterId,
-        priority,
-        advertInterval: parameters.advertInterval,
-        addresses: parameters.addresses,
-      });
+      if (primaryAddress === undefined) throw new Error(`${this.#config.interface} has no address to send from`);
+      const unreached = this.#output.send(primaryAddress, priority);
+      if (unreached === undefined) this.alarms.clear("send ");
+      else this.alarms.raise(`send ${unreached}`, { kind: "sendFailed", detail: unreached });
     } catch (error) {
       const detail = messageOf(error);
       // Once, not with every beat.
-      if (detail !== this.#sendFailure) this.#alarm({ kind: "sendFailed", detail });
-      this.#sendFailure = detail;
+      this.alarms.raise(`send ${detail}`, { kind: "sendFailed", detail });
       if (mayFail) this.#advertSentAt = sendingAt;
       return { sent: false, detail };
     }
-    this.#sendFailure = undefined;
     this.#advertSentAt = sendingAt;
-    this.#advertsSent++;
+    this.counters.advertsSent++;
     return { sent: true };
   }
 
-  #program(): ProgramOutcome {
-    return this.#holder.program(this.#config, this.#modules.all(), this.#advertSentAt);
+  #program(action: "add" | "refresh"): ProgramOutcome {
+    const { advertInterval } = this.#config;
+    const timing = { validSec: this.leaseLifetimeSec, advertInterval };
+    return this.#withRouting(this.holder[action](this.plans(), timing, this.#advertSentAt));
   }
 
-  #announce(repeat: number): void {
-    const devices = new Set(this.#holder.held.map((lease) => lease.device));
-    for (const device of devices) {
-      const addresses = this.#holder.held.filter((lease) => lease.device === device).map((lease) => lease.address);
-      try {
-        const announcer = this.#modules.announcer(device);
-        for (let round = 0; round < repeat; round++) announcer.announce(addresses);
-      } catch (error) {
-        this.#alarm({ kind: "sendFailed", detail: `gratuitous ARP on ${device}: ${messageOf(error)}` });
-      }
+  /** Routes and rules may need the addresses: they come when the last of them is there. */
+  #withRouting(outcome: ProgramOutcome): ProgramOutcome {
+    if (outcome.kind === "done" && outcome.added) this.routing.add(this.#routingObjects);
+    return outcome;
+  }
+
+  get leaseLifetimeSec(): number {
+    return leaseLifetimeSec(this.#config.advertInterval, this.#config.downTimerAdverts);
+  }
+
+  #release(): void {
+    this.#modules.announcements.cancel(this.name);
+    this.routing.remove();
+    this.holder.release();
+  }
+
+  #requestAnnouncement(leases: readonly Lease[], repeat: number): void {
+    const byDevice = new Map<string, Lease[]>();
+    for (const lease of leases) {
+      const known = byDevice.get(lease.device);
+      if (known === undefined) byDevice.set(lease.device, [lease]);
+      else known.push(lease);
+    }
+    const now = this.#modules.host.clock.nowUs();
+    for (const [device, those] of byDevice) {
+      const addresses = those.map((lease) => lease.address);
+      this.#modules.announcements.request({ owner: this.name, device, addresses, repeat }, now);
     }
   }
 
-  #onIgnored(effect: Extract<Effect, { kind: "ignored" }>): void {
-    if (effect.input === "advert") this.#modules.discarded(effect.reason);
+  #cancelAnnouncements(leases: readonly Lease[]): void {
+    this.#modules.announcements.cancel(this.name, new Set(leases.map((lease) => lease.address)));
+  }
+
+  /** `garp_extra_if`: devices that send nothing of their own accord, virtual MAC devices or all of them. */
+  #onExtraInterfaces(): readonly Lease[] {
+    const { garp, virtualMac } = this.#config;
+    const base = virtualMac?.name ?? this.#config.interface;
+    const virtual = new Set(
+      [...this.#config.virtualAddresses, ...this.#config.excludedAddresses]
+        .filter((vip) => vip.ownVirtualMac !== undefined)
+        .map((vip) => vip.device),
+    );
+    return this.holder.held.filter(({ device }) => device !== base && (garp.extraAll || virtual.has(device)));
   }
 
   /** While MASTER: what a fresh dump does not show was taken by others, or its lease ended in a pause. */
   #lookForMissing(): void {
-    const missing = this.#holder.forgetMissing(this.#modules.view());
+    const missing = this.holder.forgetMissing(this.#modules.view());
     if (missing.length === 0) return;
     const now = this.#modules.host.clock.nowUs();
-    const lapsed = between(this.#advertSentAt, now) >= seconds(leaseLifetimeSec(this.#config.advertInterval));
+    const lapsed = between(this.#advertSentAt, now) >= seconds(this.leaseLifetimeSec);
     if (!lapsed) {
-      for (const { address, device } of missing) this.#alarm({ kind: "addressRemovedByOthers", address, device });
+      for (const { address, device } of missing) this.alarms.tell({ kind: "addressRemovedByOthers", address, device });
     }
     this.feed({ kind: "addressesMissing", cause: lapsed ? "notRefreshed" : "removedByOthers" });
   }
 
-  #facts(): LinkFacts {
-    const vips = new Set(this.#modules.all().flatMap((other) => other.virtualAddresses.map((vip) => vip.address)));
-    return linkFacts(this.#modules.view(), this.#config.interface, vips);
+  #observe(): Observation {
+    const { view, vips, isUp } = this.#modules;
+    return observe(this.#config, view(), isUp(this.#config.interface), vips().addresses);
   }
 
-  /** Everything about interfaces that may change what the machine should do. */
-  #observeLink(): { readonly index: number | undefined; readonly signature: string } {
-    const { interfaces } = this.#modules.view();
-    const index = interfaces.find((link) => link.name === this.#config.interface)?.index;
-    const devices = this.#config.virtualAddresses.map(
-      ({ device }) => interfaces.find((link) => link.name === device)?.index,
-    );
-    return { index, signature: JSON.stringify([index, this.#facts(), devices]) };
+  #debug(what: string, fields: object, level = 2): void {
+    if (this.#config.debugLevel < level) return;
+    this.#modules.report({
+      kind: "log",
+      level: "info",
+      fields: { instance: this.name, state: this.#state.role.name, ...fields },
+      message: `${this.name}: ${what}`,
+    });
   }
-
-  #alarm(alarm: Extract<Report, { kind: "alarm" }>["alarm"] | WorkerAlarm): void {
-    this.#modules.report({ kind: "alarm", instance: this.#config.name, alarm });
-  }
-}
-
-/** What the state machine needs of the configuration. */
-export function routerParameters(config: VrrpInstanceConfig): RouterParameters {
-  const { masterDelay, masterRepeat, masterRefresh, masterRefreshRepeat } = config.garp;
-  const { lowerPrioDelay, lowerPrioRepeat, extraInterval } = config.garp;
-  return {
-    name: config.name,
-    version: config.version,
-    virtualRouterId: config.virtualRouterId,
-    priority: config.priority,
-    advertInterval: config.advertInterval,
-    downTimerAdverts: config.downTimerAdverts,
-    preempt: !config.nopreempt,
-    preemptDelay: config.preemptDelay,
-    addresses: config.virtualAddresses.map((vip) => vip.address),
-    garp: {
-      masterDelay,
-      masterRepeat,
-      masterRefresh,
-      masterRefreshRepeat,
-      lowerPrioDelay,
-      lowerPrioRepeat,
-      extraInterval,
-    },
-    higherPrioSendAdvert: config.higherPrioSendAdvert,
-    lowerPrioNoAdvert: config.lowerPrioNoAdvert,
-    skipCheckAdvAddr: config.skipCheckAdvAddr,
-    trackPrimary: config.trackPrimary,
-    // Groups are not driven yet: nobody would answer a claim.
-    inSyncGroup: false,
-  };
 }
 
 function messageOf(error: unknown): string {

@@ -1,7 +1,7 @@
-import type { VrrpInstanceConfig } from "../../config/vrrp.types.ts";
-import { family, type Ip, inSubnet } from "../../core/ip.ts";
+import type { VirtualAddressConfig, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
+import { family, type Ip, inSubnet, ipBytes } from "../../core/ip.ts";
 import { type DurationUs, toSeconds } from "../../core/units.ts";
-import type { AddressScope, HostAddress, HostInterface, HostView } from "./hostView.ts";
+import type { AddressScope, HostAddress, HostInterface, IndexedView } from "./hostView.ts";
 
 /**
  * The arithmetic of VIP leases, pure: which address is programmed how, and for how long. A VIP lives in the kernel for
@@ -16,10 +16,22 @@ export interface Lease {
   readonly prefixLength: number;
   readonly label: string | undefined;
   readonly scope: AddressScope;
+  readonly broadcast: Ip | undefined;
+  readonly peer: Ip | undefined;
+  readonly options: LeaseOptions;
+}
+
+/** IFA_F_* flags that can be asked for, and the preferred lifetime. */
+export interface LeaseOptions {
+  readonly home: boolean;
+  readonly manageTemporaryAddresses: boolean;
+  readonly noPrefixRoute: boolean;
+  readonly autojoin: boolean;
+  readonly preferredLifetime: VirtualAddressConfig["preferredLifetime"];
 }
 
 export type LeasePlan =
-  | { readonly kind: "lease"; readonly lease: Lease }
+  | { readonly kind: "lease"; readonly lease: Lease; readonly noTrack: boolean }
   /** The host has it for ever: never leased, refreshed or removed. */
   | { readonly kind: "permanent"; readonly address: Ip; readonly device: string; readonly prefixLength: number }
   | { readonly kind: "deviceMissing"; readonly address: Ip; readonly device: string };
@@ -32,63 +44,126 @@ const KERNEL_LATENESS_SEC = 0.9;
  * Valid lifetime of a lease: at 1 s adverts the VIP is gone 2.0 to 3.1 s after the last advert, and the first peer takes
  * over after 3.0 s and its skew time. Intervals below 1 s need the guard, since the kernel knows no shorter lifetime.
  */
-export function leaseLifetimeSec(advertInterval: DurationUs): number {
-  return Math.max(LIFETIME_MIN_SEC, Math.floor(3 * toSeconds(advertInterval) - KERNEL_LATENESS_SEC));
+export function leaseLifetimeSec(advertInterval: DurationUs, downTimerAdverts = 3): number {
+  return Math.max(LIFETIME_MIN_SEC, Math.floor(downTimerAdverts * toSeconds(advertInterval) - KERNEL_LATENESS_SEC));
 }
 
-/**
- * How every VIP of an instance is to be programmed on this host. `all` are the instances of the whole configuration,
- * this one among them.
- */
-export function planLeases(
-  instance: VrrpInstanceConfig,
-  all: readonly VrrpInstanceConfig[],
-  host: HostView,
-): readonly LeasePlan[] {
-  const everyVip = all.flatMap((other) => other.virtualAddresses);
-  return instance.virtualAddresses.map((vip): LeasePlan => {
-    const { address, device, label, scope } = vip;
-    const link = host.interfaces.find((candidate) => candidate.name === device);
+/** Preferred lifetime as it is programmed: 0 keeps IPv6 from taking the VIP as a source of the host's own. */
+export function preferredSec(preferred: LeaseOptions["preferredLifetime"], validSec: number): number {
+  if (preferred === "lease") return 0;
+  return preferred === "forever" ? validSec : Math.min(preferred, validSec);
+}
+
+/** Everything that an instance holds while MASTER, advertised or not. */
+export function heldAddresses(instance: VrrpInstanceConfig): readonly VirtualAddressConfig[] {
+  return instance.excludedAddresses.length === 0
+    ? instance.virtualAddresses
+    : [...instance.virtualAddresses, ...instance.excludedAddresses];
+}
+
+/** What all VIPs of a configuration are to one another: computed once for each configuration. */
+export class VipTable {
+  /** Every VIP of every instance. */
+  readonly addresses: ReadonlySet<Ip>;
+  /** VIPs in the subnet of an earlier one on their device: as secondary addresses they would go together with that one. */
+  readonly #behindOthers: ReadonlySet<VirtualAddressConfig>;
+
+  constructor(all: readonly VrrpInstanceConfig[]) {
+    const vips = all.flatMap(heldAddresses);
+    this.addresses = new Set(vips.map((vip) => vip.address));
+    const subnets = new Set<string>();
+    const behind = new Set<VirtualAddressConfig>();
+    for (const vip of vips) {
+      const subnet = `${vip.device} ${subnetKey(vip.address, vip.prefixLength)}`;
+      if (subnets.has(subnet)) behind.add(vip);
+      else subnets.add(subnet);
+    }
+    this.#behindOthers = behind;
+  }
+
+  isBehindOther(vip: VirtualAddressConfig): boolean {
+    return this.#behindOthers.has(vip);
+  }
+}
+
+/** How every VIP of an instance is to be programmed on this host. */
+export function planLeases(instance: VrrpInstanceConfig, table: VipTable, view: IndexedView): readonly LeasePlan[] {
+  const own = new Map<string, readonly HostAddress[]>();
+  const ownOf = (link: HostInterface): readonly HostAddress[] => {
+    const known = own.get(link.name);
+    if (known !== undefined) return known;
+    const found = link.addresses.filter((a) => a.permanent || !table.addresses.has(a.ip));
+    own.set(link.name, found);
+    return found;
+  };
+  return heldAddresses(instance).map((vip): LeasePlan => {
+    const { address, device } = vip;
+    const link = view.named(device);
     if (link === undefined) return { kind: "deviceMissing", address, device };
-    const permanent = link.addresses.find((own) => own.ip === address && own.permanent);
+    const hosts = ownOf(link);
+    const permanent = hosts.find((candidate) => candidate.ip === address && candidate.permanent);
     if (permanent !== undefined) {
       return { kind: "permanent", address, device, prefixLength: permanent.prefixLength };
     }
-    const own = link.addresses.filter((a) => a.permanent || !everyVip.some((other) => other.address === a.ip));
-    const before = everyVip.slice(0, everyVip.indexOf(vip)).filter((other) => other.device === device);
-    const shared =
-      own.some((candidate) => inSubnet(address, candidate.ip, candidate.prefixLength)) ||
-      // Of two VIPs in one subnet the second would be a secondary address and go together with the first.
-      before.some(
-        (other) => other.prefixLength === vip.prefixLength && inSubnet(address, other.address, other.prefixLength),
-      );
-    const prefixLength = shared ? hostPrefix(address) : vip.prefixLength;
-    return { kind: "lease", lease: { address, device, linkIndex: link.index, prefixLength, label, scope } };
+    const narrow =
+      // With a peer, the prefix is that of the other end.
+      vip.peer === undefined &&
+      (table.isBehindOther(vip) || hosts.some((candidate) => inSubnet(address, candidate.ip, candidate.prefixLength)));
+    const prefixLength = narrow ? hostPrefix(address) : vip.prefixLength;
+    return { kind: "lease", lease: leaseOf(vip, link, prefixLength), noTrack: vip.noTrack };
   });
+}
+
+export function leaseOf(vip: VirtualAddressConfig, link: HostInterface, prefixLength: number): Lease {
+  const { home, manageTemporaryAddresses, noPrefixRoute, autojoin, preferredLifetime } = vip;
+  return {
+    address: vip.address,
+    device: vip.device,
+    linkIndex: link.index,
+    prefixLength,
+    label: vip.label,
+    scope: vip.scope,
+    broadcast: vip.broadcast,
+    peer: vip.peer,
+    options: { home, manageTemporaryAddresses, noPrefixRoute, autojoin, preferredLifetime },
+  };
 }
 
 /**
  * Configured VIPs that an earlier life left on their devices: those with an end. One without an end is the host's own
  * (or another program's), and not ours to take.
  */
-export function leftovers(all: readonly VrrpInstanceConfig[], host: HostView): readonly Lease[] {
+export function leftovers(all: readonly VrrpInstanceConfig[], view: IndexedView): readonly Lease[] {
   const found = new Map<string, Lease>();
-  for (const vip of all.flatMap((instance) => instance.virtualAddresses)) {
-    for (const link of host.interfaces.filter((candidate) => candidate.name === vip.device)) {
-      for (const own of link.addresses) {
-        if (own.ip !== vip.address || own.permanent) continue;
-        found.set(`${link.index} ${own.ip}/${own.prefixLength}`, {
-          address: own.ip,
-          device: link.name,
-          linkIndex: link.index,
-          prefixLength: own.prefixLength,
-          label: own.label,
-          scope: vip.scope,
-        });
-      }
+  for (const vip of all.flatMap(heldAddresses)) {
+    const link = view.named(vip.device);
+    for (const own of link?.addresses ?? []) {
+      if (link === undefined || own.ip !== vip.address || own.permanent) continue;
+      found.set(`${link.index} ${own.ip}/${own.prefixLength}`, { ...asLease(own, link), scope: vip.scope });
     }
   }
   return [...found.values()];
+}
+
+/** An address of the host's, to be removed or put back as it is. */
+export function asLease(own: HostAddress, link: HostInterface): Lease {
+  return {
+    address: own.ip,
+    device: link.name,
+    linkIndex: link.index,
+    prefixLength: own.prefixLength,
+    label: own.label,
+    scope: own.scope,
+    broadcast: own.broadcast,
+    peer: own.peer,
+    options: {
+      home: false,
+      manageTemporaryAddresses: false,
+      noPrefixRoute: false,
+      autojoin: false,
+      preferredLifetime: "forever",
+    },
+  };
 }
 
 /**
@@ -96,7 +171,7 @@ export function leftovers(all: readonly VrrpInstanceConfig[], host: HostView): r
  * came later, unless `promote_secondaries` is set. It happens when somebody gives the device an address of the VIP's subnet.
  */
 export function takenAlong(lease: Lease, link: HostInterface | undefined): readonly HostAddress[] {
-  if (link === undefined || family(lease.address) === 6) return [];
+  if (link === undefined || family(lease.address) === 6 || lease.prefixLength === hostPrefix(lease.address)) return [];
   const own = link.addresses.find((a) => a.ip === lease.address && a.prefixLength === lease.prefixLength);
   if (own === undefined || own.secondary) return [];
   return link.addresses.filter(
@@ -107,10 +182,19 @@ export function takenAlong(lease: Lease, link: HostInterface | undefined): reado
   );
 }
 
-export function sameLease(a: Lease, b: Lease): boolean {
-  return a.address === b.address && a.linkIndex === b.linkIndex && a.prefixLength === b.prefixLength;
+/** Names a lease in the kernel: what `ip address del` needs. */
+export function leaseKey(lease: Pick<Lease, "address" | "linkIndex" | "prefixLength">): string {
+  return `${lease.linkIndex} ${lease.address}/${lease.prefixLength}`;
 }
 
-function hostPrefix(address: Ip): number {
+export function hostPrefix(address: Ip): number {
   return family(address) === 4 ? 32 : 128;
+}
+
+function subnetKey(address: Ip, prefixLength: number): string {
+  const masked = ipBytes(address).map((byte, index) => {
+    const bits = Math.max(0, Math.min(8, prefixLength - index * 8));
+    return byte & (0xff << (8 - bits)) & 0xff;
+  });
+  return `${masked.join(".")}/${prefixLength}`;
 }

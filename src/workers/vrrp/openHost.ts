@@ -1,14 +1,17 @@
 import type { Ip } from "../../core/ip.ts";
-import { instantUs, seconds } from "../../core/units.ts";
+import { instantUs } from "../../core/units.ts";
 import { loadAddon } from "../../io/addon.ts";
 import type { NativeAddon } from "../../io/addon.types.ts";
 import { type AddressOperation, HostNetwork } from "../../io/hostNetwork.ts";
-import { ArpSender, type VrrpDatagram, VrrpReceiver, VrrpSender } from "../../io/vrrpSockets.ts";
+import { ArpSender, VrrpReceiver, VrrpSender } from "../../io/vrrpSockets.ts";
 import { encodeGratuitousArp } from "../../wire/arp.ts";
 import { IFA_F, SCOPE } from "../../wire/netlink/rtnl.ts";
-import { authProblem, decodeAdvertPacket, encodeAdvert, VRRP_MULTICAST_IPV4 } from "../../wire/vrrp.ts";
 import type { HostInterface, HostView } from "./hostView.ts";
-import type { AddressChange, Received, VrrpHost } from "./ports.ts";
+import type { Lease } from "./leases.ts";
+import type { AddressChange, AdvertSender, Announcer, ChangeOutcome, SenderOptions, VrrpHost } from "./ports.ts";
+
+/** What this host cannot do yet, in the kernel's word for it. */
+const UNSUPPORTED: ChangeOutcome = { ok: false, code: "EOPNOTSUPP" };
 
 /** The real host: rtnetlink, raw and packet sockets and a timerfd of this thread. Throws HoldfastError without the addon. */
 export function openHost(): VrrpHost {
@@ -25,10 +28,33 @@ export function openHost(): VrrpHost {
         overrun: () => onEvent({ kind: "overrun" }),
         error: (error) => onEvent({ kind: "error", error }),
       }),
+    watchRouting: () => undefined,
     applyAddresses: (changes) => network.applyAddresses(changes.map(addressOperation)),
-    openReceiver: (link, on) => {
+    applyRoutes: (changes) => changes.map(() => UNSUPPORTED),
+    findRoutes: (wanted) => wanted.map(() => false),
+    createDevice: () => UNSUPPORTED,
+    setDeviceUp: () => UNSUPPORTED,
+    deleteDevice: () => UNSUPPORTED,
+    readSysctl: () => undefined,
+    writeSysctl: () => UNSUPPORTED,
+    openReceiver: (link, { family, groups }, on) => {
+      const [group] = groups;
+      if (family === 6) throw new Error("IPv6 adverts cannot be received yet");
       const receiver = new VrrpReceiver(
-        { link, onDatagrams: (datagrams) => on.adverts(datagrams.map(received)), onError: on.error },
+        {
+          link,
+          ...(group === undefined ? {} : { group }),
+          onDatagrams: (datagrams) =>
+            on.datagrams(
+              datagrams.map(({ bytes, timeToLive, destination }) => ({
+                bytes,
+                source: undefined,
+                destination,
+                timeToLive,
+              })),
+            ),
+          onError: on.error,
+        },
         { addon },
       );
       return {
@@ -43,8 +69,9 @@ export function openHost(): VrrpHost {
         close: () => receiver.close(),
       };
     },
-    openSender: (link) => openSender(link, addon),
+    openSender: (link, options) => openSender(link, options, addon),
     openAnnouncer: (link) => openAnnouncer(link, addon),
+    openFrameWatch: () => ({ look: () => undefined, close: () => undefined }),
     close: () => network.close(),
   };
 }
@@ -52,17 +79,40 @@ export function openHost(): VrrpHost {
 function viewOf(network: HostNetwork): HostView {
   const addresses = network.listAddresses();
   return {
-    interfaces: network.listLinks().map((link) => ({
-      ...link,
-      addresses: addresses.filter(({ linkIndex }) => linkIndex === link.index),
+    interfaces: network.listLinks().map(({ index, name, up, hardwareAddress }) => ({
+      index,
+      name,
+      up,
+      administrativelyUp: up,
+      hardwareAddress,
+      kind: undefined,
+      baseIndex: undefined,
+      addresses: addresses
+        .filter(({ linkIndex }) => linkIndex === index)
+        .map((address) => ({ ...address, tentative: false, broadcast: undefined, peer: undefined })),
     })),
   };
 }
 
-function addressOperation({ lease, ...change }: AddressChange): AddressOperation {
-  const { address: ip, prefixLength, linkIndex, label } = lease;
-  if (change.kind === "delete") return { kind: "delete", request: { ip, prefixLength, linkIndex } };
-  const { validSec } = change;
+function addressOperation(change: AddressChange): AddressOperation {
+  const { address: ip, prefixLength, linkIndex } = change.lease;
+  switch (change.kind) {
+    case "delete":
+      return { kind: "delete", request: { ip, prefixLength, linkIndex } };
+    case "set":
+      return setOperation(change.lease, { validSec: change.validSec, preferredSec: change.preferredSec });
+    case "putBack":
+      return setOperation(
+        change.lease,
+        change.validSec === undefined ? undefined : { validSec: change.validSec, preferredSec: change.validSec },
+      );
+  }
+}
+
+function setOperation(
+  { address: ip, prefixLength, linkIndex, label, scope }: Lease,
+  lifetime: { readonly validSec: number; readonly preferredSec: number } | undefined,
+): AddressOperation {
   return {
     kind: "set",
     request: {
@@ -70,54 +120,28 @@ function addressOperation({ lease, ...change }: AddressChange): AddressOperation
       prefixLength,
       linkIndex,
       label,
-      scope: lease.scope === "global" ? SCOPE.universe : SCOPE[lease.scope],
-      // Preferred lifetime 0: deprecated from the first moment, or IPv6 would take the VIP as a source of its own.
-      lifetime: validSec === undefined ? undefined : { validSec, preferredSec: 0 },
+      scope: scope === "global" ? SCOPE.universe : SCOPE[scope],
+      lifetime,
       flags: ip.includes(":") ? IFA_F.noDad : 0,
     },
   };
 }
 
-function received(datagram: VrrpDatagram): Received {
-  // Multicast is what is configured; a unicast advert can be sent to us from the link only too, but by nobody we know.
-  if (datagram.destination !== undefined && datagram.destination !== VRRP_MULTICAST_IPV4) {
-    return { ok: false, reason: "wrongDestination" };
-  }
-  const packet = decodeAdvertPacket(datagram.bytes);
-  if (!packet.ok) return { ok: false, reason: packet.error };
-  const { header, advert } = packet.value;
-  if (advert.version !== 2) return { ok: false, reason: "wrongVersion" };
-  const problem = authProblem(advert, undefined);
-  if (problem !== undefined) return { ok: false, reason: problem };
+function openSender(link: HostInterface, { timeToLive }: SenderOptions, addon: NativeAddon): AdvertSender {
+  const senders = new Map<Ip, VrrpSender>();
   return {
-    ok: true,
-    virtualRouterId: advert.virtualRouterId,
-    advert: {
-      source: header.source,
-      version: 2,
-      priority: advert.priority,
-      advertInterval: seconds(advert.advertIntervalCs / 100),
-      addresses: advert.addresses,
+    send: (source, destination, message) => {
+      const sender = senders.get(destination) ?? new VrrpSender({ link, group: destination, timeToLive }, { addon });
+      senders.set(destination, sender);
+      sender.send(source, message);
+    },
+    close: () => {
+      for (const sender of senders.values()) sender.close();
     },
   };
 }
 
-function openSender(link: HostInterface, addon: NativeAddon): ReturnType<VrrpHost["openSender"]> {
-  const sender = new VrrpSender({ link }, { addon });
-  return {
-    send: ({ source, virtualRouterId, priority, advertInterval, addresses }) =>
-      sender.send(
-        source,
-        encodeAdvert(
-          { version: 2, virtualRouterId, priority, advertIntervalCs: advertInterval / seconds(0.01), addresses },
-          { source, destination: VRRP_MULTICAST_IPV4 },
-        ),
-      ),
-    close: () => sender.close(),
-  };
-}
-
-function openAnnouncer(link: HostInterface, addon: NativeAddon): ReturnType<VrrpHost["openAnnouncer"]> {
+function openAnnouncer(link: HostInterface, addon: NativeAddon): Announcer {
   const sender = new ArpSender({ link }, { addon });
   const hardwareAddress = link.hardwareAddress ?? new Uint8Array(6);
   return {

@@ -1,31 +1,65 @@
+import type { RouteConfig, RuleConfig } from "../../config/vrrp.types.ts";
 import type { Clock } from "../../core/interfaces.ts";
-import type { Ip } from "../../core/ip.ts";
-import type { DurationUs, Us } from "../../core/units.ts";
-import type { HeardAdvert } from "../../vrrp/types.ts";
+import type { Family, Ip } from "../../core/ip.ts";
+import type { Us } from "../../core/units.ts";
 import type { HostInterface, HostView } from "./hostView.ts";
 import type { Lease } from "./leases.ts";
 
 /** What the driver needs of a host: openHost.ts gives the real one, tests and simulations a fake one. */
-export interface VrrpHost {
+export interface VrrpHost extends RoutingHost, DeviceHost {
   readonly clock: Clock;
   openTimer(onExpired: () => void): DeadlineTimer;
   /** SCHED_RR for this thread; throws where it is refused. */
   setRealtime(priority: number): void;
   /** A whole dump. Throws HoldfastError when the kernel refuses it. */
   view(): HostView;
-  /** Calls for notifications of links and addresses, for lost ones (`overrun`), and for what else receiving fails with. */
+  /**
+   * Calls for notifications of links and addresses, for lost ones (`overrun`), and for what else receiving fails with.
+   * What this host's own `applyAddresses` changed is not told.
+   */
   watch(onEvent: (event: HostEvent) => void): void;
+  /** From now on `watch` tells of routes and rules too. */
+  watchRouting(): void;
   /** In order; up to ADDRESS_BATCH_MAX (io/hostNetwork.ts) of them go in one sendmsg. */
-  applyAddresses(changes: readonly AddressChange[]): readonly AddressOutcome[];
+  applyAddresses(changes: readonly AddressChange[]): readonly ChangeOutcome[];
   /** Adverts that arrive on this interface, and what receiving fails with (it goes on). Throws NativeError. */
   openReceiver(
     link: HostInterface,
-    on: { readonly adverts: (adverts: readonly Received[]) => void; readonly error: (error: Error) => void },
+    options: ReceiverOptions,
+    on: { readonly datagrams: (datagrams: readonly Datagram[]) => void; readonly error: (error: Error) => void },
   ): AdvertReceiver;
   /** Throws NativeError. */
-  openSender(link: HostInterface): AdvertSender;
+  openSender(link: HostInterface, options: SenderOptions): AdvertSender;
+  /** Throws NativeError. */
   openAnnouncer(link: HostInterface): Announcer;
+  /**
+   * ARP frames that others send on this interface with one of `senders` as their sender address, and IPv4 adverts that
+   * others send with one of `sources`. Throws NativeError.
+   */
+  openFrameWatch(link: HostInterface, on: FrameWatchListener): FrameWatch;
   close(): void;
+}
+
+/** `ip route`, `ip rule`. */
+export interface RoutingHost {
+  /** In order; one outcome for each. */
+  applyRoutes(changes: readonly RoutingChange[]): readonly ChangeOutcome[];
+  /** Which of these are in the kernel's tables now; one answer for each. */
+  findRoutes(wanted: readonly RoutingObject[]): readonly boolean[];
+}
+
+/** `ip link`, and sysctls of interfaces. */
+export interface DeviceHost {
+  /** `ip link add`, down and without addresses of its own making. */
+  createDevice(request: DeviceRequest): ChangeOutcome;
+  /** `ip link set up` */
+  setDeviceUp(linkIndex: number): ChangeOutcome;
+  /** `ip link del` */
+  deleteDevice(linkIndex: number): ChangeOutcome;
+  /** Below /proc/sys/net, without that prefix: `ipv4/conf/eth0/arp_ignore`. Undefined where there is none. */
+  readSysctl(path: string): string | undefined;
+  /** Outcome `code` is the errno's name: EROFS where tunables are protected. */
+  writeSysctl(path: string, value: string): ChangeOutcome;
 }
 
 /** One absolute deadline on CLOCK_MONOTONIC. */
@@ -36,23 +70,57 @@ export interface DeadlineTimer {
 }
 
 export type AddressChange =
-  /** `ip address replace`: creates or refreshes. `validSec` undefined = for ever (an address of the host's own, put back). */
-  | { readonly kind: "set"; readonly lease: Lease; readonly validSec: number | undefined }
+  /** `ip address replace`: creates or refreshes, as one of ours (IFA_PROTO). */
+  | { readonly kind: "set"; readonly lease: Lease; readonly validSec: number; readonly preferredSec: number }
+  /** Puts an address of the host's own back; `validSec` undefined = for ever. */
+  | { readonly kind: "putBack"; readonly lease: Lease; readonly validSec: number | undefined }
   /** `ip address del` */
   | { readonly kind: "delete"; readonly lease: Lease };
 
+export type RoutingObject =
+  | { readonly kind: "route"; readonly route: RouteConfig }
+  | { readonly kind: "rule"; readonly rule: RuleConfig };
+
+export interface RoutingChange {
+  readonly action: "add" | "delete";
+  readonly object: RoutingObject;
+}
+
 /** `code` is the errno's name; "unknown" when the kernel's answer was lost. */
-export type AddressOutcome = { readonly ok: true } | { readonly ok: false; readonly code: string };
+export type ChangeOutcome = { readonly ok: true } | { readonly ok: false; readonly code: string };
+
+export interface DeviceRequest {
+  readonly kind: "macvlan" | "ipvlan";
+  readonly name: string;
+  readonly baseIndex: number;
+  /** macvlan only. */
+  readonly hardwareAddress: Uint8Array | undefined;
+  readonly ipvlanMode: "bridge" | "private" | "vepa" | undefined;
+}
 
 export type HostEvent =
   | { readonly kind: "changed" }
+  /** Routes or rules changed. */
+  | { readonly kind: "routing" }
   | { readonly kind: "overrun" }
   | { readonly kind: "error"; readonly error: Error };
 
-export type Received =
-  | { readonly ok: true; readonly virtualRouterId: number; readonly advert: HeardAdvert }
-  /** `reason` is a counter's name. */
-  | { readonly ok: false; readonly reason: string };
+export interface ReceiverOptions {
+  readonly family: Family;
+  /** Multicast groups to join on the interface; what is sent to the host itself arrives anyway. */
+  readonly groups: readonly Ip[];
+}
+
+/** One packet of protocol 112 as it arrived. */
+export interface Datagram {
+  /** IPv4: the whole packet with its header, as raw(7) gives it. IPv6: the VRRP message. */
+  readonly bytes: Uint8Array;
+  /** IPv6: of the packet. IPv4: undefined, the header has it. */
+  readonly source: Ip | undefined;
+  readonly destination: Ip | undefined;
+  /** Hop limit of IPv6, from the ancillary data. */
+  readonly timeToLive: number | undefined;
+}
 
 export interface AdvertReceiver {
   /** Reads now what waits: before a deadline is handled, what came before it counts. */
@@ -60,22 +128,32 @@ export interface AdvertReceiver {
   close(): void;
 }
 
+export interface SenderOptions {
+  readonly family: Family;
+  /** TTL or hop limit of unicast adverts; multicast ones always have 255. */
+  readonly timeToLive: number;
+}
+
 export interface AdvertSender {
-  /** Hands one advert to the kernel; throws NativeError. */
-  send(advert: OutgoingAdvert): void;
+  /** Hands one VRRP message to the kernel; throws NativeError. */
+  send(source: Ip, destination: Ip, message: Uint8Array): void;
   close(): void;
 }
 
-export interface OutgoingAdvert {
-  readonly source: Ip;
-  readonly virtualRouterId: number;
-  readonly priority: number;
-  readonly advertInterval: DurationUs;
-  readonly addresses: readonly Ip[];
+export interface Announcer {
+  /** A gratuitous ARP or an unsolicited neighbour advertisement for each address, once; throws NativeError. */
+  announce(addresses: readonly Ip[]): void;
+  close(): void;
 }
 
-export interface Announcer {
-  /** A gratuitous ARP for each address, once; throws NativeError. */
-  announce(addresses: readonly Ip[]): void;
+export interface FrameWatchListener {
+  readonly arp: (claim: { readonly address: Ip; readonly hardwareAddress: string }) => void;
+  readonly ownSource: (heard: { readonly source: Ip; readonly hardwareAddress: string }) => void;
+  readonly error: (error: Error) => void;
+}
+
+export interface FrameWatch {
+  /** What is looked for from now on; nothing of the rest is handed over. */
+  look(at: { readonly senders: readonly Ip[]; readonly sources: readonly Ip[] }): void;
   close(): void;
 }

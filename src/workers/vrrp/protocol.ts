@@ -1,7 +1,8 @@
 import type { ChecksumForm, VrrpConfig, VrrpVersion } from "../../config/vrrp.types.ts";
 import type { Family, Ip } from "../../core/ip.ts";
 import type { DurationUs, Us } from "../../core/units.ts";
-import type { StateName, Transition, TransitionReason, VrrpAlarm } from "../../vrrp/types.ts";
+import type { Recording } from "../../vrrp/recorder.ts";
+import type { StateName, TrackFault, Transition, TransitionReason, VrrpAlarm } from "../../vrrp/types.ts";
 
 /**
  * Everything that crosses between the main thread and the VRRP worker: structured-clone safe, and nothing else crosses.
@@ -22,6 +23,8 @@ export type ToWorker = { readonly postedUs: Us } & (
   | { readonly kind: "status"; readonly id: number }
   /** What every script, file and process says now: the whole set, sent again whenever one of them changes. */
   | { readonly kind: "track"; readonly results: readonly TrackResult[] }
+  /** Asks for the flight recorder's content. */
+  | { readonly kind: "record"; readonly id: number }
   /** Release every address, resign, answer `stopped`. */
   | { readonly kind: "stop" }
 );
@@ -66,6 +69,8 @@ export type FromWorker = { readonly postedUs: Us } /** Sockets are open and left
   | { readonly kind: "deleted"; readonly instance: string }
   | { readonly kind: "alarm"; readonly instance: string; readonly alarm: VrrpAlarm | WorkerAlarm }
   | { readonly kind: "status"; readonly id: number; readonly status: VrrpStatus }
+  /** A part of a recording, small enough that copying it keeps no advert waiting; the parts in order are the whole. */
+  | { readonly kind: "recording"; readonly id: number; readonly part: Recording; readonly last: boolean }
   | {
       readonly kind: "log";
       readonly level: "error" | "warn" | "info" | "debug";
@@ -74,12 +79,6 @@ export type FromWorker = { readonly postedUs: Us } /** Sockets are open and left
     }
   | { readonly kind: "stopped" }
 );
-
-/** A tracker that forces FAULT. */
-export interface TrackFault {
-  readonly kind: "interface" | "script" | "file" | "process" | "staticAddress";
-  readonly name: string;
-}
 
 /** Alarms that the driver raises, not the machine. */
 export type WorkerAlarm =
@@ -91,10 +90,6 @@ export type WorkerAlarm =
   | { readonly kind: "ownSourceHeard"; readonly source: Ip; readonly hardwareAddress: string | undefined }
   /** While MASTER: somebody else answers ARP for one of our addresses. */
   | { readonly kind: "foreignArpAnswer"; readonly address: Ip; readonly hardwareAddress: string }
-  /** A unicast peer of the configuration says nothing although it should. */
-  | { readonly kind: "peerSilent"; readonly peer: Ip; readonly silentSec: number }
-  /** Removed by others again and again, so that this term ends. */
-  | { readonly kind: "addressesTaken"; readonly times: number }
   /** A virtual MAC device, route or rule that the kernel refused. */
   | { readonly kind: "hostOperationFailed"; readonly what: string; readonly detail: string };
 

@@ -1,28 +1,31 @@
 import { assertNever } from "../../core/errors.ts";
-import type { Ip } from "../../core/ip.ts";
-import type { Claim, Effect, Input, Transition, VrrpAlarm } from "../../vrrp/types.ts";
+import type { Effect, Input, Transition, VrrpAlarm } from "../../vrrp/types.ts";
+
+type EffectOf<Kind extends Effect["kind"]> = Extract<Effect, { readonly kind: Kind }>;
 
 /** What the effects do to the world; an instance implements it on the kernel. */
 export interface EffectActions {
-  /** Hands an advert to the kernel. One that `mayFail` starts the clock of the leases also when it is refused. */
+  /** Hands an advert to the kernel. */
   sendAdvert(
-    priority: number,
-    mayFail: boolean,
+    effect: EffectOf<"sendAdvert">,
   ): { readonly sent: true } | { readonly sent: false; readonly detail: string };
   /** Creates or refreshes every lease. */
-  programAddresses(): ProgramOutcome;
+  programAddresses(action: "add" | "refresh"): ProgramOutcome;
   removeAddresses(): void;
-  announce(repeat: number, which: "all" | "extraInterfaces"): void;
-  claim(claim: Claim): void;
-  lowerPriorityHeard(peer: Ip, priority: number): void;
-  priorityChanged(priority: number): void;
+  announce(effect: EffectOf<"announce">): void;
   transition(transition: Transition): void;
+  claim(effect: EffectOf<"claim">): void;
+  lowerPriorityHeard(effect: EffectOf<"lowerPriorityHeard">): void;
+  priorityChanged(effect: EffectOf<"priorityChanged">): void;
   alarm(alarm: VrrpAlarm): void;
-  ignored(effect: Extract<Effect, { kind: "ignored" }>): void;
+  ignored(effect: EffectOf<"ignored">): void;
 }
 
 export type ProgramOutcome =
-  | { readonly kind: "done" }
+  /** `added`: everything that an `add` asked for is there now. */
+  | { readonly kind: "done"; readonly added: boolean }
+  /** A slice is done, others follow. */
+  | { readonly kind: "waiting" }
   /** So long after the advert that the leases would outlive the peers' patience: not programmed. */
   | { readonly kind: "tooLate" }
   | { readonly kind: "failed"; readonly detail: string };
@@ -31,16 +34,19 @@ export type ProgramOutcome =
  * Performs effects in their order, by the contract that is written at `Effect`, and returns the inputs that answer them,
  * to be fed in this order.
  */
-export function runEffects(effects: readonly Effect[], actions: EffectActions): Input[] {
-  const answers: Input[] = [];
+export function runEffects(effects: readonly Effect[], actions: EffectActions): readonly Input[] {
+  let answers: Input[] | undefined;
   let advertSent = true;
   let addressesThere = true;
   for (const effect of effects) {
     switch (effect.kind) {
       case "sendAdvert": {
-        const result = actions.sendAdvert(effect.priority, effect.mayFail);
+        const result = actions.sendAdvert(effect);
         advertSent = result.sent || effect.mayFail;
-        if (!result.sent && !effect.mayFail) answers.push({ kind: "advertNotSent", detail: result.detail });
+        if (!result.sent && !effect.mayFail) {
+          answers ??= [];
+          answers.push({ kind: "advertNotSent", detail: result.detail });
+        }
         break;
       }
       case "addresses": {
@@ -49,25 +55,29 @@ export function runEffects(effects: readonly Effect[], actions: EffectActions): 
           break;
         }
         if (!advertSent) break;
-        const outcome = actions.programAddresses();
-        addressesThere = outcome.kind === "done";
-        answers.push(...answersTo(effect.action, outcome));
+        const outcome = actions.programAddresses(effect.action);
+        addressesThere = outcome.kind === "done" || outcome.kind === "waiting";
+        const answer = answerTo(outcome);
+        if (answer !== undefined) {
+          answers ??= [];
+          answers.push(answer);
+        }
         break;
       }
       case "announce":
-        if (advertSent && addressesThere) actions.announce(effect.repeat, effect.which);
-        break;
-      case "claim":
-        actions.claim(effect.claim);
-        break;
-      case "lowerPriorityHeard":
-        actions.lowerPriorityHeard(effect.peer, effect.priority);
-        break;
-      case "priorityChanged":
-        actions.priorityChanged(effect.priority);
+        if (advertSent && addressesThere) actions.announce(effect);
         break;
       case "transition":
         actions.transition(effect.transition);
+        break;
+      case "claim":
+        actions.claim(effect);
+        break;
+      case "lowerPriorityHeard":
+        actions.lowerPriorityHeard(effect);
+        break;
+      case "priorityChanged":
+        actions.priorityChanged(effect);
         break;
       case "alarm":
         actions.alarm(effect.alarm);
@@ -79,16 +89,23 @@ export function runEffects(effects: readonly Effect[], actions: EffectActions): 
         assertNever(effect);
     }
   }
-  return answers;
+  return answers ?? NO_ANSWERS;
 }
 
-function answersTo(action: "add" | "refresh", outcome: ProgramOutcome): Input[] {
+const NO_ANSWERS: readonly Input[] = [];
+
+/** What the machine is told of a slice of addresses. */
+export function answerTo(outcome: ProgramOutcome): Input | undefined {
   switch (outcome.kind) {
     case "done":
-      return action === "add" ? [{ kind: "addressesDone", outcome: { ok: true } }] : [];
+      return outcome.added ? { kind: "addressesDone", outcome: { ok: true } } : undefined;
+    case "waiting":
+      return undefined;
     case "tooLate":
-      return [{ kind: "addressesMissing", cause: "notRefreshed" }];
+      return { kind: "addressesMissing", cause: "notRefreshed" };
     case "failed":
-      return [{ kind: "addressesDone", outcome: { ok: false, detail: outcome.detail } }];
+      return { kind: "addressesDone", outcome: { ok: false, detail: outcome.detail } };
+    default:
+      return assertNever(outcome);
   }
 }

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { assertNever, HoldfastError } from "../../core/errors.ts";
+import type { Recording } from "../../vrrp/recorder.ts";
 import { VrrpDriver } from "./driver.ts";
 import type { Report } from "./instance.ts";
 import { openHost } from "./openHost.ts";
@@ -13,6 +14,18 @@ const host = openHost();
 const report = (message: Report): void => {
   port.postMessage({ ...message, postedUs: host.clock.nowUs() } satisfies FromWorker);
 };
+/** Entries of one message: copying them takes well under a millisecond. */
+const RECORDING_PART_ENTRIES = 500;
+
+/** Part by part, with everything else in between. */
+function postRecording(id: number, recording: Recording, from = 0): void {
+  const until = from + RECORDING_PART_ENTRIES;
+  const last = until >= recording.entries.length;
+  const begin = from === 0 ? recording.begin : { instances: [], groups: [] };
+  report({ kind: "recording", id, part: { ...recording, begin, entries: recording.entries.slice(from, until) }, last });
+  if (!last) setImmediate(() => postRecording(id, recording, until));
+}
+
 const driver = new VrrpDriver({ host, wallMs: () => Date.now(), report });
 
 port.on("message", (message: ToWorker) => {
@@ -26,6 +39,8 @@ port.on("message", (message: ToWorker) => {
       return report({ kind: "status", id: message.id, status: driver.status() });
     case "track":
       return driver.track(message.results);
+    case "record":
+      return postRecording(message.id, driver.record());
     case "stop":
       driver.stop();
       report({ kind: "stopped" });

@@ -14,6 +14,7 @@ import { vrrpConfig } from "../../lab/vrrpConfig.ts";
 /** What the program is told. */
 export type HostCommand =
   | { readonly command: "status" }
+  | { readonly command: "record" }
   | { readonly command: "configure"; readonly instances: readonly VrrpInstanceConfig[] }
   /** Gives the worker a configuration larger than its heap. */
   | { readonly command: "exhaust" };
@@ -59,6 +60,8 @@ async function main(): Promise<void> {
     switch (command.command) {
       case "status":
         return print("status", { status: await handle.status() });
+      case "record":
+        return print("recording", { recording: await handle.record() });
       case "configure":
         await handle.configure(vrrpConfig(command.instances));
         return print("configured");

@@ -1,0 +1,61 @@
+import { after, instantUs, milliseconds, type Us } from "../../core/units.ts";
+import { NetlinkError } from "../../io/netlinkSocket.ts";
+import { IndexedView, NO_INTERFACES } from "./hostView.ts";
+import type { VrrpHost } from "./ports.ts";
+
+/** A burst of notifications is one dump: the first at once, the others together this much later. */
+const DUMP_INTERVAL = milliseconds(20);
+
+/** The newest whole dump of the host, and when the next one is due. */
+export class FollowedView {
+  #view: IndexedView = NO_INTERFACES;
+  /** Addresses were set since. */
+  #stale = false;
+  #dumpedAt: Us | undefined;
+  /** When to dump for notifications that came too soon after the last dump. */
+  #dumpAt: Us | undefined;
+  readonly #host: VrrpHost;
+
+  constructor(host: VrrpHost) {
+    this.#host = host;
+  }
+
+  get current(): IndexedView {
+    return this.#view;
+  }
+
+  get deadline(): Us | undefined {
+    return this.#dumpAt;
+  }
+
+  /** Addresses were set: before a removal that looks at what else is there, it takes another dump. */
+  markStale(): void {
+    this.#stale = true;
+  }
+
+  fresh(): IndexedView {
+    if (this.#stale) this.refresh();
+    return this.#view;
+  }
+
+  /** Something changed on the host. Returns whether to dump now; else `deadline` says when. */
+  onChanged(): boolean {
+    const soonest = after(this.#dumpedAt ?? instantUs(0), DUMP_INTERVAL);
+    if (this.#host.clock.nowUs() >= soonest) return true;
+    this.#dumpAt ??= soonest;
+    return false;
+  }
+
+  refresh(): void {
+    this.#dumpAt = undefined;
+    try {
+      this.#view = new IndexedView(this.#host.view());
+      this.#stale = false;
+    } catch (error) {
+      // A table that never holds still: what was true before is the best guess for the next milliseconds.
+      if (!(error instanceof NetlinkError) || error.code !== "netlinkDumpInterrupted") throw error;
+      this.#dumpAt = after(this.#host.clock.nowUs(), DUMP_INTERVAL);
+    }
+    this.#dumpedAt = this.#host.clock.nowUs();
+  }
+}

@@ -1,0 +1,82 @@
+import type { ChecksumForm, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
+import type { Ip } from "../../core/ip.ts";
+import { between, durationUs, toSeconds, type Us } from "../../core/units.ts";
+import type { HeardAdvert } from "../../vrrp/types.ts";
+import type { PeerStatus } from "./protocol.ts";
+
+/** Routers heard beyond the configured ones that are kept: on a segment with forged sources the oldest is dropped. */
+const STRANGERS_MAX = 16;
+
+interface Peer {
+  advert: HeardAdvert;
+  checksumForm: ChecksumForm | undefined;
+  heardAt: Us;
+}
+
+/** Who was heard for one virtual router, for the status. */
+export class Peers {
+  readonly #heard = new Map<Ip, Peer>();
+  readonly #since: Us;
+
+  /** `since`: when we began to listen. */
+  constructor(since: Us) {
+    this.#since = since;
+  }
+
+  /**
+   * Returns the advert itself, or the last one of its sender where that is equal: adverts of one term all are, and the
+   * flight recorder keeps thousands of them.
+   */
+  heard(advert: HeardAdvert, checksumForm: ChecksumForm | undefined, now: Us): HeardAdvert {
+    const peer = this.#heard.get(advert.source);
+    if (peer !== undefined) {
+      if (!sameAdvert(peer.advert, advert)) peer.advert = advert;
+      peer.checksumForm = checksumForm;
+      peer.heardAt = now;
+      return peer.advert;
+    }
+    if (this.#heard.size >= STRANGERS_MAX) this.#dropOldest();
+    this.#heard.set(advert.source, { advert, checksumForm, heardAt: now });
+    return advert;
+  }
+
+  status({ transport, downTimerAdverts }: VrrpInstanceConfig, now: Us): PeerStatus[] {
+    const configured = transport.kind === "unicast" ? transport.peers.map((peer) => peer.address) : [];
+    const addresses = new Set([...configured, ...this.#heard.keys()]);
+    return [...addresses].map((address): PeerStatus => {
+      const peer = this.#heard.get(address);
+      const silence = between(peer?.heardAt ?? this.#since, now);
+      const patience = durationUs((peer?.advert.advertInterval ?? 0) * downTimerAdverts);
+      return {
+        address,
+        configured: configured.includes(address),
+        priority: peer?.advert.priority,
+        claimsMaster: peer !== undefined && peer.advert.priority > 0 && silence <= patience,
+        advertInterval: peer?.advert.advertInterval,
+        checksumForm: peer?.checksumForm,
+        silentSec: toSeconds(silence),
+      };
+    });
+  }
+
+  #dropOldest(): void {
+    let oldest: Ip | undefined;
+    let heardAt = Number.POSITIVE_INFINITY;
+    for (const [address, peer] of this.#heard) {
+      if (peer.heardAt >= heardAt) continue;
+      oldest = address;
+      heardAt = peer.heardAt;
+    }
+    if (oldest !== undefined) this.#heard.delete(oldest);
+  }
+}
+
+function sameAdvert(a: HeardAdvert, b: HeardAdvert): boolean {
+  return (
+    a.priority === b.priority &&
+    a.version === b.version &&
+    a.advertInterval === b.advertInterval &&
+    a.addresses.length === b.addresses.length &&
+    a.addresses.every((address, index) => address === b.addresses[index])
+  );
+}

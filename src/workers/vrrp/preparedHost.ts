@@ -1,0 +1,98 @@
+import type { VrrpConfig } from "../../config/vrrp.types.ts";
+import type { Family } from "../../core/ip.ts";
+import { sendingOf } from "./advertOutput.ts";
+import { DebouncedLinks } from "./debouncedLinks.ts";
+import { FollowedView } from "./followedView.ts";
+import type { Report } from "./instance.ts";
+import { heldAddresses } from "./leases.ts";
+import type { Datagram, VrrpHost } from "./ports.ts";
+import { Segments } from "./segments.ts";
+import { listeningDevice, VirtualDevices, wantedDevices } from "./virtualDevices.ts";
+
+/** A created device is prepared when a dump shows it, and brought up when another one does. */
+const DEVICE_ROUNDS_MAX = 3;
+
+export interface PreparedHostModules {
+  readonly host: VrrpHost;
+  readonly onDatagrams: (device: string, family: Family, datagrams: readonly Datagram[]) => void;
+  readonly onSocketError: (device: string, error: unknown) => void;
+  readonly report: (message: Report) => void;
+}
+
+/** What an election needs of the host, followed through every change: the view, devices of our own, sockets. */
+export class PreparedHost {
+  readonly view: FollowedView;
+  readonly links = new DebouncedLinks();
+  readonly segments: Segments;
+  readonly #devices: VirtualDevices;
+  readonly #modules: PreparedHostModules;
+
+  constructor(modules: PreparedHostModules) {
+    const { host, onDatagrams, onSocketError, report } = modules;
+    this.#modules = modules;
+    this.view = new FollowedView(host);
+    this.segments = new Segments({ host, onDatagrams, onError: onSocketError });
+    this.#devices = new VirtualDevices({
+      host,
+      failed: (instance, what, detail) =>
+        report({ kind: "alarm", instance, alarm: { kind: "hostOperationFailed", what, detail } }),
+    });
+  }
+
+  /** Devices of our own, then sockets. */
+  configure(config: VrrpConfig): void {
+    this.links.configure(config.linkDelays);
+    this.#promoteSecondaries(config);
+    this.view.refresh();
+    this.#devices.configure(wantedDevices(config.instances), this.view.current);
+    const listening = config.instances.map((instance) => ({
+      device: listeningDevice(instance),
+      family: instance.family,
+      group: instance.transport.kind === "multicast" ? instance.transport.group : undefined,
+    }));
+    const announcing = new Set(config.instances.flatMap((one) => heldAddresses(one).map((vip) => vip.device)));
+    this.segments.want(listening, config.instances.map(sendingOf), announcing);
+    this.#followView();
+    const routes = config.instances.some((one) => one.virtualRoutes.length + one.virtualRules.length > 0);
+    if (routes || config.staticRoutes.length + config.staticRules.length > 0) this.#modules.host.watchRouting();
+  }
+
+  /** Takes a new dump, and makes devices and sockets fit it. */
+  follow(): void {
+    this.view.refresh();
+    this.#followView();
+  }
+
+  isUp(device: string): boolean {
+    return this.links.isUp(device, this.view.current);
+  }
+
+  close(): void {
+    this.view.refresh();
+    this.#devices.remove(this.view.current);
+    this.segments.close();
+  }
+
+  #followView(): void {
+    for (let round = 0; round < DEVICE_ROUNDS_MAX && this.#devices.follow(this.view.current); round++) {
+      this.view.refresh();
+    }
+    this.links.observe(this.view.current, this.#modules.host.clock.nowUs());
+    this.segments.follow(this.view.current);
+  }
+
+  /** keepalived.conf(5), promote_secondaries: other addresses of a subnet stay when one goes. */
+  #promoteSecondaries({ instances }: VrrpConfig): void {
+    const { host, report } = this.#modules;
+    const asking = instances.filter((instance) => instance.promoteSecondaries);
+    for (const device of new Set(asking.flatMap((instance) => heldAddresses(instance).map((vip) => vip.device)))) {
+      const path = `ipv4/conf/${device}/promote_secondaries`;
+      const before = host.readSysctl(path);
+      if (before === undefined || before === "1") continue;
+      const outcome = host.writeSysctl(path, "1");
+      if (outcome.ok) continue;
+      const fields = { path, code: outcome.code };
+      report({ kind: "log", level: "warn", fields, message: `sysctl ${path} cannot be set` });
+    }
+  }
+}
