@@ -18,7 +18,21 @@ import {
   type NetlinkMessage,
   NLMSG,
 } from "../../src/wire/netlink/message.ts";
-import { type AddressMessage, decodeAddress, decodeLink, encodeAddress, RTM } from "../../src/wire/netlink/rtnl.ts";
+import {
+  type AddressMessage,
+  decodeAddress,
+  decodeLink,
+  decodeRoute,
+  decodeRule,
+  encodeAddress,
+  encodeLink,
+  encodeRoute,
+  encodeRule,
+  type LinkMessage,
+  type RouteMessage,
+  RTM,
+  type RuleMessage,
+} from "../../src/wire/netlink/rtnl.ts";
 import { MessageWriter } from "../../src/wire/netlink/writer.ts";
 import { decodeAdvertPacket, decodeIpv6AdvertPacket, encodeAdvert, type VrrpAdvert } from "../../src/wire/vrrp.ts";
 
@@ -119,18 +133,25 @@ function known<Value extends { readonly unknown: number }>(value: Value): Omit<V
 }
 
 function decodeRouting(message: NetlinkMessage): Result<Body, NetlinkFailure> {
-  return message.type <= RTM.getLink
-    ? wrapped("link", decodeLink(message))
-    : wrapped("address", decodeAddress(message));
+  if (message.type >= RTM.newRule) return wrapped("rule", decodeRule(message));
+  if (message.type >= RTM.newRoute) return wrapped("route", decodeRoute(message));
+  if (message.type >= RTM.newAddress) return wrapped("address", decodeAddress(message));
+  return wrapped("link", decodeLink(message));
 }
 
 function encodeRouting(writer: MessageWriter, message: DecodedMessage): boolean {
-  // Links carry dozens of attributes without a row, and holdfast writes none: only their decoding is compared.
-  if (message.address === undefined) return false;
-  const address = message.address as AddressMessage & { unknown: number };
-  encodeAddress(writer, message.type, message.flags, known(address));
+  const { type, flags, link, address, route, rule } = message;
+  const counted = (link ?? address ?? route ?? rule) as { readonly unknown: number } | undefined;
+  // Newer kernels tell more than there are rows for, of links dozens of attributes: only the decoding is compared then.
+  if (counted === undefined || counted.unknown > 0) return false;
+  if (link !== undefined) encodeLink(writer, type, flags, known(link as Counted<LinkMessage>));
+  if (address !== undefined) encodeAddress(writer, type, flags, known(address as Counted<AddressMessage>));
+  if (route !== undefined) encodeRoute(writer, type, flags, known(route as Counted<RouteMessage>));
+  if (rule !== undefined) encodeRule(writer, type, flags, known(rule as Counted<RuleMessage>));
   return true;
 }
+
+type Counted<Message> = Message & { readonly unknown: number };
 
 interface ControllerBody {
   readonly command: number;

@@ -164,6 +164,12 @@ export const s32 = fixed<number>(
   (writer, value) => writer.u32(value),
   (view) => view.getInt32(0, true),
 );
+/** Network byte order: tunnel ids. */
+export const u64be = fixed<bigint>(
+  8,
+  (writer, value) => writer.u64be(value),
+  (view) => view.getBigUint64(0, false),
+);
 /** Network byte order: IPv4 netmasks. */
 export const u32be = fixed<number>(
   4,
@@ -208,6 +214,24 @@ export function binary(bytesMin: number, bytesMax: number): AttributeType<Uint8A
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** Text written without a NUL and read with or without (NLA_STRING), as iproute2 sends names of kinds and algorithms. */
+export const text: AttributeType<string> = {
+  flag: 0,
+  write: (writer, value) => writer.text(value),
+  read(payload) {
+    const end = payload.indexOf(0);
+    return decodeText(end < 0 ? payload : payload.subarray(0, end));
+  },
+};
+
+function decodeText(bytes: Uint8Array): Result<string, NetlinkFailure> {
+  try {
+    return ok(utf8.decode(bytes));
+  } catch {
+    return netlinkFailure("badText", "text that is no UTF-8");
+  }
+}
+
 /** Text that ends with a NUL, as the kernel writes all of its strings (NLA_NUL_STRING). */
 export const nulString: AttributeType<string> = {
   flag: 0,
@@ -217,14 +241,14 @@ export const nulString: AttributeType<string> = {
   },
   read(payload) {
     const end = payload.indexOf(0);
-    if (end < 0) return netlinkFailure("badText", "text without its NUL");
-    try {
-      return ok(utf8.decode(payload.subarray(0, end)));
-    } catch {
-      return netlinkFailure("badText", "text that is no UTF-8");
-    }
+    return end < 0 ? netlinkFailure("badText", "text without its NUL") : decodeText(payload.subarray(0, end));
   },
 };
+
+/** As `nested`, without NLA_F_NESTED: what is older than the flag, where iproute2 does not set it either. */
+export function nestedUnmarked<Table extends AttributeTable>(table: Table): AttributeType<AttributeValues<Table>> {
+  return { ...nested(table), flag: 0 };
+}
 
 /** Attributes inside an attribute. */
 export function nested<Table extends AttributeTable>(table: Table): AttributeType<AttributeValues<Table>> {

@@ -42,6 +42,8 @@ export const NLM_F = {
   exclusive: 0x200,
   /** NLM_F_CREATE */
   create: 0x400,
+  /** NLM_F_APPEND */
+  append: 0x800,
   /** NLM_F_CAPPED: the answer repeats only the header of the request. */
   capped: 0x100,
   /** NLM_F_ACK_TLVS: attributes of enum nlmsgerr_attrs follow. */

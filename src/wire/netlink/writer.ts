@@ -127,6 +127,11 @@ export class MessageWriter {
     this.#view.setBigUint64(at, value, true);
   }
 
+  u64be(value: bigint): void {
+    const at = this.#reserve(8);
+    this.#view.setBigUint64(at, value, false);
+  }
+
   raw(bytes: Uint8Array): void {
     const at = this.#reserve(bytes.length);
     // Addresses, nearly always: a call into the runtime costs more than a few bytes written here.
