@@ -1,6 +1,6 @@
 /**
  * Numbers of the Linux headers that sockets are opened and set up with, under the headers' own names: x86-64 and arm64
- * agree on all of them. test/unit/sockaddrConstants.test.ts compares every one with the headers the addon was built from.
+ * agree on all of them. test/unit/sockaddr.test.ts compares every one with the headers the addon was built from.
  */
 export const LINUX = {
   // bits/socket.h
@@ -43,8 +43,16 @@ export const LINUX = {
   IP_MULTICAST_ALL: 49,
   // linux/in6.h
   IPPROTO_IPV6: 41,
+  IPV6_UNICAST_HOPS: 16,
+  IPV6_MULTICAST_IF: 17,
+  IPV6_MULTICAST_HOPS: 18,
+  IPV6_MULTICAST_LOOP: 19,
+  IPV6_JOIN_GROUP: 20,
+  IPV6_RECVPKTINFO: 49,
   IPV6_PKTINFO: 50,
+  IPV6_RECVHOPLIMIT: 51,
   IPV6_HOPLIMIT: 52,
+  IPV6_TCLASS: 67,
   // linux/if_ether.h
   ETH_P_ARP: 0x0806,
 } as const;

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { ip } from "../../src/core/ip.ts";
+import { type Ip, ip } from "../../src/core/ip.ts";
 import { loadAddon } from "../../src/io/addon.ts";
 import type { NativeSocket } from "../../src/io/addon.types.ts";
 import { LINUX } from "../../src/io/linux.ts";
@@ -46,8 +46,10 @@ requires("netns")("VRRP sockets", () => {
     opened.push(each);
     return each;
   };
-  const receiver = async (host: NetworkHost, options: { device?: string; group?: typeof OTHER_GROUP } = {}) => {
-    const { device = "eth0", ...group } = options;
+  const receiver = async (
+    host: NetworkHost,
+    { device = "eth0", groups = [VRRP_MULTICAST_IPV4] }: { device?: string; groups?: readonly Ip[] } = {},
+  ) => {
     const heard: VrrpDatagram[] = [];
     const index = await linkIndex(host, device);
     const socket = inNamespace(
@@ -57,7 +59,8 @@ requires("netns")("VRRP sockets", () => {
         new VrrpReceiver(
           {
             link: { name: device, index },
-            ...group,
+            family: 4,
+            groups,
             onDatagrams: (datagrams) => heard.push(...datagrams),
             onError: (error) => expect.unreachable(error.message),
           },
@@ -66,9 +69,9 @@ requires("netns")("VRRP sockets", () => {
     );
     return { heard, socket: keep(socket) };
   };
-  const sender = async (host: NetworkHost, options: { group?: typeof OTHER_GROUP; timeToLive?: number } = {}) => {
+  const sender = async (host: NetworkHost, options: { timeToLive?: number } = {}) => {
     const link = { name: "eth0", index: await linkIndex(host) };
-    return keep(inNamespace(addon, host.path, () => new VrrpSender({ link, ...options }, { addon })));
+    return keep(inNamespace(addon, host.path, () => new VrrpSender({ link, family: 4, ...options }, { addon })));
   };
   const advert = (priority: number): Uint8Array =>
     encodeAdvert(
@@ -79,11 +82,11 @@ requires("netns")("VRRP sockets", () => {
   test("an advert arrives whole, with its header, and not at its sender", async () => {
     const atA = await receiver(a);
     const atB = await receiver(b);
-    (await sender(a)).send(SOURCE, advert(100));
+    (await sender(a)).send(SOURCE, VRRP_MULTICAST_IPV4, advert(100));
     await waitFor(() => atB.heard.length > 0, { what: "the advert at b" });
     expect(atB.heard.length).toBe(1);
     const [datagram] = atB.heard;
-    expect(datagram).toMatchObject({ timeToLive: 255, destination: "224.0.0.18", truncated: false });
+    expect(datagram).toMatchObject({ timeToLive: 255, source: SOURCE, destination: "224.0.0.18", truncated: false });
     const decoded = decodeAdvertPacket(datagram?.bytes ?? Buffer.alloc(0));
     expect(decoded).toMatchObject({
       ok: true,
@@ -98,10 +101,10 @@ requires("netns")("VRRP sockets", () => {
   test("the source address follows each send; one that is not ours is refused", async () => {
     const atB = await receiver(b);
     const sending = await sender(a);
-    sending.send(SOURCE, advert(1));
-    sending.send(SECOND_SOURCE, advert(2));
-    expect(() => sending.send(ip("192.0.2.77"), advert(3))).toThrow("EADDRNOTAVAIL");
-    sending.send(SOURCE, advert(4));
+    sending.send(SOURCE, VRRP_MULTICAST_IPV4, advert(1));
+    sending.send(SECOND_SOURCE, VRRP_MULTICAST_IPV4, advert(2));
+    expect(() => sending.send(ip("192.0.2.77"), VRRP_MULTICAST_IPV4, advert(3))).toThrow("EADDRNOTAVAIL");
+    sending.send(SOURCE, VRRP_MULTICAST_IPV4, advert(4));
     await waitFor(() => atB.heard.length === 3, { what: "three adverts" });
     const sources = atB.heard
       .map(({ bytes }) => decodeAdvertPacket(bytes))
@@ -112,43 +115,53 @@ requires("netns")("VRRP sockets", () => {
   test("drain delivers at once what waits", async () => {
     const atB = await receiver(b);
     const sending = await sender(a);
-    for (let priority = 0; priority < 100; priority++) sending.send(SOURCE, advert(priority));
+    for (let priority = 0; priority < 100; priority++) sending.send(SOURCE, VRRP_MULTICAST_IPV4, advert(priority));
     // No turn of the loop: veth hands over within the send, or shortly after it on another processor.
     const deadlineUs = addon.monotonicUs() + 1_000_000;
     while (atB.heard.length < 100 && addon.monotonicUs() < deadlineUs) atB.socket.drain();
     expect(atB.heard.length).toBe(100);
   });
 
-  test("a receiver takes its own interface and its own group only", async () => {
+  test("a receiver takes its own interface and its own groups only", async () => {
+    const unicast = ip("192.0.2.2");
     const onEthernet = await receiver(b);
     const onMacvlan = await receiver(b, { device: "mac0" });
-    const otherGroup = await receiver(b, { group: OTHER_GROUP });
-    (await sender(a, { group: OTHER_GROUP, timeToLive: 64 })).send(SOURCE, advert(5));
+    const otherGroup = await receiver(b, { groups: [OTHER_GROUP] });
+    const bothGroups = await receiver(b, { groups: [OTHER_GROUP, VRRP_MULTICAST_IPV4] });
+    const noGroup = await receiver(b, { groups: [] });
+    const sending = await sender(a, { timeToLive: 64 });
+    sending.send(SOURCE, OTHER_GROUP, advert(5));
     // By unicast, which no membership selects: the socket is bound to its device.
-    (await sender(a, { group: ip("192.0.2.2") })).send(SOURCE, advert(7));
-    (await sender(a)).send(SOURCE, advert(6));
-    await waitFor(() => otherGroup.heard.length > 0 && onEthernet.heard.length > 1 && onMacvlan.heard.length > 0, {
+    sending.send(SOURCE, unicast, advert(7));
+    sending.send(SOURCE, VRRP_MULTICAST_IPV4, advert(6));
+    await waitFor(() => bothGroups.heard.length > 2 && onMacvlan.heard.length > 0, {
       what: "an advert at each receiver",
     });
-    const seen = ({ heard }: { heard: readonly VrrpDatagram[] }) =>
-      heard.map(({ destination, timeToLive }) => `${destination} ${timeToLive}`);
-    expect(seen(otherGroup)).toEqual(["224.0.0.5 64", "192.0.2.2 64"]);
+    const seen = ({ heard, socket }: Awaited<ReturnType<typeof receiver>>) => {
+      socket.drain();
+      return heard.map(({ destination, timeToLive }) => `${destination} ${timeToLive}`);
+    };
+    expect(seen(otherGroup)).toEqual(["224.0.0.5 255", "192.0.2.2 64"]);
     expect(seen(onEthernet)).toEqual(["192.0.2.2 64", "224.0.0.18 255"]);
+    expect(seen(bothGroups)).toEqual(["224.0.0.5 255", "192.0.2.2 64", "224.0.0.18 255"]);
+    expect(seen(noGroup)).toEqual(["192.0.2.2 64"]);
     expect(seen(onMacvlan)).toEqual(["224.0.0.18 255"]);
   });
 
   test("a datagram longer than any advert is cut and says so", async () => {
     const atB = await receiver(b);
-    (await sender(a)).send(SOURCE, new Uint8Array(4_000));
+    (await sender(a)).send(SOURCE, VRRP_MULTICAST_IPV4, new Uint8Array(4_000));
     await waitFor(() => atB.heard.length > 0, { what: "the long datagram" });
     expect(atB.heard[0]).toMatchObject({ truncated: true });
   });
 
   test("an interface that is not there", () => {
     const link = { name: "none0", index: 4_000 };
-    const options = { link, onDatagrams: () => {}, onError: () => {} };
-    expect(() => new VrrpReceiver(options, { addon })).toThrow("ENODEV");
-    expect(() => new VrrpSender({ link }, { addon })).toThrow("ENODEV");
+    for (const family of [4, 6] as const) {
+      const options = { link, family, groups: [], onDatagrams: () => {}, onError: () => {} };
+      expect(() => new VrrpReceiver(options, { addon })).toThrow("ENODEV");
+      expect(() => new VrrpSender({ link, family }, { addon })).toThrow("ENODEV");
+    }
     expect(() => new ArpSender({ link }, { addon })).toThrow("ENODEV");
   });
 

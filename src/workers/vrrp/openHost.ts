@@ -8,7 +8,15 @@ import { encodeGratuitousArp } from "../../wire/arp.ts";
 import { IFA_F, SCOPE } from "../../wire/netlink/rtnl.ts";
 import type { HostInterface, HostView } from "./hostView.ts";
 import type { Lease } from "./leases.ts";
-import type { AddressChange, AdvertSender, Announcer, ChangeOutcome, SenderOptions, VrrpHost } from "./ports.ts";
+import type {
+  AddressChange,
+  AdvertReceiver,
+  Announcer,
+  ChangeOutcome,
+  Datagram,
+  ReceiverOptions,
+  VrrpHost,
+} from "./ports.ts";
 
 /** What this host cannot do yet, in the kernel's word for it. */
 const UNSUPPORTED: ChangeOutcome = { ok: false, code: "EOPNOTSUPP" };
@@ -37,39 +45,8 @@ export function openHost(): VrrpHost {
     deleteDevice: () => UNSUPPORTED,
     readSysctl: () => undefined,
     writeSysctl: () => UNSUPPORTED,
-    openReceiver: (link, { family, groups }, on) => {
-      const [group] = groups;
-      if (family === 6) throw new Error("IPv6 adverts cannot be received yet");
-      const receiver = new VrrpReceiver(
-        {
-          link,
-          ...(group === undefined ? {} : { group }),
-          onDatagrams: (datagrams) =>
-            on.datagrams(
-              datagrams.map(({ bytes, timeToLive, destination }) => ({
-                bytes,
-                source: undefined,
-                destination,
-                timeToLive,
-              })),
-            ),
-          onError: on.error,
-        },
-        { addon },
-      );
-      return {
-        drain: () => {
-          try {
-            receiver.drain();
-          } catch (error) {
-            // A pending error of the socket, such as ENETDOWN: told once, then receiving goes on.
-            on.error(error as Error);
-          }
-        },
-        close: () => receiver.close(),
-      };
-    },
-    openSender: (link, options) => openSender(link, options, addon),
+    openReceiver: (link, options, on) => openReceiver(link, options, on, addon),
+    openSender: (link, options) => new VrrpSender({ link, ...options }, { addon }),
     openAnnouncer: (link) => openAnnouncer(link, addon),
     openFrameWatch: () => ({ look: () => undefined, close: () => undefined }),
     close: () => network.close(),
@@ -127,17 +104,23 @@ function setOperation(
   };
 }
 
-function openSender(link: HostInterface, { timeToLive }: SenderOptions, addon: NativeAddon): AdvertSender {
-  const senders = new Map<Ip, VrrpSender>();
+function openReceiver(
+  link: HostInterface,
+  options: ReceiverOptions,
+  on: { readonly datagrams: (datagrams: readonly Datagram[]) => void; readonly error: (error: Error) => void },
+  addon: NativeAddon,
+): AdvertReceiver {
+  const receiver = new VrrpReceiver({ link, ...options, onDatagrams: on.datagrams, onError: on.error }, { addon });
   return {
-    send: (source, destination, message) => {
-      const sender = senders.get(destination) ?? new VrrpSender({ link, group: destination, timeToLive }, { addon });
-      senders.set(destination, sender);
-      sender.send(source, message);
+    drain: () => {
+      try {
+        receiver.drain();
+      } catch (error) {
+        // A pending error of the socket, such as ENETDOWN: told once, then receiving goes on.
+        on.error(error as Error);
+      }
     },
-    close: () => {
-      for (const sender of senders.values()) sender.close();
-    },
+    close: () => receiver.close(),
   };
 }
 

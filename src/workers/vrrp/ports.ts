@@ -115,10 +115,10 @@ export interface ReceiverOptions {
 export interface Datagram {
   /** IPv4: the whole packet with its header, as raw(7) gives it. IPv6: the VRRP message. */
   readonly bytes: Uint8Array;
-  /** IPv6: of the packet. IPv4: undefined, the header has it. */
+  /** Of the packet. Of IPv4 the header's own counts. */
   readonly source: Ip | undefined;
   readonly destination: Ip | undefined;
-  /** Hop limit of IPv6, from the ancillary data. */
+  /** TTL or hop limit, from the ancillary data. Of IPv4 the header's own counts. */
   readonly timeToLive: number | undefined;
 }
 
