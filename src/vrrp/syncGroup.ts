@@ -48,6 +48,8 @@ export interface GroupState {
   readonly role: StateName;
   /** Members that were seen as MASTER in this term. One that is not any more has yielded; afterwards, one that still is must. */
   readonly promoted: readonly string[];
+  /** All members claimed, and not all are MASTER yet: one that cannot be after all ends the attempt. */
+  readonly electing: boolean;
   readonly masterSince: Us | undefined;
   /** Terms in a row that ended before they had lasted for a master-down interval. */
   readonly briefTerms: number;
@@ -84,7 +86,7 @@ export interface GroupStepResult {
 }
 
 /** A hold is so many parts of a master-down interval, see `holdAfterBriefTerms`. */
-const HOLD_PARTS_MIN = 8;
+const HOLD_PARTS_MIN = 17;
 const HOLD_PARTS_CHOICE = 16;
 const PARTS_PER_INTERVAL = 16;
 /** A member takes part in a few commands at most until nothing is left: more is our own bug. */
@@ -96,6 +98,7 @@ export function initialGroupState(name: string, members: readonly string[]): Gro
     members,
     role: "INIT",
     promoted: [],
+    electing: false,
     masterSince: undefined,
     briefTerms: 0,
     holdUntil: undefined,
@@ -204,7 +207,9 @@ function whileMaster(state: GroupState, members: readonly MemberSummary[], nowUs
     ({ name, standing }) => standing === "master" || (standing !== "init" && state.promoted.includes(name)),
   );
   const isOut = (member: MemberSummary): boolean =>
-    member.standing === "follows" || (promoted.includes(member) && member.standing !== "master");
+    member.standing === "follows" ||
+    (promoted.includes(member) && member.standing !== "master") ||
+    (state.electing && member.standing === "listens");
   const yielded = members.find(isOut);
   const names = promoted.map((member) => member.name);
   if (yielded === undefined) {
@@ -213,11 +218,16 @@ function whileMaster(state: GroupState, members: readonly MemberSummary[], nowUs
     return claimant === undefined ? told(next) : ask(next, claimant, { kind: "group", say: "becomeMaster" });
   }
   const longest = longestInterval(members);
-  const brief = state.masterSince !== undefined && between(state.masterSince, nowUs) < longest;
+  const lasted = state.masterSince === undefined ? longest : between(state.masterSince, nowUs);
+  const brief = promoted.length > 0 && lasted < longest;
   const briefTerms = brief ? state.briefTerms + 1 : 0;
   const holdUntil = brief ? after(nowUs, holdAfterBriefTerms(members, briefTerms, longest)) : undefined;
   const next = decide(state, "BACKUP", "groupBackup", yielded);
-  return whileBackup({ ...next, promoted: names, briefTerms, holdUntil, masterSince: undefined }, members, nowUs);
+  return whileBackup(
+    { ...next, promoted: names, electing: false, briefTerms, holdUntil, masterSince: undefined },
+    members,
+    nowUs,
+  );
 }
 
 function whileBackup(state: GroupState, members: readonly MemberSummary[], nowUs: Us): GroupStepResult {
@@ -233,7 +243,7 @@ function whileBackup(state: GroupState, members: readonly MemberSummary[], nowUs
   // A MASTER that no term of ours has made: a reload brought it here. The rest follows from what the others are.
   if (master !== undefined || (!held && members.every((member) => member.standing === "claims"))) {
     const decided = decide(idle, "MASTER", "groupMaster", master ?? members[0]);
-    return whileMaster({ ...decided, masterSince: nowUs }, members, nowUs);
+    return whileMaster({ ...decided, electing: master === undefined, masterSince: nowUs }, members, nowUs);
   }
   return told(idle.role === "INIT" ? decide(idle, "BACKUP", "started", undefined) : idle);
 }
@@ -241,8 +251,8 @@ function whileBackup(state: GroupState, members: readonly MemberSummary[], nowUs
 /**
  * Two hosts whose members have priorities that contradict each other (each is the better one for half of the group) may
  * become MASTER at the same moment, make each other yield, and do so again for ever: keepalived.conf(5) warns of it. The
- * first to come is left in peace by the other, so it is enough that they are not simultaneous again: each is held for a
- * half to one and a half master-down intervals, as its own address decides, another time at each attempt. Held as a
+ * first to come is left in peace by the other, so it is enough that they are not simultaneous again: each is held for
+ * one to two master-down intervals, as its own address decides, another time at each attempt. Held as a
  * group: the members' own timers are cut to the skew time by the resignations that every yielding sends out.
  */
 function holdAfterBriefTerms(members: readonly MemberSummary[], terms: number, interval: DurationUs): DurationUs {
@@ -272,8 +282,12 @@ function decide(state: GroupState, to: StateName, reason: GroupReason, member: M
 }
 
 function told(state: GroupState): GroupStepResult {
-  if (state.pending === undefined) return { state, transition: undefined, command: undefined };
-  return { state: { ...state, pending: undefined }, transition: state.pending, command: undefined };
+  if (state.pending === undefined && !state.electing) return { state, transition: undefined, command: undefined };
+  return {
+    state: { ...state, pending: undefined, electing: false },
+    transition: state.pending,
+    command: undefined,
+  };
 }
 
 function ask(state: GroupState, member: MemberSummary, input: GroupInput): GroupStepResult {

@@ -176,7 +176,7 @@ requires("netns")("the VRRP worker on a real kernel", () => {
     await host.waitForState("BACKUP");
   });
 
-  it("an address that others remove is put back and announced with the next advert, with an alarm", async () => {
+  it("an address that others remove is put back at once and announced, with an alarm", async () => {
     const capture = await Capture.start(network.bridge);
     try {
       const host = await master([instance({ garp: { masterDelay: seconds(0) } })]);
