@@ -159,7 +159,7 @@ export const RULES: readonly Rule[] = [
   {
     section: "3768 7.2",
     says: "the protocol is 112, and the packet goes to the VRRP group",
-    proof: [{ file: SOCKETS, title: "a receiver takes its own interface and its own group only" }],
+    proof: [{ file: SOCKETS, title: "a receiver takes its own interface and its own groups only" }],
   },
   {
     section: "9568 6.4.1",
