@@ -6,18 +6,29 @@ import type { ControlAnswer } from "../daemon/control.types.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { EventLog } from "../daemon/events.ts";
 import { createHealthDriver, type HealthDriver, type HealthListener } from "../daemon/healthDriver.ts";
+import { HostSide } from "../daemon/hostSide.ts";
+import { Notifier } from "../daemon/notify/notifier.ts";
 import { TableOwner } from "../daemon/tableOwner.ts";
+import { Trackers } from "../daemon/track/trackers.ts";
 import { healthMachine } from "../health/machine.ts";
 import { loadAddon } from "../io/addon.ts";
+import type { NativeAddon } from "../io/addon.types.ts";
 import { createCheckers } from "../io/checkers/index.ts";
 import { loopTimers, monotonicClock } from "../io/clock.ts";
 import { controlSocketPath, serveControl } from "../io/controlSocket.ts";
 import { takeNetworkNamespace } from "../io/hostChecks.ts";
+import { hostName } from "../io/hostName.ts";
 import { openIpvsTable } from "../io/ipvsTable.ts";
+import { openNotifyFifo } from "../io/notify/fifo.ts";
+import { smtpSender } from "../io/notify/mail.ts";
 import { RunDirectory } from "../io/runDirectory.ts";
+import { HostScripts } from "../io/scripts/runner.ts";
 import { sdNotify } from "../io/sdNotify.ts";
+import { hostFiles } from "../io/track/fileWatch.ts";
+import { HostProcesses } from "../io/track/hostProcesses.ts";
 import { readVersion } from "../io/version.ts";
 import { VrrpWorkerHandle } from "../workers/vrrp/handle.ts";
+import type { TrackResult } from "../workers/vrrp/protocol.ts";
 import { loadConfiguration, logWarnings } from "./loadConfiguration.ts";
 
 /** Drift of the kernel's table is found and repaired within this and one dump; the promise is 5 s. */
@@ -55,6 +66,7 @@ export async function createDaemon(start: {
           { logger, listener },
         ),
       createHealth: (listener) => createHealth(listener),
+      createHostSide: (onResults) => createHostSide({ config, events, logger, addon, onResults }),
       notify: (state) => void sdNotify(state),
       load: () => {
         const loaded = loadConfiguration(file);
@@ -76,6 +88,28 @@ export async function createDaemon(start: {
 function createHealth(listener: HealthListener): HealthDriver {
   const modules = { probes: createCheckers(), clock: monotonicClock, timers: loopTimers, listener };
   return createHealthDriver({ seed: randomInt(2 ** 31) }, { machine: healthMachine, ...modules });
+}
+
+/** Scripts, trackers and notifications on this host. */
+function createHostSide(parts: {
+  readonly config: Config;
+  readonly events: EventLog;
+  readonly logger: Logger;
+  readonly addon: NativeAddon;
+  readonly onResults: (results: readonly TrackResult[]) => void;
+}): HostSide {
+  const { config, events, logger, addon, onResults } = parts;
+  const runner = new HostScripts(config.global, { logger });
+  const common = { runner, clock: monotonicClock, timers: loopTimers, wallMs: (): number => Date.now(), events };
+  const trackers = new Trackers({ ...common, files: hostFiles, processes: new HostProcesses(addon), onResults });
+  const notifier = new Notifier({
+    ...common,
+    sender: smtpSender,
+    hostName,
+    // Who reads it without being named is the script user: only the owner may.
+    openFifo: (spec, told) => openNotifyFifo(spec, told, { addon, owner: runner.identityOf(spec.user, spec.group) }),
+  });
+  return new HostSide({ ...common, setScriptPolicy: (global) => runner.setPolicy(global), trackers, notifier });
 }
 
 async function answer(daemon: Daemon, request: unknown): Promise<ControlAnswer> {

@@ -1,5 +1,7 @@
 import type { DaemonStatus, RecordedEvent, ServiceStatus } from "../daemon/control.types.ts";
 import type { InstanceStatus, VipStatus } from "../workers/vrrp/protocol.ts";
+import { notificationSection, trackerSection } from "./hostSideText.ts";
+import { time } from "./timeText.ts";
 
 const EVENTS_SHOWN = 10;
 
@@ -20,6 +22,7 @@ export function formatStatus(status: DaemonStatus): string {
   lines.push("", "Services");
   if (status.services.length === 0) lines.push("  no virtual servers");
   for (const service of status.services) lines.push(...serviceLines(service));
+  lines.push(...trackerSection(status.trackers), ...notificationSection(status.notifications));
   lines.push("", "Latest events", ...status.events.slice(-EVENTS_SHOWN).map(eventLine));
   return `${lines.join("\n")}\n`;
 }
@@ -72,8 +75,4 @@ function serviceLines(service: ServiceStatus): string[] {
 
 function eventLine(event: RecordedEvent): string {
   return `  ${time(event.atMs)}  ${event.message}`;
-}
-
-function time(ms: number): string {
-  return new Date(ms).toISOString().replace("T", " ").slice(0, 23);
 }

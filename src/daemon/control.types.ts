@@ -1,5 +1,7 @@
 import type { ServiceHealth } from "../health/types.ts";
 import type { VrrpStatus } from "../workers/vrrp/protocol.ts";
+import type { NotifyStatus } from "./notify/notifier.ts";
+import type { TrackerStatus } from "./track/types.ts";
 
 /** One JSON object a line on the unix socket `control.sock` in the run directory; one answer for each request, in order. */
 export type ControlRequest = { readonly command: "status" } | { readonly command: "reload" };
@@ -22,6 +24,9 @@ export interface DaemonStatus {
   };
   readonly vrrp: VrrpStatus;
   readonly services: readonly ServiceStatus[];
+  /** Scripts, files and processes that instances track. */
+  readonly trackers: readonly TrackerStatus[];
+  readonly notifications: NotifyStatus;
   readonly events: readonly RecordedEvent[];
 }
 

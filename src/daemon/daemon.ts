@@ -4,11 +4,12 @@ import type { HealthEvent } from "../health/types.ts";
 import type { DestinationId, ServiceId } from "../plan/types.ts";
 import type { Transition, VrrpAlarm } from "../vrrp/types.ts";
 import type { VrrpHandle, VrrpListener } from "../workers/vrrp/handle.types.ts";
-import type { WorkerAlarm } from "../workers/vrrp/protocol.ts";
+import type { TrackResult, WorkerAlarm } from "../workers/vrrp/protocol.ts";
 import type { DaemonStatus } from "./control.types.ts";
 import type { EventLog } from "./events.ts";
 import type { HealthDriver, HealthListener } from "./healthDriver.ts";
-import { describeHealthEvent, describeTransition, describeVrrpAlarm } from "./messages.ts";
+import type { HostSide } from "./hostSide.ts";
+import { describeGroupTransition, describeHealthEvent, describeTransition, describeVrrpAlarm } from "./messages.ts";
 import { serviceStatuses } from "./statusView.ts";
 import type { TableOwner } from "./tableOwner.ts";
 
@@ -24,6 +25,8 @@ export interface DaemonModules {
   /** Built by the caller around the listener that the daemon gives, so that neither needs the other first. */
   readonly createVrrp: (listener: VrrpListener) => VrrpHandle;
   readonly createHealth: (listener: HealthListener) => HealthDriver;
+  /** Scripts, trackers, notifications; trackers tell what they found by the given function. */
+  readonly createHostSide: (onResults: (results: readonly TrackResult[]) => void) => HostSide;
   readonly wallMs: () => number;
   /** sd_notify(3) */
   readonly notify: (state: string) => void;
@@ -45,12 +48,15 @@ export class Daemon {
   readonly #modules: DaemonModules;
   readonly #vrrp: VrrpHandle;
   readonly #health: HealthDriver;
+  readonly #host: HostSide;
   readonly #startedAtMs: number;
   #config: Config;
   #loadedAtMs: number;
   #lastError: string | undefined;
   #programmedOnce = false;
   #listening = false;
+  /** Everything tracked has said something, or has had its time to. */
+  #tracked = false;
   #stopping: Promise<void> | undefined;
   /** Reloads run one after the other; the last one wins. */
   #reloading: Promise<void> = Promise.resolve();
@@ -61,38 +67,8 @@ export class Daemon {
     this.#config = options.config;
     this.#startedAtMs = modules.wallMs();
     this.#loadedAtMs = this.#startedAtMs;
-    this.#vrrp = modules.createVrrp({
-      onTransition: (instance, transition) => this.#recordTransition(instance, transition),
-      onGroupTransition: (group, change) =>
-        modules.events.record("info", "groupTransition", `${group}: ${change.from} -> ${change.to}: ${change.reason}`, {
-          group,
-          ...change,
-        }),
-      onLowerPriority: (instance, { peer, priority }) =>
-        modules.events.record("info", "lowerPriorityHeard", `${instance}: ${peer} advertises priority ${priority}`, {
-          instance,
-          peer,
-          priority,
-        }),
-      onPriorityChanged: (instance, { priority, state }) =>
-        modules.events.record("info", "priorityChanged", `${instance}: effective priority ${priority} (${state})`, {
-          instance,
-          priority,
-          state,
-        }),
-      onDeleted: (instance) =>
-        modules.events.record("info", "instanceDeleted", `${instance}: not in the new configuration`, { instance }),
-      onAlarm: (instance, alarm) => this.#recordAlarm(instance, alarm),
-      onRestart: (cause) =>
-        modules.events.record(
-          "error",
-          "vrrpWorkerRestarted",
-          `the VRRP worker died (${cause}); its addresses were released and it was started again`,
-          {
-            cause,
-          },
-        ),
-    });
+    this.#vrrp = modules.createVrrp(this.#vrrpListener());
+    this.#host = modules.createHostSide((results) => this.#vrrp.track(results));
     this.#health = modules.createHealth({
       onTableChanged: () => this.#tableChanged(),
       onFirstVerdicts: () => this.#firstProgramming(),
@@ -100,8 +76,18 @@ export class Daemon {
     });
   }
 
-  /** Resolves when VRRP listens and probes run; the election begins by itself after the first programming. */
+  /**
+   * Resolves when VRRP listens and probes run; the election begins by itself after the first programming and the first
+   * results of what is tracked.
+   */
   async start(): Promise<void> {
+    const refusal = this.#host.examine(this.#config);
+    if (refusal !== undefined) throw new HoldfastError("scriptsRefused", refusal);
+    if (this.#config.global.startupScript !== undefined) {
+      await this.#host.startup(this.#config);
+      if (this.#stopping !== undefined) return;
+    }
+    this.#host.configure(this.#config);
     const existing = this.#modules.table.existingWeights(this.#config.virtualServers);
     const listening = this.#vrrp.start(this.#config.vrrp);
     this.#health.configure(this.#config.virtualServers, existing);
@@ -115,6 +101,10 @@ export class Daemon {
     if (this.#stopping !== undefined) return;
     this.#listening = true;
     this.#releaseWhenReady();
+    void this.#host.firstResults().then(() => {
+      this.#tracked = true;
+      this.#releaseWhenReady();
+    });
     this.#modules.events.record(
       "info",
       "started",
@@ -145,11 +135,12 @@ export class Daemon {
       configuration: { file: this.#options.configFile, loadedAtMs: this.#loadedAtMs, lastError: this.#lastError },
       vrrp,
       services: serviceStatuses(this.#config.virtualServers, this.#health.view(), this.#modules.table),
+      ...this.#host.status(),
       events: this.#modules.events.latest(),
     };
   }
 
-  /** Addresses first, then priority 0, then our rows of the table. Idempotent. */
+  /** Addresses first, then priority 0, then our rows of the table, then whoever is told of it. Idempotent. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stopNow();
     return this.#stopping;
@@ -158,8 +149,10 @@ export class Daemon {
   async #stopNow(): Promise<void> {
     this.#modules.notify("STOPPING=1");
     this.#health.stop();
+    this.#host.stopping();
     await this.#vrrp.stop();
     this.#modules.table.clear();
+    await this.#host.finish(this.#config);
     this.#modules.events.record("info", "stopped", "addresses, masters' roles and services are released", {});
   }
 
@@ -168,16 +161,26 @@ export class Daemon {
     this.#modules.notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1_000n}`);
     const loaded = this.#load();
     if (!loaded.ok) return this.#refuseReload(loaded.message);
+    const refusal = this.#host.examine(loaded.config);
+    if (refusal !== undefined) {
+      this.#host.examine(this.#config);
+      return this.#refuseReload(refusal);
+    }
+    this.#host.prepare(loaded.config);
     try {
       // VRRP first: when its worker does not survive the new instances, it goes on with the old ones, and so does all else.
       await this.#vrrp.configure(loaded.config.vrrp);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
-      return this.#stopping === undefined ? this.#refuseReload(error.message) : STOPPING;
+      if (this.#stopping !== undefined) return STOPPING;
+      this.#host.examine(this.#config);
+      this.#host.configure(this.#config);
+      return this.#refuseReload(error.message);
     }
     // The end may have come meanwhile: what it has removed must not come back.
     if (this.#stopping !== undefined) return STOPPING;
     this.#config = loaded.config;
+    this.#host.configure(loaded.config);
     this.#loadedAtMs = this.#modules.wallMs();
     this.#lastError = undefined;
     this.#health.configure(loaded.config.virtualServers, loaded.existing);
@@ -232,13 +235,53 @@ export class Daemon {
 
   /** An election before the first programming would draw traffic to an empty table. */
   #releaseWhenReady(): void {
-    if (!this.#programmedOnce || !this.#listening) return;
+    if (!this.#programmedOnce || !this.#listening || !this.#tracked || this.#stopping !== undefined) return;
     this.#vrrp.releaseElection();
     this.#notifyReady();
   }
 
   #notifyReady(): void {
-    if (this.#programmedOnce && this.#listening) this.#modules.notify("READY=1");
+    if (this.#programmedOnce && this.#listening && this.#tracked) this.#modules.notify("READY=1");
+  }
+
+  /** Everything that VRRP tells is an event; what keepalived tells scripts, FIFOs and mail goes there too. */
+  #vrrpListener(): VrrpListener {
+    const record = this.#modules.events.record.bind(this.#modules.events);
+    return {
+      onTransition: (instance, transition) => {
+        this.#recordTransition(instance, transition);
+        this.#host.notifier.transition(instance, transition);
+      },
+      onGroupTransition: (group, change) => {
+        record("info", "groupTransition", describeGroupTransition(group, change), { group, ...change });
+        this.#host.notifier.groupTransition(group, change);
+      },
+      onLowerPriority: (instance, { peer, priority }) => {
+        record("info", "lowerPriorityHeard", `${instance}: ${peer} advertises priority ${priority}`, {
+          instance,
+          peer,
+          priority,
+        });
+        this.#host.notifier.lowerPriority(instance, { peer, priority });
+      },
+      onPriorityChanged: (instance, { priority, state }) => {
+        record("info", "priorityChanged", `${instance}: effective priority ${priority} (${state})`, {
+          instance,
+          priority,
+          state,
+        });
+        this.#host.notifier.priorityChanged(instance, { priority, state });
+      },
+      onDeleted: (instance) => {
+        record("info", "instanceDeleted", `${instance}: not in the new configuration`, { instance });
+        this.#host.notifier.deleted(instance);
+      },
+      onAlarm: (instance, alarm) => this.#recordAlarm(instance, alarm),
+      onRestart: (cause) => {
+        const words = `the VRRP worker died (${cause}); its addresses were released and it was started again`;
+        record("error", "vrrpWorkerRestarted", words, { cause });
+      },
+    };
   }
 
   #recordTransition(instance: string, transition: Transition): void {

@@ -2,6 +2,7 @@ import { assertNever } from "../core/errors.ts";
 import { toSeconds } from "../core/units.ts";
 import type { HealthEvent } from "../health/types.ts";
 import type { Transition, TransitionReason, VrrpAlarm } from "../vrrp/types.ts";
+import type { GroupTransition } from "../workers/vrrp/handle.types.ts";
 import type { WorkerAlarm } from "../workers/vrrp/protocol.ts";
 
 /** One sentence for each reason of a transition; programs use the reason itself. */
@@ -44,6 +45,10 @@ export function describeTransition(instance: string, transition: Transition): st
   if (evidence.peerPriority !== undefined) facts.push(`its priority ${evidence.peerPriority}`);
   if (evidence.detail !== undefined) facts.push(evidence.detail);
   return `${instance}: ${transition.from} -> ${transition.to}: ${REASON_WORDS[transition.reason]} (${facts.join(", ")})`;
+}
+
+export function describeGroupTransition(group: string, { from, to, reason }: GroupTransition): string {
+  return `${group}: ${from} -> ${to}: ${REASON_WORDS[reason]}`;
 }
 
 export function describeVrrpAlarm(instance: string, alarm: VrrpAlarm | WorkerAlarm): string {

@@ -150,6 +150,12 @@ const status: DaemonStatus = {
       inSync: true,
     },
   ],
+  trackers: [],
+  notifications: {
+    scripts: [],
+    fifos: [],
+    mail: { sent: 0, failed: 0, dropped: 0, waiting: 0, lastFailure: undefined },
+  },
   events: [{ sequence: 1, atMs: 0, kind: "started", message: "holdfast runs", fields: {} }],
 };
 
@@ -176,4 +182,58 @@ test("status shows trouble in capitals", () => {
   expect(text).toContain("LAST RELOAD REFUSED: line 3: unknown keyword");
   expect(text).toContain("exclusive, NO HOLDER; hunting; CONFLICTING CLAIMS");
   expect(text).toContain("NOT IN SYNC WITH THE KERNEL; drift repaired 2 times");
+});
+
+test("status tells of everything tracked: what it says, since when, why, and when it is looked at again", () => {
+  const text = formatStatus({
+    ...status,
+    trackers: [
+      {
+        ...{ kind: "script", name: "check", value: 0, sinceMs: 2_000, command: ["/bin/check"], runs: 9, failures: 4 },
+        last: { atMs: 2_500, tookMs: 12.3, outcome: "exit status 1", output: "first\nno leader" },
+        ...{ against: 1, running: false, nextRunInMs: 740 },
+      },
+      { kind: "file", name: "drain", value: 0, sinceMs: 0, path: "/run/drain", problem: "there is no such file" },
+      {
+        ...{ kind: "process", name: "proxy", value: 1, sinceMs: 0, count: 2, quorum: 1, quorumMax: 4 },
+        ...{ mode: "polling", whyPolling: "refused here" },
+      },
+    ],
+  });
+  expect(text).toContain(
+    'script check  DOWN since 1970-01-01 00:00:02.000, 1 in a row against it; last exit status 1 in 12 ms ("no leader"); next in 0.7 s',
+  );
+  expect(text).toContain("file drain  0 since 1970-01-01 00:00:00.000  /run/drain; PROBLEM: there is no such file");
+  expect(text).toContain("2 running, 1 to 4 wanted; looked at every second: refused here");
+  expect(formatStatus(status)).not.toContain("Tracked");
+});
+
+test("status tells what became of notifications", () => {
+  const queue = { started: 3, failed: 1, dropped: 0, running: 1, waiting: 2 };
+  const text = formatStatus({
+    ...status,
+    notifications: {
+      scripts: [
+        {
+          ...{ subject: "INSTANCE", name: "PGRW", ...queue },
+          last: { name: "notify_master of PGRW", atMs: 0, tookMs: 3, outcome: "exit status 3" },
+        },
+      ],
+      fifos: [
+        {
+          ...{ path: "/run/f", written: 7, waiting: 0, dropped: 5, problem: "full: nobody reads it", events: ["vrrp"] },
+          script: { running: false, restarts: 2, lastOutcome: "exit status 1" },
+        },
+      ],
+      mail: { sent: 0, failed: 1, dropped: 0, waiting: 0, lastFailure: { atMs: 0, subject: "x", detail: "refused" } },
+    },
+  });
+  expect(text).toContain(
+    "scripts of PGRW: started 3, failed 1, running 1, waiting 2; last notify_master of PGRW: exit status 3",
+  );
+  expect(text).toContain(
+    "fifo /run/f: written 7, dropped 5; its script DOES NOT RUN, started again 2 times, last exit status 1; PROBLEM: full",
+  );
+  expect(text).toContain("mail: sent 0, failed 1; last failure 1970-01-01 00:00:00.000: refused");
+  expect(formatStatus(status)).not.toContain("Notifications");
 });

@@ -2,13 +2,21 @@ import { expect, test } from "vitest";
 import { type Config, parseConfig } from "../../src/config/index.ts";
 import { HoldfastError } from "../../src/core/errors.ts";
 import type { Logger } from "../../src/core/interfaces.ts";
+import type { ScriptProblem, ScriptRequest } from "../../src/core/scripts.ts";
 import { instantUs, milliseconds } from "../../src/core/units.ts";
 import { Daemon } from "../../src/daemon/daemon.ts";
 import { EventLog } from "../../src/daemon/events.ts";
 import type { HealthListener } from "../../src/daemon/healthDriver.ts";
+import { HostSide } from "../../src/daemon/hostSide.ts";
+import { Notifier } from "../../src/daemon/notify/notifier.ts";
 import { TableOwner } from "../../src/daemon/tableOwner.ts";
+import { Trackers } from "../../src/daemon/track/trackers.ts";
 import { serviceId } from "../../src/plan/keys.ts";
 import type { DesiredService } from "../../src/plan/types.ts";
+import type { VrrpListener } from "../../src/workers/vrrp/handle.types.ts";
+import type { TrackResult } from "../../src/workers/vrrp/protocol.ts";
+import { VirtualTime } from "../lab/virtualTime.ts";
+import { instanceConfig, vrrpConfig } from "../lab/vrrpConfig.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 
 /** The order in which the daemon turns its halves on and off: what an operator is promised of start, reload and end. */
@@ -31,6 +39,39 @@ function configOf(port: number): Config {
   return config;
 }
 
+const command = (program: string) => ({ arguments: [program], user: undefined, group: undefined });
+
+/** With an instance that tells of itself, and scripts around it. */
+function withNotify(config: Config): Config {
+  const notify = { ...instanceConfig().notify, master: command("/master"), stop: command("/stop") };
+  const timeout = milliseconds(1_000);
+  return {
+    ...config,
+    global: {
+      ...config.global,
+      startupScript: { command: command("/up"), timeout },
+      shutdownScript: { command: command("/down"), timeout },
+    },
+    vrrp: vrrpConfig([instanceConfig({ notify })]),
+  };
+}
+
+/** With an instance that tracks a script. */
+function withScript(config: Config): Config {
+  const scripts = [{ name: "check", weight: 0, reverse: false }];
+  const second = milliseconds(1_000);
+  return {
+    ...config,
+    scripts: [
+      ...[{ name: "check", command: command("/check"), interval: second, timeout: second }].map((each) => ({
+        ...each,
+        ...{ rise: 1, fall: 1, initFail: false },
+      })),
+    ],
+    vrrp: vrrpConfig([instanceConfig({ track: { interfaces: [], scripts, files: [], processes: [] } })]),
+  };
+}
+
 function desiredOf(config: Config): DesiredService[] {
   return config.virtualServers.map(({ protocol, address, port }) => ({
     ...{ protocol, address, port, scheduler: "lc", persistenceTimeoutSec: 0, persistencePrefix: 32 },
@@ -42,8 +83,65 @@ function desiredOf(config: Config): DesiredService[] {
 const SERVICE = "TCP 10.0.2.11:5432";
 const OTHER = "TCP 10.0.2.11:5433";
 
+/** The real trackers and notifications over a runner that runs nothing; everything is done at once. */
+function hostSide(parts: {
+  readonly events: EventLog;
+  readonly onResults: (results: readonly TrackResult[]) => void;
+  readonly calls: string[];
+  readonly examine: () => ScriptProblem | undefined;
+  readonly time: VirtualTime;
+  readonly hang: boolean;
+}): HostSide {
+  const { events, onResults, calls, examine, time, hang } = parts;
+  const ended = { outcome: { kind: "exited", status: 0 }, tookMs: 0, output: "" } as const;
+  const runner = {
+    examine: () => ({ refused: examine(), warning: undefined }),
+    run: ({ name, arguments: words }: ScriptRequest) => {
+      calls.push(`run ${name}: ${words.join(" ")}`);
+      return { done: hang ? new Promise<typeof ended>(silent) : Promise.resolve(ended), kill: silent };
+    },
+    close: () => Promise.resolve(),
+  };
+  const common = {
+    runner,
+    clock: time,
+    timers: time,
+    wallMs: () => 0,
+    events,
+  };
+  return new HostSide({
+    ...common,
+    setScriptPolicy: silent,
+    trackers: new Trackers({
+      ...common,
+      onResults,
+      files: { watch: () => silent, read: () => ({ kind: "missing" }), initialize: () => true },
+      processes: {
+        start: silent,
+        processes: () => [],
+        mode: () => "polling",
+        whyPolling: silent,
+        stop: silent,
+      },
+    }),
+    notifier: new Notifier({
+      ...common,
+      sender: { send: () => Promise.resolve() },
+      hostName: () => "host1",
+      openFifo: () => {
+        throw new Error("not asked here");
+      },
+    }),
+  });
+}
+
 /** A daemon between halves that only write down what they are told, over the fake kernel. */
-function world(options: { readonly vrrpStart?: Promise<void> } = {}) {
+function world(
+  options: { readonly vrrpStart?: Promise<void>; readonly config?: Config; readonly scriptsHang?: boolean } = {},
+) {
+  const time = new VirtualTime();
+  const tracked: (readonly TrackResult[])[] = [];
+  let vrrp: VrrpListener | undefined;
   const calls: string[] = [];
   const kernel = new FakeKernel();
   kernel.afterChange = (cause) => {
@@ -52,6 +150,7 @@ function world(options: { readonly vrrpStart?: Promise<void> } = {}) {
   let configured: Config["virtualServers"] = [];
   let health: HealthListener | undefined;
   let loaded: { ok: true; config: Config } | { ok: false; message: string } = { ok: true, config: configOf(5433) };
+  let refused: ScriptProblem | undefined;
   let vrrpConfigure: () => Promise<void> = () => Promise.resolve();
   const called = async (name: string, result: Promise<void> = Promise.resolve()): Promise<void> => {
     calls.push(name);
@@ -69,20 +168,23 @@ function world(options: { readonly vrrpStart?: Promise<void> } = {}) {
     },
   );
   const daemon = new Daemon(
-    { version: "test", configFile: "test.conf", config: configOf(5432) },
+    { version: "test", configFile: "test.conf", config: options.config ?? configOf(5432) },
     {
       events,
       table,
       wallMs: () => 0,
-      createVrrp: () => ({
-        start: () => called("vrrp start", options.vrrpStart),
-        releaseElection: () => void calls.push("vrrp elects"),
-        configure: () => called("vrrp configure", vrrpConfigure()),
-        track: silent,
-        record: () => Promise.reject(new Error("not asked here")),
-        status: () => Promise.reject(new Error("not asked here")),
-        stop: () => called("vrrp stop"),
-      }),
+      createVrrp: (listener) => {
+        vrrp = listener;
+        return {
+          start: () => called("vrrp start", options.vrrpStart),
+          releaseElection: () => void calls.push("vrrp elects"),
+          configure: () => called("vrrp configure", vrrpConfigure()),
+          track: (results) => void tracked.push(results),
+          record: () => Promise.reject(new Error("not asked here")),
+          status: () => Promise.reject(new Error("not asked here")),
+          stop: () => called("vrrp stop"),
+        };
+      },
       createHealth: (listener) => {
         health = listener;
         return {
@@ -95,6 +197,8 @@ function world(options: { readonly vrrpStart?: Promise<void> } = {}) {
           stop: () => void calls.push("health stop"),
         };
       },
+      createHostSide: (onResults) =>
+        hostSide({ events, onResults, calls, examine: () => refused, time, hang: options.scriptsHang === true }),
       notify: (state) => void calls.push(state.replace(/\n.*/s, "")),
       load: () => loaded,
     },
@@ -103,6 +207,12 @@ function world(options: { readonly vrrpStart?: Promise<void> } = {}) {
     daemon,
     events,
     kernel,
+    time,
+    tracked,
+    vrrp: () => {
+      if (vrrp === undefined) throw new Error("no VRRP half was made");
+      return vrrp;
+    },
     /** What was called since the last look. */
     taken: () => calls.splice(0),
     listener: () => {
@@ -110,6 +220,9 @@ function world(options: { readonly vrrpStart?: Promise<void> } = {}) {
       return health;
     },
     services: () => kernel.dump().map(({ match }) => (match.kind === "address" ? serviceId(match) : "")),
+    refusesScripts: (problem: ScriptProblem | undefined) => {
+      refused = problem;
+    },
     loads: (next: typeof loaded) => {
       loaded = next;
     },
@@ -218,4 +331,56 @@ test("a reload that the end overtakes writes nothing more, and is not told as do
   expect(await reloading).toEqual({ ok: false, message: "holdfast is stopping" });
   expect(it.taken()).toEqual([]);
   expect(it.services()).toEqual([]);
+});
+
+test("a script's user that cannot be: no start, and a reload is refused", async () => {
+  const refused = { reason: "userNotPermitted", detail: "holdfast runs as user 990" } as const;
+  const cold = world({ config: withNotify(configOf(5432)) });
+  cold.refusesScripts(refused);
+  await expect(cold.daemon.start()).rejects.toThrow("startup_script: holdfast runs as user 990");
+  expect(cold.taken()).toEqual([]);
+  const it = await started();
+  it.refusesScripts(refused);
+  it.loads({ ok: true, config: withNotify(configOf(5433)) });
+  expect(await it.daemon.reload()).toEqual({ ok: false, message: "startup_script: holdfast runs as user 990" });
+  expect(it.taken()).toEqual(["RELOADING=1", "READY=1"]);
+});
+
+test("startup_script comes before everything; at the end notifications, then shutdown_script, behind our rows", async () => {
+  const it = world({ config: withNotify(configOf(5432)) });
+  await it.daemon.start();
+  expect(it.taken()).toEqual(["run startup_script: /up", "vrrp start", "health configure"]);
+  it.listener().onFirstVerdicts();
+  it.taken();
+  it.vrrp().onTransition("RW", { from: "BACKUP", to: "MASTER", reason: "masterDown", evidence: { ownPriority: 100 } });
+  expect(it.taken()).toEqual(["run notify_master of RW: /master"]);
+  await it.daemon.stop();
+  expect(it.taken()).toEqual([
+    ...["STOPPING=1", "health stop", "vrrp stop", `deleteService ${SERVICE}`],
+    ...["run notify_stop of RW: /stop", "run shutdown_script: /down"],
+  ]);
+});
+
+test("the election waits for the first result of what is tracked, and not for ever", async () => {
+  const it = world({ config: withScript(configOf(5432)), scriptsHang: true });
+  await it.daemon.start();
+  it.listener().onFirstVerdicts();
+  await it.time.pass(4_900);
+  expect(it.taken()).not.toContain("vrrp elects");
+  await it.time.pass(200);
+  expect(it.taken()).toContain("vrrp elects");
+  expect(it.events.latest().map(({ kind }) => kind)).toContain("trackersSilent");
+  const quick = world({ config: withScript(configOf(5432)) });
+  await quick.daemon.start();
+  quick.listener().onFirstVerdicts();
+  await quick.time.pass(100);
+  expect(quick.taken()).toContain("vrrp elects");
+  expect(quick.events.latest().map(({ kind }) => kind)).not.toContain("trackersSilent");
+});
+
+test("what trackers find goes to VRRP", async () => {
+  const it = world({ config: withScript(configOf(5432)) });
+  await it.daemon.start();
+  await it.time.pass(1);
+  expect(it.tracked.at(-1)).toEqual([{ kind: "script", name: "check", value: 1 }]);
 });

@@ -162,7 +162,8 @@ test("over a reload an unchanged definition goes on, a changed one begins anew, 
   for (const run of runs.slice(0, 2)) run.end(BAD);
   await time.pass(500);
   trackers.configure(config({ scripts: [kept, scriptConfig({ name: "changed", fall: 5 })] }, names));
-  expect(latest()).toBe("kept=0 changed=?");
+  // What is known of the old definition counts until the new one has a result: a reload must not lift a fault.
+  expect(latest()).toBe("kept=0 changed=0");
   expect(runs.map(({ request, killed }) => `${request.name} ${killed}`)).toEqual([
     "kept false",
     // Its run had ended; nothing is left to kill.
@@ -172,6 +173,18 @@ test("over a reload an unchanged definition goes on, a changed one begins anew, 
   ]);
   await time.pass(1_500);
   expect(runs.slice(4).map(({ request }) => request.name)).toEqual(["kept"]);
+});
+
+test("while VRRP still follows the old configuration, what it tracks goes on", () => {
+  const { runs, trackers, config, latest } = world();
+  const [old, added] = [scriptConfig({ name: "old" }), scriptConfig({ name: "new" })];
+  trackers.configure(config({ scripts: [old] }, ["old"]));
+  trackers.configure(config({ scripts: [added] }, ["new"]), true);
+  expect(latest()).toBe("new=? old=?");
+  expect(runs.map(({ killed }) => killed)).toEqual([false, false]);
+  trackers.configure(config({ scripts: [added] }, ["new"]));
+  expect(latest()).toBe("new=?");
+  expect(runs.map(({ killed }) => killed)).toEqual([true, false]);
 });
 
 test("processes: quorum, and delays that a quick restart does not outlast", async () => {

@@ -2,7 +2,7 @@ import type { TrackProcessConfig } from "../../config/vrrp.types.ts";
 import type { ProcessWatch } from "../../core/processes.ts";
 import { after } from "../../core/units.ts";
 import type { TrackResult } from "../../workers/vrrp/protocol.ts";
-import { processMatches, quorumMet } from "./processMatch.ts";
+import { needsCommandLine, processMatches, quorumMet } from "./processMatch.ts";
 import type { TrackerModules } from "./scriptTracker.ts";
 import type { ProcessTrackerStatus, Tracker } from "./types.ts";
 
@@ -12,6 +12,7 @@ import type { ProcessTrackerStatus, Tracker } from "./types.ts";
  */
 export class ProcessTracker implements Tracker {
   readonly key: string;
+  readonly needsCommandLine: boolean;
   readonly #config: TrackProcessConfig;
   readonly #modules: TrackerModules & { readonly processes: ProcessWatch };
   #count = 0;
@@ -22,6 +23,7 @@ export class ProcessTracker implements Tracker {
 
   constructor(config: TrackProcessConfig, modules: TrackerModules & { readonly processes: ProcessWatch }) {
     this.key = processKey(config);
+    this.needsCommandLine = needsCommandLine(config);
     this.#config = config;
     this.#modules = modules;
   }

@@ -39,12 +39,18 @@ export class ScriptTracker implements Tracker {
   #stopped = false;
   #disarm: () => void = () => undefined;
 
-  constructor(config: VrrpScriptConfig, modules: TrackerModules & { readonly runner: ScriptRunner }) {
+  /** @param before what an earlier definition of the same name said: it counts until the first result of this one */
+  constructor(
+    config: VrrpScriptConfig,
+    modules: TrackerModules & { readonly runner: ScriptRunner },
+    before?: ScriptTracker,
+  ) {
     this.key = scriptKey(config);
     this.#config = config;
     this.#modules = modules;
-    this.#verdict = initialVerdict(config.initFail);
-    this.#sinceMs = config.initFail ? modules.wallMs() : undefined;
+    this.#verdict = { ...initialVerdict(config.initFail), ...(before === undefined ? {} : { up: before.#verdict.up }) };
+    const assumedMs = config.initFail ? modules.wallMs() : undefined;
+    this.#sinceMs = before === undefined ? assumedMs : before.#sinceMs;
     this.#startedAt = modules.clock.nowUs();
     this.#start();
   }

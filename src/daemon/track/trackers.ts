@@ -6,7 +6,6 @@ import type { ScriptRunner } from "../../core/scripts.ts";
 import type { TrackResult } from "../../workers/vrrp/protocol.ts";
 import type { EventLog } from "../events.ts";
 import { FileTracker, fileKey } from "./fileTracker.ts";
-import { needsCommandLine } from "./processMatch.ts";
 import { ProcessTracker, processKey } from "./processTracker.ts";
 import { ScriptTracker, scriptKey } from "./scriptTracker.ts";
 import type { Tracker, TrackerStatus } from "./types.ts";
@@ -33,7 +32,9 @@ export interface TrackersModules {
 
 interface Wanted {
   readonly key: string;
-  readonly create: () => Tracker;
+  readonly kind: TrackResult["kind"];
+  readonly name: string;
+  readonly create: (before: Tracker | undefined) => Tracker;
 }
 
 /**
@@ -50,14 +51,24 @@ export class Trackers {
     this.#modules = modules;
   }
 
-  configure(config: TrackingConfig): void {
+  /**
+   * @param keepOthers what the new configuration does not have goes on: for as long as instances still follow the old one
+   */
+  configure(config: TrackingConfig, keepOthers = false): void {
     const wanted = this.#wanted(config);
-    const keys = new Set(wanted.map(({ key }) => key));
-    for (const [key, tracker] of this.#trackers) if (!keys.has(key)) tracker.stop();
+    const old = this.#trackers;
     // A tracker tells of itself while it is made; one message for all of them is enough.
     this.#configuring = true;
-    this.#trackers = new Map(wanted.map(({ key, create }) => [key, this.#trackers.get(key) ?? create()]));
-    this.#count(config);
+    this.#trackers = new Map(
+      wanted.map(({ key, kind, name, create }) => [key, old.get(key) ?? create(named(old, kind, name))]),
+    );
+    for (const [key, tracker] of old) {
+      const { kind, name } = tracker.result();
+      if (this.#trackers.has(key)) continue;
+      if (keepOthers && named(this.#trackers, kind, name) === undefined) this.#trackers.set(key, tracker);
+      else tracker.stop();
+    }
+    this.#count();
     this.#configuring = false;
     this.#publish();
   }
@@ -83,29 +94,43 @@ export class Trackers {
   }
 
   #wanted(config: TrackingConfig): Wanted[] {
-    const named = (kind: "scripts" | "files" | "processes"): Set<string> =>
+    const tracked = (kind: "scripts" | "files" | "processes"): Set<string> =>
       new Set(config.vrrp.instances.flatMap(({ track }) => track[kind].map(({ name }) => name)));
-    const [scripts, files, processes] = [named("scripts"), named("files"), named("processes")];
+    const [scripts, files, processes] = [tracked("scripts"), tracked("files"), tracked("processes")];
     const modules = { ...this.#modules, onResult: () => this.#publish() };
     return [
       ...config.scripts
         .filter(({ name }) => scripts.has(name))
-        .map((each) => ({ key: scriptKey(each), create: () => new ScriptTracker(each, modules) })),
+        .map((each) => ({
+          key: scriptKey(each),
+          kind: "script" as const,
+          name: each.name,
+          create: (before: Tracker | undefined) =>
+            new ScriptTracker(each, modules, before instanceof ScriptTracker ? before : undefined),
+        })),
       ...config.trackFiles
         .filter(({ name }) => files.has(name))
-        .map((each) => ({ key: fileKey(each), create: () => new FileTracker(each, modules) })),
+        .map((each) => ({
+          key: fileKey(each),
+          kind: "file" as const,
+          name: each.name,
+          create: () => new FileTracker(each, modules),
+        })),
       ...config.trackProcesses
         .filter(({ name }) => processes.has(name))
-        .map((each) => ({ key: processKey(each), create: () => new ProcessTracker(each, modules) })),
+        .map((each) => ({
+          key: processKey(each),
+          kind: "process" as const,
+          name: each.name,
+          create: () => new ProcessTracker(each, modules),
+        })),
     ];
   }
 
   /** Processes are watched once for all that count them, and only while something does. */
-  #count(config: TrackingConfig): void {
+  #count(): void {
     const counted = [...this.#trackers.values()].filter((tracker) => tracker instanceof ProcessTracker);
-    const commandLines = config.trackProcesses.some(
-      (each) => needsCommandLine(each) && this.#trackers.has(processKey(each)),
-    );
+    const commandLines = counted.some((tracker) => tracker.needsCommandLine);
     const counting = counted.length === 0 ? "" : `command lines ${commandLines}`;
     if (counting !== this.#counting) {
       this.#counting = counting;
@@ -123,4 +148,11 @@ export class Trackers {
   #publish(): void {
     if (!this.#configuring) this.#modules.onResults(this.results());
   }
+}
+
+function named(trackers: ReadonlyMap<string, Tracker>, kind: TrackResult["kind"], name: string): Tracker | undefined {
+  return [...trackers.values()].find((tracker) => {
+    const result = tracker.result();
+    return result.kind === kind && result.name === name;
+  });
 }

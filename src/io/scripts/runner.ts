@@ -92,6 +92,13 @@ export class HostScripts implements ScriptRunner {
     return run;
   }
 
+  /** Whom scripts of this user and group run as; undefined = we ourselves. Throws HoldfastError with the problem's reason. */
+  identityOf(user: string | undefined, group: string | undefined): Identity | undefined {
+    const identity = this.#identity(user, group);
+    if (identity === undefined || !("reason" in identity)) return identity;
+    throw new HoldfastError(identity.reason, identity.detail);
+  }
+
   /** Ends what still runs and waits for it: a second at most, and what ignores SIGTERM then gets SIGKILL. */
   async close(): Promise<void> {
     const runs = [...this.#running];
