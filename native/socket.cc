@@ -1,6 +1,7 @@
 #include "socket.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -47,6 +48,7 @@ void Socket::Define(Napi::Env env, Environment& environment) {
       env, "NativeSocket",
       {InstanceMethod<&Socket::Bind>("bind"), InstanceMethod<&Socket::Connect>("connect"),
        InstanceMethod<&Socket::SetOption>("setOption"), InstanceMethod<&Socket::GetOption>("getOption"),
+       InstanceMethod<&Socket::AttachFilter>("attachFilter"),
        InstanceMethod<&Socket::Address>("address"), InstanceMethod<&Socket::Descriptor>("descriptor"), InstanceMethod<&Socket::Send>("send"),
        InstanceMethod<&Socket::Receive>("receive"), InstanceMethod<&Socket::WaitReadable>("waitReadable"),
        InstanceMethod<&Socket::StartReceiving>("startReceiving"),
@@ -187,6 +189,24 @@ Napi::Value Socket::GetOption(const Napi::CallbackInfo& info) {
   // Netlink reports the length it wants, also beyond what was given.
   if (length > value.size()) length = static_cast<socklen_t>(value.size());
   return Napi::Buffer<uint8_t>::Copy(info.Env(), value.data(), length);
+}
+
+// An option of its own because struct sock_fprog holds a pointer.
+Napi::Value Socket::AttachFilter(const Napi::CallbackInfo& info) {
+  Bytes program;
+  if (!IsOpen(info, "setsockopt") || !ReadBytes(info, 0, "program", &program)) return info.Env().Undefined();
+  if (program.length % sizeof(sock_filter) != 0 || program.length > sizeof(sock_filter) * BPF_MAXINSNS) {
+    Napi::RangeError::New(info.Env(), "program must be whole instructions, at most BPF_MAXINSNS")
+        .ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  sock_fprog filter{};
+  filter.len = static_cast<unsigned short>(program.length / sizeof(sock_filter));
+  filter.filter = reinterpret_cast<sock_filter*>(const_cast<uint8_t*>(program.data));
+  if (setsockopt(descriptor_, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) != 0) {
+    ThrowErrno(info.Env(), errno, "setsockopt");
+  }
+  return info.Env().Undefined();
 }
 
 Napi::Value Socket::Address(const Napi::CallbackInfo& info) {

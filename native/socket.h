@@ -29,6 +29,7 @@ class Socket : public Napi::ObjectWrap<Socket>, public Resource {
   Napi::Value Connect(const Napi::CallbackInfo& info);
   Napi::Value SetOption(const Napi::CallbackInfo& info);
   Napi::Value GetOption(const Napi::CallbackInfo& info);
+  Napi::Value AttachFilter(const Napi::CallbackInfo& info);
   Napi::Value Address(const Napi::CallbackInfo& info);
   Napi::Value Descriptor(const Napi::CallbackInfo& info);
   Napi::Value Send(const Napi::CallbackInfo& info);

@@ -28,6 +28,11 @@ export interface NativeSocket {
   connect(address: Uint8Array): void;
   setOption(level: number, name: number, value: Uint8Array): void;
   getOption(level: number, name: number, lengthMax: number): Buffer;
+  /**
+   * SO_ATTACH_FILTER (socket(7)) with an array of struct sock_filter; replaces the filter that was there. Throws EINVAL for
+   * a program that the kernel refuses, an empty one too, RangeError for bytes that are no program.
+   */
+  attachFilter(program: Uint8Array): void;
   /** getsockname(2) */
   address(): Buffer;
   /** The number of the descriptor, to be handed to a child process or another thread; valid until `close`. */

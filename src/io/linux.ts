@@ -54,5 +54,6 @@ export const LINUX = {
   IPV6_HOPLIMIT: 52,
   IPV6_TCLASS: 67,
   // linux/if_ether.h
+  ETH_P_IP: 0x0800,
   ETH_P_ARP: 0x0806,
 } as const;

@@ -10,7 +10,6 @@ import {
   intOption,
   ipv4Membership,
   ipv6Membership,
-  packetAddress,
 } from "./sockaddr.ts";
 import { opened, setReceiveBuffer } from "./socketSetup.ts";
 
@@ -208,31 +207,6 @@ function speakIpv6(socket: NativeSocket, link: BoundInterface, hopLimit: number)
   socket.setOption(LINUX.IPPROTO_IPV6, LINUX.IPV6_MULTICAST_IF, intOption(link.index));
   socket.setOption(LINUX.IPPROTO_IPV6, LINUX.IPV6_UNICAST_HOPS, intOption(hopLimit));
   socket.setOption(LINUX.IPPROTO_IPV6, LINUX.IPV6_TCLASS, intOption(VRRP_TYPE_OF_SERVICE));
-}
-
-/** Sends whole Ethernet frames with ARP in them on one interface; receives nothing. */
-export class ArpSender {
-  readonly #socket: NativeSocket;
-  readonly #to: Uint8Array;
-
-  /** Throws NativeError: EPERM without CAP_NET_RAW, ENODEV when the interface is gone. */
-  constructor(options: { readonly link: BoundInterface }, modules: { readonly addon: NativeAddon }) {
-    const { index } = options.link;
-    // Protocol 0: a packet socket with one gets a copy of every frame.
-    this.#socket = opened(modules.addon.openSocket(LINUX.AF_PACKET, LINUX.SOCK_RAW, 0), (socket) => {
-      socket.bind(packetAddress({ interfaceIndex: index, protocol: 0, hardwareAddress: new Uint8Array() }));
-    });
-    this.#to = packetAddress({ interfaceIndex: index, protocol: LINUX.ETH_P_ARP, hardwareAddress: new Uint8Array() });
-  }
-
-  /** Throws NativeError: ENETDOWN, ENXIO when the interface is gone, ENOBUFS when its queue is full. */
-  send(frame: Uint8Array): void {
-    this.#socket.send(frame, 0, frame.length, this.#to);
-  }
-
-  close(): void {
-    this.#socket.close();
-  }
 }
 
 function openRaw(

@@ -1,11 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type Ip, ip } from "../../src/core/ip.ts";
 import { loadAddon } from "../../src/io/addon.ts";
-import type { NativeSocket } from "../../src/io/addon.types.ts";
-import { LINUX } from "../../src/io/linux.ts";
-import { packetAddress } from "../../src/io/sockaddr.ts";
-import { ArpSender, type VrrpDatagram, VrrpReceiver, VrrpSender } from "../../src/io/vrrpSockets.ts";
-import { decodeArp, encodeGratuitousArp } from "../../src/wire/arp.ts";
+import { FrameSender } from "../../src/io/frameSockets.ts";
+import { type VrrpDatagram, VrrpReceiver, VrrpSender } from "../../src/io/vrrpSockets.ts";
 import { decodeAdvertPacket, encodeAdvert, VRRP_MULTICAST_IPV4 } from "../../src/wire/vrrp.ts";
 import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
@@ -162,32 +159,6 @@ requires("netns")("VRRP sockets", () => {
       expect(() => new VrrpReceiver(options, { addon })).toThrow("ENODEV");
       expect(() => new VrrpSender({ link, family }, { addon })).toThrow("ENODEV");
     }
-    expect(() => new ArpSender({ link }, { addon })).toThrow("ENODEV");
-  });
-
-  test("a gratuitous ARP is on the wire as it was encoded", async () => {
-    const index = await linkIndex(b);
-    const listener: NativeSocket = inNamespace(addon, b.path, () =>
-      // The protocol of a packet socket is in network order.
-      addon.openSocket(LINUX.AF_PACKET, LINUX.SOCK_RAW, ((LINUX.ETH_P_ARP & 0xff) << 8) | (LINUX.ETH_P_ARP >> 8)),
-    );
-    keep(listener);
-    listener.bind(
-      packetAddress({ interfaceIndex: index, protocol: LINUX.ETH_P_ARP, hardwareAddress: new Uint8Array() }),
-    );
-    const hardware = Buffer.from((await a.hardwareAddress()).replaceAll(":", ""), "hex");
-    const link = { name: "eth0", index: await linkIndex(a) };
-    const sending = keep(inNamespace(addon, a.path, () => new ArpSender({ link }, { addon })));
-    const frame = encodeGratuitousArp(ip("192.0.2.100"), hardware);
-    sending.send(frame);
-    const received = await waitFor(
-      () =>
-        listener
-          .receive(16, 2048)
-          .map(({ data }) => ({ data, decoded: decodeArp(data) }))
-          .find(({ decoded }) => decoded.ok && decoded.value.senderIp === "192.0.2.100"),
-      { what: "the announcement at b" },
-    );
-    expect(Buffer.compare(received.data.subarray(0, frame.length), frame)).toBe(0);
+    expect(() => new FrameSender({ link }, { addon })).toThrow("ENODEV");
   });
 });

@@ -45,6 +45,7 @@ const VIRTUAL = Uint8Array.of(0, 0, 0x5e, 0, 1, 51);
 const FOREIGN = Uint8Array.of(2, 0, 0, 0, 0, 9);
 const VIP = ip("192.0.2.100");
 const OTHER_VIP = ip("192.0.2.101");
+const OTHER_HOST = 3;
 const OUTGOING = 4;
 
 test.each([
@@ -64,6 +65,7 @@ test.each([
 test("the packet type's place and value are the header's", () => {
   expect(BPF.packetType | 0).toBe((constants.SKF_AD_OFF ?? 0) + (constants.SKF_AD_PKTTYPE ?? 0));
   expect(constants.PACKET_OUTGOING).toBe(OUTGOING);
+  expect(constants.PACKET_OTHERHOST).toBe(OTHER_HOST);
 });
 
 describe("the filter for foreign ARP", () => {
@@ -86,11 +88,12 @@ describe("the filter for foreign ARP", () => {
     }
   });
 
-  test("leaves out other addresses, our own and virtual hardware addresses, what we send, and other protocols", () => {
+  test("leaves out other addresses, our own and virtual hardware addresses, what we send or is for others, and other protocols", () => {
     expect(accepts(filter, encodeGratuitousArp(ip("192.0.2.102"), FOREIGN))).toBe(false);
     expect(accepts(filter, encodeGratuitousArp(VIP, OWN))).toBe(false);
     expect(accepts(filter, encodeGratuitousArp(VIP, VIRTUAL))).toBe(false);
     expect(accepts(filter, encodeGratuitousArp(VIP, FOREIGN), OUTGOING)).toBe(false);
+    expect(accepts(filter, encodeGratuitousArp(VIP, FOREIGN), OTHER_HOST)).toBe(false);
     expect(accepts(filter, encodeGratuitousArp(VIP, FOREIGN).with(13, 0))).toBe(false);
     expect(accepts(filter, encodeGratuitousArp(VIP, FOREIGN).subarray(0, 30))).toBe(false);
     // The lower or the upper half alone does not make an address ours.
@@ -102,8 +105,9 @@ describe("the filter for foreign ARP", () => {
     const addresses = (count: number) =>
       Array.from({ length: count }, (_, n) => ipFromBytes(Uint8Array.of(10, 0, n >> 8, n & 0xff)));
     const most = foreignArpFilter(addresses(FILTER_ADDRESSES_MAX), new Array<Uint8Array>(10).fill(OWN));
-    expect(accepts(most, encodeGratuitousArp(ip("10.0.7.207"), FOREIGN))).toBe(true);
-    expect(accepts(most, encodeGratuitousArp(ip("10.0.7.208"), FOREIGN))).toBe(false);
+    const [last = VIP, next = VIP] = addresses(FILTER_ADDRESSES_MAX + 1).slice(-2);
+    expect(accepts(most, encodeGratuitousArp(last, FOREIGN))).toBe(true);
+    expect(accepts(most, encodeGratuitousArp(next, FOREIGN))).toBe(false);
     const open = foreignArpFilter(addresses(FILTER_ADDRESSES_MAX + 1), [OWN]);
     expect(accepts(open, encodeGratuitousArp(VIP, FOREIGN))).toBe(true);
     expect(accepts(open, encodeGratuitousArp(VIP, OWN))).toBe(false);
@@ -136,6 +140,7 @@ describe("the filter for our own source", () => {
     expect(accepts(filter, frame(SOURCE))).toBe(true);
     expect(accepts(filter, frame(ip("192.0.2.12")))).toBe(true);
     expect(accepts(filter, frame(SOURCE), OUTGOING)).toBe(false);
+    expect(accepts(filter, frame(SOURCE), OTHER_HOST)).toBe(false);
     expect(accepts(filter, frame(ip("192.0.2.13")))).toBe(false);
     expect(accepts(filter, frame(SOURCE, 17))).toBe(false);
     expect(accepts(filter, frame(SOURCE, 112, 0x86dd))).toBe(false);

@@ -16,6 +16,7 @@ export interface FrameWatchModules {
 
 interface OpenWatch {
   readonly index: number;
+  readonly hardwareAddress: string;
   readonly watch: FrameWatch;
   /** What was asked of it. */
   looking: string;
@@ -47,9 +48,11 @@ export class FrameWatches {
     this.#view = view;
     this.#instances = instances;
     const wanted = this.#wanted();
-    for (const [device, { index, watch }] of this.#open) {
-      if (wanted.has(device) && view.named(device)?.index === index) continue;
-      watch.close();
+    for (const [device, open] of this.#open) {
+      const link = view.named(device);
+      const isSame = link?.index === open.index && hardwareText(link) === open.hardwareAddress;
+      if (wanted.has(device) && isSame) continue;
+      open.watch.close();
       this.#open.delete(device);
     }
     for (const [device, { senders, sources }] of wanted) this.#look(device, view, [...senders], [...sources]);
@@ -108,7 +111,7 @@ export class FrameWatches {
           ownSource: ({ source, hardwareAddress }) => this.#onOwnSource(device, source, hardwareAddress),
           error: (error) => this.#modules.onError(device, error),
         });
-        open = { index: link.index, watch, looking: "" };
+        open = { index: link.index, hardwareAddress: hardwareText(link), watch, looking: "" };
         this.#open.set(device, open);
       }
       const looking = `${senders.join(" ")} ${sources.join(" ")}`;

@@ -1,22 +1,12 @@
-import type { Ip } from "../../core/ip.ts";
 import { instantUs } from "../../core/units.ts";
 import { loadAddon } from "../../io/addon.ts";
-import type { NativeAddon } from "../../io/addon.types.ts";
 import { type AddressOperation, HostNetwork } from "../../io/hostNetwork.ts";
-import { ArpSender, VrrpReceiver, VrrpSender } from "../../io/vrrpSockets.ts";
-import { encodeGratuitousArp } from "../../wire/arp.ts";
+import { VrrpSender } from "../../io/vrrpSockets.ts";
 import { IFA_F, SCOPE } from "../../wire/netlink/rtnl.ts";
-import type { HostInterface, HostView } from "./hostView.ts";
+import { openAnnouncer, openFrameWatch, openReceiver } from "./hostSockets.ts";
+import type { HostView } from "./hostView.ts";
 import type { Lease } from "./leases.ts";
-import type {
-  AddressChange,
-  AdvertReceiver,
-  Announcer,
-  ChangeOutcome,
-  Datagram,
-  ReceiverOptions,
-  VrrpHost,
-} from "./ports.ts";
+import type { AddressChange, ChangeOutcome, VrrpHost } from "./ports.ts";
 
 /** What this host cannot do yet, in the kernel's word for it. */
 const UNSUPPORTED: ChangeOutcome = { ok: false, code: "EOPNOTSUPP" };
@@ -48,7 +38,7 @@ export function openHost(): VrrpHost {
     openReceiver: (link, options, on) => openReceiver(link, options, on, addon),
     openSender: (link, options) => new VrrpSender({ link, ...options }, { addon }),
     openAnnouncer: (link) => openAnnouncer(link, addon),
-    openFrameWatch: () => ({ look: () => undefined, close: () => undefined }),
+    openFrameWatch: (link, on) => openFrameWatch(link, on, addon),
     close: () => network.close(),
   };
 }
@@ -101,36 +91,5 @@ function setOperation(
       lifetime,
       flags: ip.includes(":") ? IFA_F.noDad : 0,
     },
-  };
-}
-
-function openReceiver(
-  link: HostInterface,
-  options: ReceiverOptions,
-  on: { readonly datagrams: (datagrams: readonly Datagram[]) => void; readonly error: (error: Error) => void },
-  addon: NativeAddon,
-): AdvertReceiver {
-  const receiver = new VrrpReceiver({ link, ...options, onDatagrams: on.datagrams, onError: on.error }, { addon });
-  return {
-    drain: () => {
-      try {
-        receiver.drain();
-      } catch (error) {
-        // A pending error of the socket, such as ENETDOWN: told once, then receiving goes on.
-        on.error(error as Error);
-      }
-    },
-    close: () => receiver.close(),
-  };
-}
-
-function openAnnouncer(link: HostInterface, addon: NativeAddon): Announcer {
-  const sender = new ArpSender({ link }, { addon });
-  const hardwareAddress = link.hardwareAddress ?? new Uint8Array(6);
-  return {
-    announce: (addresses: readonly Ip[]) => {
-      for (const address of addresses) sender.send(encodeGratuitousArp(address, hardwareAddress));
-    },
-    close: () => sender.close(),
   };
 }

@@ -18,6 +18,7 @@ export function withHooks(addon: NativeAddon, hooks: SocketHooks): NativeAddon {
         bind: (address) => socket.bind(address),
         connect: (address) => socket.connect(address),
         setOption: (level, name, value) => socket.setOption(level, name, value),
+        attachFilter: (program) => socket.attachFilter(program),
         getOption: (level, name, lengthMax) => socket.getOption(level, name, lengthMax),
         address: () => socket.address(),
         descriptor: () => socket.descriptor(),
