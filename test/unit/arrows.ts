@@ -60,7 +60,7 @@ function withoutStrings(code: string): string {
 /** Every module that a file names: import, export from, import(), new URL("./x", import.meta.url). */
 function importsOf(file: SourceFile): Import[] {
   const code = withoutComments(file.text);
-  const found = code.matchAll(/(?:\bfrom|\bimport|\bimport\(|\bnew URL\()\s*"([^"]+)"/g);
+  const found = code.matchAll(/(?:(?<!")\bfrom|\bimport|\bimport\(|\bnew URL\()\s*"([^"]+)"/g);
   return [...found].map((match) => ({ file: file.path, target: match[1] as string }));
 }
 
