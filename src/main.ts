@@ -81,6 +81,23 @@ function buildProgram(finish: (code: number) => void): Command {
     );
 
   program
+    .command("record")
+    .description("write the last inputs of the VRRP machines (the flight recorder), as JSON")
+    .addOption(runDirectoryOption)
+    .action(async (options) =>
+      finish(await (await import("./cli/status.ts")).runRecord({ runDirectory: options.runDir }, output)),
+    );
+
+  program
+    .command("replay")
+    .description("run a recording through the same machines: every transition with its reason")
+    .argument("<file>", "what `holdfast record` wrote; - is standard input")
+    .option("--inputs", "print every input as well", false)
+    .action(async (file, options) =>
+      finish((await import("./cli/replay.ts")).runReplay({ file, inputs: options.inputs }, output)),
+    );
+
+  program
     .command("ipvs")
     .description("the kernel's IPVS table, as ipvsadm -Ln prints it")
     .action(async () => finish((await import("./cli/ipvs.ts")).runIpvs(output)));

@@ -60,6 +60,7 @@ export async function createDaemon(start: {
       events,
       table,
       wallMs,
+      clock: monotonicClock,
       createVrrp: (listener) =>
         new VrrpWorkerHandle(
           { realtimePriority: options.realtimePriority === 0 ? undefined : options.realtimePriority },
@@ -117,11 +118,13 @@ async function answer(daemon: Daemon, request: unknown): Promise<ControlAnswer> 
   switch (command) {
     case "status":
       return { ok: true, status: await daemon.status() };
+    case "record":
+      return { ok: true, recording: await daemon.record() };
     case "reload": {
       const result = await daemon.reload();
       return result.ok ? { ok: true, reloaded: true } : { ok: false, error: result.message };
     }
     default:
-      return { ok: false, error: `unknown command ${JSON.stringify(command)}; known: status, reload` };
+      return { ok: false, error: `unknown command ${JSON.stringify(command)}; known: status, reload, record` };
   }
 }

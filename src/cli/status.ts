@@ -23,6 +23,14 @@ export async function runReload(options: { readonly runDirectory: string }, outp
   return EXIT.ok;
 }
 
+/** `holdfast record`: the flight recorder, as `holdfast replay` reads it. */
+export async function runRecord(options: { readonly runDirectory: string }, output: Output): Promise<ExitCode> {
+  const answer = await ask(options.runDirectory, { command: "record" }, output);
+  if (answer === undefined || !("recording" in answer)) return EXIT.failed;
+  output.out(`${JSON.stringify(answer.recording)}\n`);
+  return EXIT.ok;
+}
+
 /** The daemon's positive answer; anything else is told and undefined. */
 async function ask(
   runDirectory: string,

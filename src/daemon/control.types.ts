@@ -1,15 +1,25 @@
+import type { Us } from "../core/units.ts";
 import type { ServiceHealth } from "../health/types.ts";
+import type { Recording } from "../vrrp/recorder.ts";
 import type { VrrpStatus } from "../workers/vrrp/protocol.ts";
 import type { NotifyStatus } from "./notify/notifier.ts";
 import type { TrackerStatus } from "./track/types.ts";
 
 /** One JSON object a line on the unix socket `control.sock` in the run directory; one answer for each request, in order. */
-export type ControlRequest = { readonly command: "status" } | { readonly command: "reload" };
+export type ControlRequest = { readonly command: "status" | "reload" | "record" };
 
 export type ControlAnswer =
   | { readonly ok: true; readonly status: DaemonStatus }
   | { readonly ok: true; readonly reloaded: true }
+  | { readonly ok: true; readonly recording: TakenRecording }
   | { readonly ok: false; readonly error: string };
+
+/** The flight recorder's content, with what its clock is told from: `holdfast record` writes it, `holdfast replay` reads it. */
+export interface TakenRecording extends Recording {
+  readonly version: string;
+  /** The same moment by both clocks: the wall's (ms since the epoch) and the monotonic one that entries have. */
+  readonly taken: { readonly atMs: number; readonly atUs: Us };
+}
 
 /** One consistent snapshot. */
 export interface DaemonStatus {

@@ -1,11 +1,12 @@
 import type { Config } from "../config/types.ts";
 import { HoldfastError } from "../core/errors.ts";
+import type { Clock } from "../core/interfaces.ts";
 import type { HealthEvent } from "../health/types.ts";
 import type { DestinationId, ServiceId } from "../plan/types.ts";
 import type { Transition, VrrpAlarm } from "../vrrp/types.ts";
 import type { VrrpHandle, VrrpListener } from "../workers/vrrp/handle.types.ts";
 import type { TrackResult, WorkerAlarm } from "../workers/vrrp/protocol.ts";
-import type { DaemonStatus } from "./control.types.ts";
+import type { DaemonStatus, TakenRecording } from "./control.types.ts";
 import type { EventLog } from "./events.ts";
 import type { HealthDriver, HealthListener } from "./healthDriver.ts";
 import type { HostSide } from "./hostSide.ts";
@@ -28,6 +29,8 @@ export interface DaemonModules {
   /** Scripts, trackers, notifications; trackers tell what they found by the given function. */
   readonly createHostSide: (onResults: (results: readonly TrackResult[]) => void) => HostSide;
   readonly wallMs: () => number;
+  /** The one that the VRRP worker has, too. */
+  readonly clock: Clock;
   /** sd_notify(3) */
   readonly notify: (state: string) => void;
   /** Reads and checks the file again: the new configuration, or why it is refused. */
@@ -138,6 +141,13 @@ export class Daemon {
       ...this.#host.status(),
       events: this.#modules.events.latest(),
     };
+  }
+
+  /** What the machines of VRRP were told lately, to run again elsewhere. Rejects while the worker is not there. */
+  async record(): Promise<TakenRecording> {
+    const recording = await this.#vrrp.record();
+    const taken = { atMs: this.#modules.wallMs(), atUs: this.#modules.clock.nowUs() };
+    return { version: this.#options.version, taken, ...recording };
   }
 
   /** Addresses first, then priority 0, then our rows of the table, then whoever is told of it. Idempotent. */

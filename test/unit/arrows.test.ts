@@ -56,6 +56,7 @@ describe("the rules see", () => {
       '/** Not Date.now(): see "node:fs". */\n// import x from "node:fs"; process.exit(1)\nconst a = "Date.now()";',
     ],
     ["cli/a.ts", "process.exitCode = 1;"],
+    ["wire/a.ts", 'const range = ["from", "to"];'],
     ["cli/a.ts", 'import { VrrpWorkerHandle } from "../workers/vrrp/handle.ts";'],
     ["main.ts", "process.exit(code);"],
     ["daemon/a.ts", 'import type { VrrpHandle } from "../workers/vrrp/handle.types.ts";'],

@@ -13,6 +13,7 @@ import { TableOwner } from "../../src/daemon/tableOwner.ts";
 import { Trackers } from "../../src/daemon/track/trackers.ts";
 import { serviceId } from "../../src/plan/keys.ts";
 import type { DesiredService } from "../../src/plan/types.ts";
+import type { Recording } from "../../src/vrrp/recorder.ts";
 import type { VrrpListener } from "../../src/workers/vrrp/handle.types.ts";
 import type { TrackResult } from "../../src/workers/vrrp/protocol.ts";
 import { VirtualTime } from "../lab/virtualTime.ts";
@@ -135,6 +136,8 @@ function hostSide(parts: {
   });
 }
 
+const RECORDING: Recording = { format: "holdfast-recording-1", begin: { instances: [], groups: [] }, entries: [] };
+
 /** A daemon between halves that only write down what they are told, over the fake kernel. */
 function world(
   options: { readonly vrrpStart?: Promise<void>; readonly config?: Config; readonly scriptsHang?: boolean } = {},
@@ -172,7 +175,8 @@ function world(
     {
       events,
       table,
-      wallMs: () => 0,
+      wallMs: () => 1_000,
+      clock: time,
       createVrrp: (listener) => {
         vrrp = listener;
         return {
@@ -180,7 +184,7 @@ function world(
           releaseElection: () => void calls.push("vrrp elects"),
           configure: () => called("vrrp configure", vrrpConfigure()),
           track: (results) => void tracked.push(results),
-          record: () => Promise.reject(new Error("not asked here")),
+          record: () => Promise.resolve(RECORDING),
           status: () => Promise.reject(new Error("not asked here")),
           stop: () => called("vrrp stop"),
         };
@@ -239,6 +243,12 @@ async function started() {
   it.taken();
   return it;
 }
+
+test("a recording tells by which clocks it was taken", async () => {
+  const it = await started();
+  const taken = { atMs: 1_000, atUs: it.time.nowUs() };
+  expect(await it.daemon.record()).toEqual({ ...RECORDING, version: "test", taken });
+});
 
 test("the election waits for the first programming, and the service manager for both", async () => {
   const it = world();
