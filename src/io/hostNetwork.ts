@@ -1,21 +1,31 @@
 import type { HostFacts } from "../config/types.ts";
-import type { Ip } from "../core/ip.ts";
+import { type Ip, ipFromBytes } from "../core/ip.ts";
+import type { NetlinkMessage } from "../wire/netlink/message.ts";
 import {
+  ADDRESS_GENERATION,
+  type AddressMessage,
   type AddressRequest,
   decodeAddress,
   decodeLink,
   encodeDeleteAddress,
+  encodeDeleteLink,
   encodeGetAddresses,
   encodeGetLinks,
   encodeNewAddress,
+  encodeNewLink,
+  encodeSetLink,
   IFA_F,
+  IFAPROT_HOLDFAST,
   IFF,
   LIFETIME_FOREVER_SEC,
   localAddress,
   type NewAddressRequest,
+  type NewLinkRequest,
+  RTM,
   RTNLGRP,
   SCOPE,
 } from "../wire/netlink/rtnl.ts";
+import type { MessageWriter } from "../wire/netlink/writer.ts";
 import { loadAddon } from "./addon.ts";
 import type { NativeAddon } from "./addon.types.ts";
 import { LINUX } from "./linux.ts";
@@ -31,9 +41,15 @@ export interface Link {
   readonly name: string;
   /** Administratively up, and its carrier is there (IFF_UP and IFF_RUNNING). */
   readonly up: boolean;
+  /** IFF_UP alone. */
+  readonly administrativelyUp: boolean;
   /** 6 bytes on Ethernet. */
   readonly hardwareAddress: Uint8Array | undefined;
   readonly mtu: number | undefined;
+  /** IFLA_INFO_KIND: `macvlan`, `veth`, ...; undefined for hardware and the loopback. */
+  readonly kind: string | undefined;
+  /** IFLA_LINK: the interface that this one stands on; of a veth the other end, which may be in another namespace. */
+  readonly baseIndex: number | undefined;
 }
 
 /** An address as a dump shows it. */
@@ -47,8 +63,15 @@ export interface Address {
   readonly permanent: boolean;
   /** IPv4: goes when the primary address of its subnet goes. */
   readonly secondary: boolean;
+  /** IPv6: duplicate address detection runs or has failed; nothing can be sent from it. */
+  readonly tentative: boolean;
+  readonly broadcast: Ip | undefined;
+  /** Other end of a point-to-point link, where it differs from `ip`. */
+  readonly peer: Ip | undefined;
   /** Seconds left; undefined = for ever. */
   readonly validSec: number | undefined;
+  /** IFA_PROTO: IFAPROT_HOLDFAST for ours. */
+  readonly protocol: number | undefined;
 }
 
 /** `set` is `ip address replace`, `delete` is `ip address del`. */
@@ -57,13 +80,15 @@ export type AddressOperation =
   | { readonly kind: "delete"; readonly request: AddressRequest };
 
 /** `code` is the errno's name; "unknown" when the kernel's answer was lost. */
-export type AddressOperationOutcome = { readonly ok: true } | { readonly ok: false; readonly code: string };
+export type OperationOutcome = { readonly ok: true } | { readonly ok: false; readonly code: string };
 
 /** The host's interfaces and addresses over rtnetlink, synchronously; one for each thread that needs it. */
 export class HostNetwork {
   readonly #socket: NetlinkSocket;
   readonly #addon: NativeAddon;
   readonly #notifications: NetlinkNotifications[] = [];
+  /** What `applyAddresses` marked as ours and did not delete. */
+  readonly #ownAddresses = new Set<string>();
 
   constructor(addon: NativeAddon = loadAddon()) {
     this.#addon = addon;
@@ -79,8 +104,11 @@ export class HostNetwork {
         index: link.index,
         name: link.name ?? "",
         up: (link.linkFlags & bothUp) === bothUp,
+        administrativelyUp: (link.linkFlags & IFF.up) !== 0,
         hardwareAddress: link.hardwareAddress,
         mtu: link.mtu,
+        kind: link.info?.kind,
+        baseIndex: link.link,
       };
     });
   }
@@ -91,39 +119,50 @@ export class HostNetwork {
       .dump(encodeGetAddresses)
       .map((message) => unwrap(decodeAddress(message)))
       .filter(({ family }) => family === LINUX.AF_INET || family === LINUX.AF_INET6)
-      .map((address) => {
-        const flags = address.flags ?? address.headerFlags;
-        const validSec = address.cacheInfo?.validSec ?? LIFETIME_FOREVER_SEC;
-        return {
-          linkIndex: address.index,
-          ip: unwrap(localAddress(address)),
-          prefixLength: address.prefixLength,
-          label: address.label,
-          scope: scopeWord(address.scope),
-          permanent: (flags & IFA_F.permanent) !== 0,
-          secondary: (flags & IFA_F.secondary) !== 0,
-          validSec: validSec === LIFETIME_FOREVER_SEC ? undefined : validSec,
-        };
-      });
+      .map(listedAddress);
   }
 
   /** In order, at most ADDRESS_BATCH_MAX in one sendmsg; one outcome for each. */
-  applyAddresses(operations: readonly AddressOperation[]): AddressOperationOutcome[] {
-    const { outcomes } = this.#socket.applyBatch((writer) => {
+  applyAddresses(operations: readonly AddressOperation[]): OperationOutcome[] {
+    for (const { kind, request } of operations) {
+      const key = addressKey(request.linkIndex, request.ip, request.prefixLength);
+      if (kind === "set" && request.protocol === IFAPROT_HOLDFAST) this.#ownAddresses.add(key);
+      else this.#ownAddresses.delete(key);
+    }
+    return this.#apply((writer) => {
       for (const operation of operations) {
         if (operation.kind === "set") encodeNewAddress(writer, operation.request, "replace");
         else encodeDeleteAddress(writer, operation.request);
       }
     }, ADDRESS_BATCH_MAX);
-    return outcomes.map((outcome): AddressOperationOutcome => {
-      if (outcome.kind === "applied") return { ok: true };
-      return { ok: false, code: outcome.kind === "failed" ? outcome.code : "unknown" };
+  }
+
+  /** `ip link add`: down, and so that it will make no IPv6 address of its own. EEXIST when the name is taken. */
+  createLink(request: NewLinkRequest): OperationOutcome {
+    const [created] = this.#apply((writer) => {
+      encodeNewLink(writer, request);
+      // EAFNOSUPPORT where IPv6 is switched off: then there is nothing to prevent.
+      encodeSetLink(writer, { device: { name: request.name }, addressGeneration: ADDRESS_GENERATION.none });
     });
+    return created ?? UNKNOWN;
+  }
+
+  /** `ip link set up`. ENODEV when it is gone, ENETDOWN for a macvlan whose base is down. */
+  setLinkUp(index: number): OperationOutcome {
+    const [outcome] = this.#apply((writer) => encodeSetLink(writer, { device: { index }, up: true }));
+    return outcome ?? UNKNOWN;
+  }
+
+  /** `ip link del`. ENODEV when it is gone. */
+  deleteLink(index: number): OperationOutcome {
+    const [outcome] = this.#apply((writer) => encodeDeleteLink(writer, index));
+    return outcome ?? UNKNOWN;
   }
 
   /**
    * Tells that links or addresses changed, on this thread's loop. What changed is read by a dump: notifications can be
-   * lost (`onOverrun`), a dump cannot.
+   * lost (`overrun`), a dump cannot. That an address is there which `applyAddresses` marked as ours is no news: each
+   * refresh of a lease would be.
    */
   watch(
     on: { readonly changed: () => void; readonly overrun: () => void; readonly error: (error: Error) => void },
@@ -135,7 +174,9 @@ export class HostNetwork {
           protocol: LINUX.NETLINK_ROUTE,
           groups: [RTNLGRP.link, RTNLGRP.ipv4Address, RTNLGRP.ipv6Address],
           ...options,
-          onMessages: () => on.changed(),
+          onMessages: (messages) => {
+            if (!messages.every((message) => this.#isOwnRefresh(message))) on.changed();
+          },
           onLost: () => on.overrun(),
           onError: on.error,
         },
@@ -148,6 +189,50 @@ export class HostNetwork {
     this.#socket.close();
     for (const notifications of this.#notifications) notifications.close();
   }
+
+  #apply(encode: (writer: MessageWriter) => void, messagesPerSend?: number): OperationOutcome[] {
+    return this.#socket.applyBatch(encode, messagesPerSend).outcomes.map((outcome): OperationOutcome => {
+      if (outcome.kind === "applied") return { ok: true };
+      return outcome.kind === "failed" ? { ok: false, code: outcome.code } : UNKNOWN;
+    });
+  }
+
+  #isOwnRefresh(message: NetlinkMessage): boolean {
+    if (message.type !== RTM.newAddress || this.#ownAddresses.size === 0) return false;
+    const decoded = decodeAddress(message);
+    if (!decoded.ok) return false;
+    const address = localAddress(decoded.value);
+    const { index, prefixLength } = decoded.value;
+    return address.ok && this.#ownAddresses.has(addressKey(index, address.value, prefixLength));
+  }
+}
+
+const UNKNOWN: OperationOutcome = { ok: false, code: "unknown" };
+
+const addressKey = (linkIndex: number, address: Ip, prefixLength: number): string =>
+  `${linkIndex} ${address}/${prefixLength}`;
+
+function listedAddress(message: AddressMessage): Address {
+  const flags = message.flags ?? message.headerFlags;
+  const validSec = message.cacheInfo?.validSec ?? LIFETIME_FOREVER_SEC;
+  const ip = unwrap(localAddress(message));
+  // IFA_ADDRESS is the other end where there is IFA_LOCAL, which IPv4 always has.
+  const other = message.address === undefined || message.local === undefined ? ip : ipFromBytes(message.address);
+  const unusable = (flags & IFA_F.tentative) !== 0 && (flags & IFA_F.optimistic) === 0;
+  return {
+    linkIndex: message.index,
+    ip,
+    prefixLength: message.prefixLength,
+    label: message.label,
+    scope: scopeWord(message.scope),
+    permanent: (flags & IFA_F.permanent) !== 0,
+    secondary: (flags & IFA_F.secondary) !== 0,
+    tentative: unusable || (flags & IFA_F.dadFailed) !== 0,
+    broadcast: message.broadcast === undefined ? undefined : ipFromBytes(message.broadcast),
+    peer: other === ip ? undefined : other,
+    validSec: validSec === LIFETIME_FOREVER_SEC ? undefined : validSec,
+    protocol: message.protocol,
+  };
 }
 
 /** What `validate` compares a configuration with. */

@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Ip, ip, ipFromBytes } from "../../src/core/ip.ts";
 import { loadAddon } from "../../src/io/addon.ts";
 import { type Address, type AddressOperation, HostNetwork, readHostFacts } from "../../src/io/hostNetwork.ts";
-import { IFA_F, type NewAddressRequest, SCOPE } from "../../src/wire/netlink/rtnl.ts";
+import { readSysctl, writeSysctl } from "../../src/io/sysctl.ts";
+import { IFA_F, IFAPROT_HOLDFAST, MACVLAN_MODE, type NewAddressRequest, SCOPE } from "../../src/wire/netlink/rtnl.ts";
 import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -61,7 +62,8 @@ requires("netns")("the host's network", () => {
   test("links with their state and hardware address, as `ip link` shows them", async () => {
     const link = (): unknown => hostNetwork.listLinks().find(({ name }) => name === "eth0");
     const hardwareAddress = Uint8Array.from(Buffer.from(MAC.replaceAll(":", ""), "hex"));
-    const eth0 = { index, name: "eth0", hardwareAddress, mtu: 1500 };
+    const device = { kind: "veth", baseIndex: expect.any(Number) };
+    const eth0 = { index, name: "eth0", hardwareAddress, mtu: 1500, administrativelyUp: true, ...device };
     await waitFor(() => (link() as { up: boolean }).up, { what: "the carrier" });
     expect(link()).toEqual({ ...eth0, up: true });
     await host.unplug();
@@ -72,7 +74,17 @@ requires("netns")("the host's network", () => {
   });
 
   test("addresses of both families", () => {
-    const common = { linkIndex: index, scope: "global", permanent: true, secondary: false, validSec: undefined };
+    const common = {
+      linkIndex: index,
+      scope: "global",
+      permanent: true,
+      secondary: false,
+      tentative: false,
+      broadcast: undefined,
+      peer: undefined,
+      validSec: undefined,
+      protocol: undefined,
+    };
     expect(listed(ip(OWN))).toEqual({ ...common, ip: OWN, prefixLength: 24, label: "eth0" });
     expect(listed(ip("2001:db8::11"))).toEqual({ ...common, ip: "2001:db8::11", prefixLength: 64, label: undefined });
     expect(listed(ip("127.0.0.1"))).toMatchObject({ prefixLength: 8, scope: "host", label: "lo" });
@@ -113,6 +125,34 @@ requires("netns")("the host's network", () => {
       const shown = await host.ip("address", "show", "dev", "eth0", "to", `${VIP6}/128`);
       expect(shown).toContain("deprecated");
       expect(shown).not.toContain("tentative");
+    });
+
+    test("added with another end, a broadcast address, flags and the mark that it is ours", async () => {
+      const flags = IFA_F.noPrefixRoute;
+      const marks = { peer: ip("10.0.9.2"), broadcast: ip("10.0.9.255"), flags, protocol: IFAPROT_HOLDFAST };
+      expect(hostNetwork.applyAddresses([set({ ip: ip("10.0.9.1"), ...marks })])).toEqual([{ ok: true }]);
+      const shown = await host.ip("address", "show", "dev", "eth0", "to", "10.0.9.0/24");
+      expect(shown).toContain("inet 10.0.9.1 peer 10.0.9.2/32 brd 10.0.9.255 scope global");
+      expect(shown).toContain("noprefixroute");
+      const { flags: _, ...listedMarks } = marks;
+      expect(listed(ip("10.0.9.1"))).toMatchObject({ prefixLength: 32, ...listedMarks });
+      const request = { ip: ip("10.0.9.1"), prefixLength: 32, linkIndex: index, peer: ip("10.0.9.2") };
+      expect(hostNetwork.applyAddresses([{ kind: "delete", request }])).toEqual([{ ok: true }]);
+      expect(listed(ip("10.0.9.1"))).toBeUndefined();
+    });
+
+    test("IPv6 with another end", () => {
+      const peer = ip("2001:db8:9::2");
+      const request = { ip: ip("2001:db8:9::1"), prefixLength: 128, peer, flags: IFA_F.noDad };
+      expect(hostNetwork.applyAddresses([set(request)])).toEqual([{ ok: true }]);
+      expect(listed(request.ip)).toMatchObject({ peer, prefixLength: 128, tentative: false });
+      const gone = { ip: request.ip, prefixLength: 128, linkIndex: index, peer };
+      expect(hostNetwork.applyAddresses([{ kind: "delete", request: gone }])).toEqual([{ ok: true }]);
+    });
+
+    test("IPv6, and tentative while its detection runs", () => {
+      expect(hostNetwork.applyAddresses([set({ ip: VIP6, prefixLength: 128 })])).toEqual([{ ok: true }]);
+      expect(listed(VIP6)).toMatchObject({ tentative: true });
     });
 
     test("refreshed: the lifetime begins again, and nothing is added", async () => {
@@ -185,6 +225,79 @@ requires("netns")("the host's network", () => {
       watcher.close();
     }
     expect({ overrun: told.overrun, errors }).toEqual({ overrun: 0, errors: [] });
+  });
+
+  test("a refresh of what is marked as ours is no news, its removal by others is", async () => {
+    let changed = 0;
+    const watcher = inNamespace(addon, host.path, () => {
+      const made = new HostNetwork(addon);
+      made.watch({ changed: () => changed++, overrun: () => {}, error: () => {} });
+      return made;
+    });
+    const own = (request: Partial<NewAddressRequest>): AddressOperation =>
+      set({ protocol: IFAPROT_HOLDFAST, ...request });
+    const six = { ip: VIP6, prefixLength: 128, flags: IFA_F.noDad };
+    try {
+      for (let round = 0; round < 3; round++) watcher.applyAddresses([own({}), own(six)]);
+      // Behind it in the queue: when this one has been told, the others have been read.
+      watcher.applyAddresses([set({ ip: ip("10.0.0.1") })]);
+      await waitFor(() => changed > 0, { what: "the unmarked one" });
+      expect(changed).toBe(1);
+      await host.ip("address", "del", `${VIP}/32`, "dev", "eth0");
+      await waitFor(() => changed > 1, { what: "the removal" });
+      watcher.applyAddresses([remove(VIP6, 128)]);
+      await waitFor(() => changed > 2, { what: "our own removal" });
+      await host.ip("-6", "address", "add", `${VIP6}/128`, "dev", "eth0", "nodad");
+      await waitFor(() => changed > 3, { what: "an address that others gave" });
+    } finally {
+      watcher.close();
+    }
+  });
+
+  describe("a device of our own", () => {
+    const hardwareAddress = Uint8Array.of(0, 0, 0x5e, 0, 1, 51);
+    const create = (parentIndex = index) =>
+      hostNetwork.createLink({
+        name: "vrrp.51",
+        parentIndex,
+        hardwareAddress,
+        info: { kind: "macvlan", macvlan: { mode: MACVLAN_MODE.private } },
+      });
+    const device = () => hostNetwork.listLinks().find(({ name }) => name === "vrrp.51");
+    const setting = (path: string) => inNamespace(addon, host.path, () => readSysctl(path));
+
+    test("is created down, brought up without an address of its own making, and deleted", async () => {
+      expect(create()).toEqual({ ok: true });
+      expect(device()).toMatchObject({ kind: "macvlan", baseIndex: index, administrativelyUp: false, hardwareAddress });
+      expect(setting("ipv6/conf/vrrp.51/addr_gen_mode")).toBe("1");
+      expect(create()).toEqual({ ok: false, code: "EEXIST" });
+      const made = device()?.index ?? 0;
+      expect(hostNetwork.setLinkUp(made)).toEqual({ ok: true });
+      await waitFor(() => device()?.up, { what: "its carrier" });
+      expect(hostNetwork.listAddresses().filter(({ linkIndex }) => linkIndex === made)).toEqual([]);
+      expect(hostNetwork.deleteLink(made)).toEqual({ ok: true });
+      expect(device()).toBeUndefined();
+      expect(hostNetwork.deleteLink(made)).toEqual({ ok: false, code: "ENODEV" });
+      expect(hostNetwork.setLinkUp(made)).toEqual({ ok: false, code: "ENODEV" });
+    });
+
+    test("is refused on a base that is not there", () => {
+      expect(create(9_999)).toEqual({ ok: false, code: "ENODEV" });
+    });
+  });
+
+  test("settings of the namespace, and why they cannot be set", () => {
+    const inside = <Value>(call: () => Value): Value => inNamespace(addon, host.path, call);
+    const path = "ipv4/conf/eth0/arp_ignore";
+    expect(inside(() => [readSysctl(path), writeSysctl(path, "1"), readSysctl(path)])).toEqual([
+      "0",
+      { ok: true },
+      "1",
+    ]);
+    inside(() => writeSysctl(path, "0"));
+    expect(inside(() => readSysctl("ipv4/conf/eth7/arp_ignore"))).toBeUndefined();
+    expect(inside(() => writeSysctl("ipv4/conf/eth7/arp_ignore", "1"))).toEqual({ ok: false, code: "ENOENT" });
+    expect(inside(() => writeSysctl(path, "many"))).toEqual({ ok: false, code: "EINVAL" });
   });
 
   test("lost notifications are told as an overrun", async () => {

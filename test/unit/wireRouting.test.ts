@@ -246,10 +246,13 @@ describe("virtual devices", () => {
           info: { kind: "ipvlan", ipvlan: { mode: IPVLAN_MODE.l2, flags: IPVLAN_F.private } },
         }),
     ],
-    ["link-set-up", (w) => encodeSetLink(w, { index: 10, up: true })],
-    ["link-set-down", (w) => encodeSetLink(w, { index: 2, up: false })],
-    ["link-set-address", (w) => encodeSetLink(w, { index: 2, hardwareAddress: MAC.with(5, 0x34) })],
-    ["link-set-addrgenmode", (w) => encodeSetLink(w, { index: 2, addressGeneration: ADDRESS_GENERATION.none })],
+    ["link-set-up", (w) => encodeSetLink(w, { device: { index: 10 }, up: true })],
+    ["link-set-down", (w) => encodeSetLink(w, { device: { index: 2 }, up: false })],
+    ["link-set-address", (w) => encodeSetLink(w, { device: { index: 2 }, hardwareAddress: MAC.with(5, 0x34) })],
+    [
+      "link-set-addrgenmode",
+      (w) => encodeSetLink(w, { device: { index: 2 }, addressGeneration: ADDRESS_GENERATION.none }),
+    ],
     ["link-delete", (w) => encodeDeleteLink(w, 2)],
   ])("%s is iproute2's request, byte for byte", (name, write) => {
     expect(hex(ours(name, write))).toBe(hex(goldenBytes("rtnl", name)));

@@ -61,8 +61,11 @@ export const IFA_F = {
   stablePrivacy: 0x800,
 } as const;
 
-/** IFAPROT_*: who made an address (IFA_PROTO, Linux 5.18). Numbers above are free for programs. */
+/** IFAPROT_*: who made an address (IFA_PROTO, Linux 5.18; before that it is ignored). Numbers above are free for programs. */
 export const IFAPROT = { unspecified: 0, kernelLoopback: 1, kernelRouterAdvertisement: 2, kernelLinkLocal: 3 } as const;
+
+/** Ours, that of VRRP among the IP protocols: `ip address show proto 112` lists what holdfast holds. */
+export const IFAPROT_HOLDFAST = 112;
 
 /** IFF_*: the flags of a link. `lowerUp` is the carrier, `running` the operational state. */
 export const IFF = { up: 0x1, broadcast: 0x2, loopback: 0x8, running: 0x40, noArp: 0x80, lowerUp: 0x10000 } as const;

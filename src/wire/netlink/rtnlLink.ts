@@ -173,19 +173,20 @@ export function encodeNewLink(writer: MessageWriter, request: NewLinkRequest): n
 
 /** What `encodeSetLink` changes of a link; absent members stay as they are. */
 export interface SetLinkRequest {
-  readonly index: number;
+  /** A device that was created in the same batch is only known by its name. */
+  readonly device: { readonly index: number } | { readonly name: string };
   readonly up?: boolean | undefined;
   readonly hardwareAddress?: Uint8Array | undefined;
   /** ADDRESS_GENERATION: to be set before the link is up. */
   readonly addressGeneration?: number | undefined;
 }
 
-/** `ip link set dev INDEX up|down`, `address MAC`, `addrgenmode none`. ENODEV when it is gone. */
+/** `ip link set dev DEVICE up|down`, `address MAC`, `addrgenmode none`. ENODEV when it is gone. */
 export function encodeSetLink(writer: MessageWriter, request: SetLinkRequest): number {
-  const { index, up, hardwareAddress, addressGeneration } = request;
+  const { device, up, hardwareAddress, addressGeneration } = request;
   return encodeLink(writer, RTM.newLink, NLM_F.request, {
     ...NO_LINK,
-    index,
+    ...device,
     linkFlags: up === true ? IFF.up : 0,
     change: up === undefined ? 0 : IFF.up,
     ...(hardwareAddress === undefined ? {} : { hardwareAddress }),

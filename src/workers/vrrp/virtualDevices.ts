@@ -127,6 +127,9 @@ export class VirtualDevices {
     // Else the base answers for the addresses of the device, with its own hardware address.
     const ignore = `ipv4/conf/${base.name}/arp_ignore`;
     if (host.readSysctl(ignore) === "0") this.#set(config.name, ignore, "1");
+    // Else an answer from a VIP asks for its receiver by the base, as the VIP: neighbours would learn the base's hardware address.
+    const announce = `ipv4/conf/${base.name}/arp_announce`;
+    this.#set(config.name, announce, "2");
     this.#prepared.set(config.name, index);
   }
 

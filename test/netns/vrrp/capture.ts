@@ -23,6 +23,7 @@ const FIELDS = {
   arpSender: "arp.src.proto_ipv4",
   arpTarget: "arp.dst.proto_ipv4",
   arpHardware: "arp.src.hw_mac",
+  ethernetSource: "eth.src",
   ethernetDestination: "eth.dst",
 } as const;
 

@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Holdfast } from "../lab/holdfast.ts";
+import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
+import { requires } from "../lab/requires.ts";
+import { waitFor } from "../lab/wait.ts";
+import { Capture } from "./vrrp/capture.ts";
+
+const VIP = "10.0.2.10";
+const VIRTUAL_MAC = "00:00:5e:00:01:33";
+
+const CONFIGURATION = `vrrp_instance PGRW {
+  state BACKUP
+  interface eth0
+  virtual_router_id 51
+  priority 150
+  advert_int 1
+  use_vmac
+  virtual_ipaddress {
+    ${VIP}/24
+  }
+}
+`;
+
+requires("netns")("use_vmac of a keepalived.conf", () => {
+  let folder: string;
+  let network: Network;
+  let kad1: NetworkHost;
+  let capture: Capture;
+  let daemon: Holdfast | undefined;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "holdfast-vmac-"));
+    writeFileSync(join(folder, "keepalived.conf"), CONFIGURATION);
+    network = await createNetwork({
+      prefix: "vmac",
+      hosts: [
+        { name: "kad1", addresses: ["10.0.2.1/24"] },
+        { name: "client", addresses: ["10.0.2.9/24"] },
+      ],
+    });
+    kad1 = network.host("kad1");
+    capture = await Capture.start(network.bridge);
+  });
+  afterEach(async () => {
+    await daemon?.stop();
+    await capture?.stop();
+    network?.remove();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const devices = async (): Promise<string> => await kad1.ip("-details", "link", "show", "type", "macvlan");
+
+  test("a macvlan with the virtual MAC carries the VIP, speaks VRRP and answers ARP; nothing of it is left at the end", async () => {
+    const client = network.host("client");
+    daemon = await Holdfast.start(kad1, join(folder, "keepalived.conf"), join(folder, "run"));
+    await daemon.waitForStatus("the VIP", (status) => status.vrrp.instances[0]?.state === "MASTER");
+    const shown = await devices();
+    expect(shown).toContain("vrrp.51@eth0");
+    expect(shown).toContain(`link/ether ${VIRTUAL_MAC}`);
+    expect(shown).toContain("mode private");
+    expect(await kad1.ip("address", "show", "dev", "vrrp.51")).toContain(`inet ${VIP}/`);
+    expect(await kad1.ip("address", "show", "dev", "eth0")).not.toContain(VIP);
+    expect(await kad1.ip("-6", "address", "show", "dev", "vrrp.51")).toBe("");
+
+    const advert = await capture.waitForAdvert("an advert", "10.0.2.1", ({ priority }) => priority === "150");
+    expect(advert).toMatchObject({ ethernetSource: VIRTUAL_MAC, vrid: "51", addresses: VIP, timeToLive: "255" });
+    await waitFor(() => capture.announcements(VIP).length > 0, { what: "the announcement" });
+    expect(new Set(capture.announcements(VIP).map((frame) => frame.arpHardware))).toEqual(new Set([VIRTUAL_MAC]));
+
+    await client.exec("ping", ["-c", "1", "-W", "2", VIP]);
+    expect(await client.ip("neighbor", "show", VIP)).toContain(VIRTUAL_MAC);
+
+    await daemon.stop();
+    expect(await devices()).toBe("");
+    const last = await capture.waitForAdvert("its resignation", "10.0.2.1", ({ priority }) => priority === "0");
+    expect(last.ethernetSource).toBe(VIRTUAL_MAC);
+  });
+
+  test("the device of an earlier life is taken over", async () => {
+    await kad1.ip(
+      "link",
+      "add",
+      "vrrp.51",
+      "link",
+      "eth0",
+      "address",
+      VIRTUAL_MAC,
+      "type",
+      "macvlan",
+      "mode",
+      "private",
+    );
+    const before = (await kad1.ip("-o", "link", "show", "vrrp.51")).split(":")[0];
+    daemon = await Holdfast.start(kad1, join(folder, "keepalived.conf"), join(folder, "run"));
+    await daemon.waitForStatus("the VIP", (status) => status.vrrp.instances[0]?.state === "MASTER");
+    expect((await kad1.ip("-o", "link", "show", "vrrp.51")).split(":")[0]).toBe(before);
+    expect(await kad1.ip("address", "show", "dev", "vrrp.51")).toContain(`inet ${VIP}/`);
+  });
+
+  test("deleted by others, it is there again with the VIP", async () => {
+    daemon = await Holdfast.start(kad1, join(folder, "keepalived.conf"), join(folder, "run"));
+    const { waitForStatus } = daemon;
+    await waitForStatus.call(daemon, "the VIP", (status) => status.vrrp.instances[0]?.state === "MASTER");
+    await kad1.ip("link", "delete", "vrrp.51");
+    await waitFor(async () => (await kad1.addresses("vrrp.51")).some(({ address }) => address === VIP), {
+      what: "the VIP on a new device",
+      timeoutMs: 20_000,
+      found: () => daemon?.process.output,
+    });
+  });
+});
