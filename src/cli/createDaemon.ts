@@ -63,7 +63,10 @@ export async function createDaemon(start: {
       clock: monotonicClock,
       createVrrp: (listener) =>
         new VrrpWorkerHandle(
-          { realtimePriority: options.realtimePriority === 0 ? undefined : options.realtimePriority },
+          {
+            realtimePriority: options.realtimePriority === 0 ? undefined : options.realtimePriority,
+            guardDirectory: runDirectory.path,
+          },
           { logger, listener },
         ),
       createHealth: (listener) => createHealth(listener),

@@ -13,7 +13,7 @@ export function formatStatus(status: DaemonStatus): string {
   ];
   if (status.configuration.lastError !== undefined)
     lines.push(`LAST RELOAD REFUSED: ${status.configuration.lastError}`);
-  lines.push("", "VRRP");
+  lines.push(guardLine(status), "", "VRRP");
   if (status.vrrp.instances.length === 0) lines.push("  no instances");
   for (const instance of status.vrrp.instances) lines.push(...instanceLines(instance));
   const discarded = Object.entries(status.vrrp.discarded).filter(([, count]) => count > 0);
@@ -25,6 +25,12 @@ export function formatStatus(status: DaemonStatus): string {
   lines.push(...trackerSection(status.trackers), ...notificationSection(status.notifications));
   lines.push("", "Latest events", ...status.events.slice(-EVENTS_SHOWN).map(eventLine));
   return `${lines.join("\n")}\n`;
+}
+
+function guardLine({ guard, vrrp: { will } }: DaemonStatus): string {
+  if (guard === undefined) return "guard: NONE RUNS; after a death addresses end with their leases only";
+  const state = will.armed ? "armed" : will.attached ? "nothing to guard" : "NOT REACHED BY THE VRRP THREAD";
+  return `guard: process ${guard.processId}, ${state}${guard.lockedInMemory ? "" : ", not locked in memory"}`;
 }
 
 function instanceLines(instance: InstanceStatus): string[] {

@@ -1,6 +1,7 @@
 import type { Us } from "../core/units.ts";
 import type { ServiceHealth } from "../health/types.ts";
 import type { Recording } from "../vrrp/recorder.ts";
+import type { GuardStatus } from "../workers/vrrp/handle.types.ts";
 import type { VrrpStatus } from "../workers/vrrp/protocol.ts";
 import type { NotifyStatus } from "./notify/notifier.ts";
 import type { TrackerStatus } from "./track/types.ts";
@@ -33,6 +34,8 @@ export interface DaemonStatus {
     readonly lastError: string | undefined;
   };
   readonly vrrp: VrrpStatus;
+  /** Undefined while none runs. Whether its will is armed is `vrrp.will`. */
+  readonly guard: GuardStatus | undefined;
   readonly services: readonly ServiceStatus[];
   /** Scripts, files and processes that instances track. */
   readonly trackers: readonly TrackerStatus[];

@@ -137,6 +137,7 @@ export class Daemon {
       startedAtMs: this.#startedAtMs,
       configuration: { file: this.#options.configFile, loadedAtMs: this.#loadedAtMs, lastError: this.#lastError },
       vrrp,
+      guard: this.#vrrp.guard(),
       services: serviceStatuses(this.#config.virtualServers, this.#health.view(), this.#modules.table),
       ...this.#host.status(),
       events: this.#modules.events.latest(),
@@ -287,6 +288,13 @@ export class Daemon {
         this.#host.notifier.deleted(instance);
       },
       onAlarm: (instance, alarm) => this.#recordAlarm(instance, alarm),
+      onGuardRestart: (cause) =>
+        this.#modules.events.record(
+          "error",
+          "guardRestarted",
+          `the guard died (${cause}); another one has taken its place`,
+          { cause },
+        ),
       onRestart: (cause) => {
         const words = `the VRRP worker died (${cause}); its addresses were released and it was started again`;
         record("error", "vrrpWorkerRestarted", words, { cause });

@@ -25,7 +25,7 @@ import {
   RTNLGRP,
   SCOPE,
 } from "../wire/netlink/rtnl.ts";
-import type { MessageWriter } from "../wire/netlink/writer.ts";
+import { MessageWriter } from "../wire/netlink/writer.ts";
 import { loadAddon } from "./addon.ts";
 import type { NativeAddon } from "./addon.types.ts";
 import { LINUX } from "./linux.ts";
@@ -130,10 +130,7 @@ export class HostNetwork {
       else this.#ownAddresses.delete(key);
     }
     return this.#apply((writer) => {
-      for (const operation of operations) {
-        if (operation.kind === "set") encodeNewAddress(writer, operation.request, "replace");
-        else encodeDeleteAddress(writer, operation.request);
-      }
+      for (const operation of operations) encodeOperation(writer, operation);
     }, ADDRESS_BATCH_MAX);
   }
 
@@ -233,6 +230,22 @@ function listedAddress(message: AddressMessage): Address {
     validSec: validSec === LIFETIME_FOREVER_SEC ? undefined : validSec,
     protocol: message.protocol,
   };
+}
+
+function encodeOperation(writer: MessageWriter, operation: AddressOperation): void {
+  if (operation.kind === "set") encodeNewAddress(writer, operation.request, "replace");
+  else encodeDeleteAddress(writer, operation.request);
+}
+
+/** The requests of these operations, at most ADDRESS_BATCH_MAX in each batch, for another process to send. */
+export function encodeAddressOperations(operations: readonly AddressOperation[]): Uint8Array[] {
+  const batches: Uint8Array[] = [];
+  for (let at = 0; at < operations.length; at += ADDRESS_BATCH_MAX) {
+    const writer = new MessageWriter();
+    for (const operation of operations.slice(at, at + ADDRESS_BATCH_MAX)) encodeOperation(writer, operation);
+    batches.push(Uint8Array.from(writer.bytes));
+  }
+  return batches;
 }
 
 /** What `validate` compares a configuration with. */

@@ -77,6 +77,7 @@ const status: DaemonStatus = {
   processId: 42,
   startedAtMs: 0,
   configuration: { file: "/etc/keepalived/keepalived.conf", loadedAtMs: 0, lastError: undefined },
+  guard: { processId: 43, lockedInMemory: true },
   vrrp: {
     instances: [
       {
@@ -121,6 +122,7 @@ const status: DaemonStatus = {
     statics: [],
     trackers: [],
     announcementsWaiting: 0,
+    will: { attached: true, armed: true, limitMs: 2_000 },
     discarded: { badChecksum: 2, ttlNot255: 0 },
     timerLateness: { boundsUs: [], counts: [], maxUs: 0 },
     realtime: true,

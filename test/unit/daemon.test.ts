@@ -185,6 +185,7 @@ function world(
           configure: () => called("vrrp configure", vrrpConfigure()),
           track: (results) => void tracked.push(results),
           record: () => Promise.resolve(RECORDING),
+          guard: () => undefined,
           status: () => Promise.reject(new Error("not asked here")),
           stop: () => called("vrrp stop"),
         };

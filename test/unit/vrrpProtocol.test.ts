@@ -16,6 +16,7 @@ const start: WorkerStart = {
   vrrp: vrrpConfig([instanceConfig({ strict: true, priority: 150 })]),
   realtimePriority: 50,
   resign: ["RW"],
+  guard: 17,
 };
 const transition = {
   from: "BACKUP",
@@ -77,6 +78,7 @@ const toWorker: Samples<ToWorker> = {
   status: { kind: "status", postedUs, id: 1 },
   track: { kind: "track", postedUs, results: [{ kind: "file", name: "f", value: -3 }] },
   record: { kind: "record", postedUs, id: 2 },
+  guard: { kind: "guard", postedUs, descriptor: 18 },
   stop: { kind: "stop", postedUs },
 };
 
@@ -107,6 +109,7 @@ const fromWorker: Samples<FromWorker> = {
       statics: [{ text: "10.0.2.9/32 dev eth0", present: true }],
       trackers: [{ kind: "script", name: "chk", value: undefined }],
       announcementsWaiting: 3,
+      will: { attached: true, armed: true, limitMs: 2_000 },
       discarded: { badChecksum: 1 },
       timerLateness: { boundsUs: [100, Number.POSITIVE_INFINITY], counts: [1, 0], maxUs: 12 },
       realtime: true,

@@ -1,7 +1,7 @@
 import type { VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import type { Ip } from "../../core/ip.ts";
 import { encodeAdvert, type VrrpAdvert } from "../../wire/vrrp.ts";
-import type { AdvertSender } from "./ports.ts";
+import type { AdvertSender, ReadyMadeAdvert } from "./ports.ts";
 import type { Sending } from "./segments.ts";
 import { sendingDevice } from "./virtualDevices.ts";
 
@@ -46,6 +46,12 @@ export class AdvertOutput {
     if (failures.length === 0) return undefined;
     if (failures.length === messages.length) throw failures[0];
     return failures.map((error) => (error instanceof Error ? error.message : String(error))).join("; ");
+  }
+
+  /** The same adverts, to be sent by another process. */
+  readyMade(source: Ip, priority: number, interfaceIndex: number): readonly ReadyMadeAdvert[] {
+    const { timeToLive } = this.#sending;
+    return this.#messages(source, priority).map((each) => ({ ...each, interfaceIndex, source, timeToLive }));
   }
 
   #messages(source: Ip, priority: number): readonly Encoded[] {

@@ -45,3 +45,7 @@ export class Agenda {
     this.#timer.close();
   }
 }
+
+export function isDue(deadline: Us | undefined, now: Us): boolean {
+  return deadline !== undefined && now >= deadline;
+}

@@ -2,25 +2,28 @@ import { isDeepStrictEqual } from "node:util";
 import type { VrrpConfig, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import { after, between, type DurationUs, milliseconds, type Us } from "../../core/units.ts";
 import { Recorder, type Recording } from "../../vrrp/recorder.ts";
-import { Agenda } from "./agenda.ts";
+import { Agenda, isDue } from "./agenda.ts";
 import { Announcements } from "./announcements.ts";
 import { FrameWatches } from "./frameWatches.ts";
 import { Groups } from "./groups.ts";
 import { Histogram, LATENESS_BOUNDS_US } from "./histogram.ts";
 import { type InstanceModules, type Report, VrrpInstance } from "./instance.ts";
-import { instanceStatus } from "./instanceStatus.ts";
+import { LastWill } from "./lastWill.ts";
 import { type Lease, VipTable } from "./leases.ts";
-import type { HostEvent, VrrpHost } from "./ports.ts";
+import { sameRouter } from "./parameters.ts";
+import type { GuardHost, HostEvent, VrrpHost } from "./ports.ts";
 import { PreparedHost } from "./preparedHost.ts";
 import type { TrackResult, VrrpStatus } from "./protocol.ts";
 import { Dispatcher } from "./receive.ts";
 import { withPreferences } from "./routing.ts";
+import { SliceQueue } from "./sliceQueue.ts";
 import { Startup } from "./startup.ts";
 import { Statics } from "./statics.ts";
 import { requireNetAdmin, requireNetRaw, sweep, tryRealtime } from "./sweep.ts";
 import { DiscardTally } from "./tally.ts";
 import { sameTracking, Trackers } from "./trackers.ts";
 import { listeningDevice } from "./virtualDevices.ts";
+import { vrrpStatus } from "./vrrpStatus.ts";
 
 /** Links whose drivers tell nothing are looked at so often (`linkbeat_interfaces`). */
 const LINKBEAT_INTERVAL: DurationUs = milliseconds(500);
@@ -31,6 +34,8 @@ export interface DriverModules {
   readonly host: VrrpHost;
   readonly wallMs: () => number;
   readonly report: (message: Report) => void;
+  /** Undefined where no guard is used. */
+  readonly guardHost?: GuardHost;
 }
 
 /**
@@ -52,12 +57,12 @@ export class VrrpDriver {
   readonly #groups: Groups;
   readonly #frames: FrameWatches;
   readonly #startup: Startup;
+  readonly #will: LastWill;
   readonly #recorder: Recorder;
   readonly #instanceModules: InstanceModules;
   #vips = new VipTable([]);
   #instances = new Map<string, VrrpInstance>();
-  /** With slices of addresses that wait. */
-  readonly #busy = new Set<VrrpInstance>();
+  readonly #slices = new SliceQueue();
   #started = false;
   #realtime = false;
   /** A transition changed what the frame watches are to look for. */
@@ -81,7 +86,7 @@ export class VrrpDriver {
       report: modules.report,
     });
     this.#announcements = new Announcements(
-      { announcePacing: [], garpInterval: NO_PAUSE, gnaInterval: NO_PAUSE },
+      { announcePacing: [], garpInterval: milliseconds(0), gnaInterval: milliseconds(0) },
       {
         announcer: (device) => this.#prepared.segments.announcer(device),
         onError: (owner, device, error) => this.#onAnnounceError(owner, device, error),
@@ -103,12 +108,28 @@ export class VrrpDriver {
     });
     this.#frames = new FrameWatches({ host, onError: (device, error) => this.#onSocketError(device, error) });
     this.#startup = new Startup((instance) => this.#trackers.knowsAll(instance.config.track));
+    this.#will = new LastWill({
+      clock: host.clock,
+      host: modules.guardHost,
+      estates: () => [...this.#instances.values()].flatMap((instance) => instance.estate() ?? []),
+      log: (level, fields, message) => this.#log(level, fields, message),
+    });
     this.#recorder = new Recorder(() => this.#snapshot(), RECORDED_ENTRIES_MAX);
     this.#instanceModules = this.#modulesOfInstances();
     const { view, links } = this.#prepared;
     this.#agenda = new Agenda(
       host.openTimer(() => this.#onTimer()),
-      [view, links, this.#statics, this.#frames, this.#startup, this.#groups, this.#announcements, this.#linkbeat],
+      [
+        view,
+        links,
+        this.#statics,
+        this.#frames,
+        this.#startup,
+        this.#groups,
+        this.#announcements,
+        this.#linkbeat,
+        this.#will,
+      ],
     );
   }
 
@@ -123,6 +144,12 @@ export class VrrpDriver {
     this.#apply(config);
     this.#started = true;
     for (const name of resign) this.#instances.get(name)?.resignForPredecessor();
+    this.#rest();
+  }
+
+  /** A guard, by the descriptor of its socket. Throws NativeError. */
+  attachGuard(descriptor: number): void {
+    this.#will.attach(descriptor);
     this.#rest();
   }
 
@@ -155,30 +182,26 @@ export class VrrpDriver {
   }
 
   status(): VrrpStatus {
-    const now = this.#modules.host.clock.nowUs();
-    const view = this.#prepared.view.current;
-    return {
-      instances: [...this.#instances.values()].map((instance) =>
-        instanceStatus(instance, this.#groups.groupOf(instance.name), view, now),
-      ),
-      groups: this.#groups.status(),
-      statics: this.#statics.status(),
-      trackers: this.#trackers.results,
-      announcementsWaiting: this.#announcements.waiting,
-      discarded: this.#tally.counts,
-      timerLateness: {
-        boundsUs: this.#lateness.boundsUs,
-        counts: [...this.#lateness.counts],
-        maxUs: this.#lateness.maxUs,
-      },
+    return vrrpStatus({
+      nowUs: this.#modules.host.clock.nowUs(),
+      view: this.#prepared.view.current,
+      instances: [...this.#instances.values()],
+      groups: this.#groups,
+      statics: this.#statics,
+      trackers: this.#trackers,
+      announcements: this.#announcements,
+      will: this.#will,
+      tally: this.#tally,
+      lateness: this.#lateness,
       realtime: this.#realtime,
-    };
+    });
   }
 
   /** Every instance releases its addresses, then resigns; devices of our own are removed, sockets are closed. */
   stop(): void {
     for (const instance of this.#instances.values()) instance.feed({ kind: "stop" });
     this.#instances = new Map();
+    this.#will.close();
     this.#prepared.close();
     this.#frames.close();
     this.#agenda.close();
@@ -214,6 +237,7 @@ export class VrrpDriver {
     this.#recorder.add({ kind: "groupsChanged", atUs: this.#modules.host.clock.nowUs(), groups });
     for (const instance of instances) this.#groups.stepped(instance);
     this.#evaluateTracking();
+    this.#will.settle();
     this.#linkbeat.deadline = config.linkbeatInterfaces.length === 0 ? undefined : this.#modules.host.clock.nowUs();
   }
 
@@ -238,7 +262,7 @@ export class VrrpDriver {
     instance.feed({ kind: "stop" });
     this.#instances.delete(instance.name);
     this.#startup.remove(instance);
-    this.#busy.delete(instance);
+    this.#slices.remove(instance);
     const atUs = this.#modules.host.clock.nowUs();
     this.#recorder.add({ kind: "instanceRemoved", atUs, instance: instance.name });
     if (deleted) this.#modules.report({ kind: "deleted", instance: instance.name });
@@ -249,6 +273,7 @@ export class VrrpDriver {
     // What came before a deadline counts before it.
     this.#prepared.segments.drain();
     const now = this.#modules.host.clock.nowUs();
+    this.#will.beat(now);
     if (isDue(this.#prepared.view.deadline, now) || isDue(this.#linkbeat.deadline, now)) this.#follow();
     for (const instance of this.#instances.values()) {
       const { deadline } = instance;
@@ -263,19 +288,8 @@ export class VrrpDriver {
     if (isDue(this.#frames.deadline, now)) this.#frames.forget(now);
     this.#groups.onDeadline(now);
     this.#startDue();
-    this.#work();
+    if (this.#slices.work()) this.#framesChanged = true;
     this.#rest();
-  }
-
-  /** One slice of addresses of one instance: between slices everything else has its turn. */
-  #work(): void {
-    for (const instance of this.#busy) {
-      this.#busy.delete(instance);
-      instance.work();
-      if (instance.holder.busy) this.#busy.add(instance);
-      this.#framesChanged = true;
-      return;
-    }
   }
 
   #onHostEvent(event: HostEvent): void {
@@ -302,6 +316,7 @@ export class VrrpDriver {
   #linksChanged(now: Us): void {
     this.#prepared.links.observe(this.#prepared.view.current, now);
     for (const instance of this.#instances.values()) instance.onView();
+    this.#will.settle();
     this.#evaluateTracking();
   }
 
@@ -330,7 +345,7 @@ export class VrrpDriver {
       this.#frames.follow(this.#prepared.view.current, [...this.#instances.values()]);
     }
     if (this.#announcements.isWaiting) this.#announcements.send(this.#modules.host.clock.nowUs());
-    this.#agenda.arm(this.#modules.host.clock.nowUs(), this.#busy.size > 0);
+    this.#agenda.arm(this.#modules.host.clock.nowUs(), !this.#slices.isEmpty);
   }
 
   #modulesOfInstances(): InstanceModules {
@@ -354,8 +369,9 @@ export class VrrpDriver {
       stepped: (instance) => {
         this.#groups.stepped(instance);
         this.#agenda.note(instance.deadline);
-        if (instance.holder.busy) this.#busy.add(instance);
+        this.#slices.note(instance);
       },
+      willChanged: () => this.#will.settle(),
     };
   }
 
@@ -380,15 +396,4 @@ export class VrrpDriver {
   #log(level: Extract<Report, { kind: "log" }>["level"], fields: object, message: string): void {
     this.#modules.report({ kind: "log", level, fields, message });
   }
-}
-
-const NO_PAUSE = milliseconds(0);
-
-function isDue(deadline: Us | undefined, now: Us): boolean {
-  return deadline !== undefined && now >= deadline;
-}
-
-/** Whether two configurations describe one virtual router: anything else can be changed while it runs. */
-function sameRouter(a: VrrpInstanceConfig, b: VrrpInstanceConfig): boolean {
-  return a.interface === b.interface && a.virtualRouterId === b.virtualRouterId && a.family === b.family;
 }

@@ -4,12 +4,15 @@ import { HoldfastError } from "../../core/errors.ts";
 import type { Logger } from "../../core/interfaces.ts";
 import { monotonicClock } from "../../io/clock.ts";
 import type { Recording } from "../../vrrp/recorder.ts";
-import type { VrrpHandle, VrrpListener } from "./handle.types.ts";
+import { GuardKeeper } from "./guardKeeper.ts";
+import type { GuardStatus, VrrpHandle, VrrpListener } from "./handle.types.ts";
 import type { FromWorker, ToWorker, TrackResult, VrrpStatus, WorkerStart } from "./protocol.ts";
 
 export interface VrrpWorkerOptions {
   /** SCHED_RR priority of the worker's thread, or undefined. */
   readonly realtimePriority: number | undefined;
+  /** Folder of the guard's lock; undefined = without a guard. */
+  readonly guardDirectory: string | undefined;
 }
 
 export interface VrrpWorkerModules {
@@ -26,6 +29,8 @@ const YOUNG_MB_MAX = 2;
 /** A worker that dies at once is started again after longer and longer pauses. */
 const RESTART_MS_MIN = 50;
 const RESTART_MS_MAX = 10_000;
+/** Longer than any start of a thread, also on a slow machine. */
+const GUARD_EXTENSION_MS = 10_000;
 /** One that lived this long begins with the shortest pause again. */
 const HEALTHY_AFTER_MS = 60_000;
 
@@ -43,6 +48,7 @@ interface Pending<Value> {
 export class VrrpWorkerHandle implements VrrpHandle {
   readonly #options: VrrpWorkerOptions;
   readonly #modules: VrrpWorkerModules;
+  readonly #guard: GuardKeeper | undefined;
   #worker: Worker | undefined;
   /** Settles when the worker that is being started is ready, or has failed. */
   #starting: Promise<void> = Promise.resolve();
@@ -60,12 +66,25 @@ export class VrrpWorkerHandle implements VrrpHandle {
   constructor(options: VrrpWorkerOptions, modules: VrrpWorkerModules) {
     this.#options = options;
     this.#modules = modules;
+    if (options.guardDirectory === undefined) return;
+    const onReplaced = (cause: string): void => {
+      const descriptor = this.#guard?.descriptor;
+      if (descriptor !== undefined && this.#worker !== undefined) this.#post({ kind: "guard", descriptor });
+      modules.listener.onGuardRestart(cause);
+    };
+    this.#guard = new GuardKeeper({ runDirectory: options.guardDirectory }, { logger: modules.logger, onReplaced });
   }
 
   start(vrrp: VrrpConfig): Promise<void> {
     this.#vrrp = vrrp;
-    this.#starting = this.#spawn(vrrp, []);
+    // The guard's lock first: an older guard keeps it until what it had to release is gone.
+    this.#starting = (this.#guard?.start() ?? Promise.resolve()).then(() => this.#spawn(vrrp, []));
     return this.#starting;
+  }
+
+  guard(): GuardStatus | undefined {
+    const { processId, lockedInMemory = false } = this.#guard ?? {};
+    return processId === undefined ? undefined : { processId, lockedInMemory };
   }
 
   releaseElection(): void {
@@ -111,19 +130,24 @@ export class VrrpWorkerHandle implements VrrpHandle {
     // A worker that died a moment ago has left addresses: the next one sweeps them, and is stopped then.
     await this.#starting.catch(() => undefined);
     const worker = this.#worker;
-    if (worker === undefined) return;
-    const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-    this.#post({ kind: "stop" });
-    await exited;
+    if (worker !== undefined) {
+      const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+      this.#post({ kind: "stop" });
+      await exited;
+    }
+    await this.#guard?.goodbye();
   }
 
   /** Starts a worker; resolves when it is ready, rejects when it fails before. */
   #spawn(vrrp: VrrpConfig, resign: readonly string[]): Promise<void> {
     const startedAtMs = Date.now();
+    // Until the new thread speaks for itself; the addresses of the dead one end with their leases.
+    this.#guard?.extend(GUARD_EXTENSION_MS);
     const workerData: WorkerStart = {
       vrrp,
       realtimePriority: this.#options.realtimePriority,
       resign,
+      guard: this.#guard?.descriptor,
     };
     const worker = new Worker(new URL("./worker.js", import.meta.url), {
       name: "holdfast-vrrp",
@@ -159,6 +183,7 @@ export class VrrpWorkerHandle implements VrrpHandle {
         this.#rejectPending(died);
         reject(died);
         if (!ready || this.#stopping) return;
+        this.#guard?.extend(GUARD_EXTENSION_MS);
         if (Date.now() - startedAtMs > HEALTHY_AFTER_MS) this.#restartMs = RESTART_MS_MIN;
         this.#modules.logger.error({ cause }, "the VRRP worker died and is started again");
         // What runs now, which a `configure` may have changed since this worker was started.

@@ -15,6 +15,8 @@ export interface VrrpHandle {
   status(): Promise<VrrpStatus>;
   /** The last inputs of every machine (the flight recorder); rejects when the worker dies meanwhile. */
   record(): Promise<Recording>;
+  /** The guard of this daemon; undefined where none runs now, or none was asked for. */
+  guard(): GuardStatus | undefined;
   /** Addresses first, then priority 0; resolves when all is released. */
   stop(): Promise<void>;
 }
@@ -31,6 +33,13 @@ export interface VrrpListener {
   onAlarm(instance: string, alarm: VrrpAlarm | WorkerAlarm): void;
   /** The worker died and was started again; its addresses were swept by the new one. */
   onRestart(cause: string): void;
+  /** The guard died, and another one has its place. */
+  onGuardRestart(cause: string): void;
+}
+
+export interface GuardStatus {
+  readonly processId: number;
+  readonly lockedInMemory: boolean;
 }
 
 export interface GroupTransition {

@@ -59,10 +59,16 @@ export class LeaseHolder {
   #adding = false;
   #work: Work | undefined;
   #sliceSize = ADDRESS_BATCH_MAX;
+  #revision = 0;
   readonly #modules: HolderModules;
 
   constructor(modules: HolderModules) {
     this.#modules = modules;
+  }
+
+  /** Another number whenever what is held is another thing. */
+  get revision(): number {
+    return this.#revision;
   }
 
   get held(): readonly Lease[] {
@@ -116,7 +122,7 @@ export class LeaseHolder {
   releaseOnly(doomed: (lease: Lease) => boolean): void {
     const view = this.#modules.view();
     const leaving = this.held.filter(doomed);
-    for (const lease of leaving) this.#held.delete(leaseKey(lease));
+    for (const lease of leaving) this.#forget(leaseKey(lease));
     this.#delete(
       leaving.filter((lease) => view.address(lease.linkIndex, lease.address, lease.prefixLength)?.permanent !== true),
     );
@@ -127,7 +133,7 @@ export class LeaseHolder {
     const missing: Lease[] = [];
     for (const [key, { lease }] of this.#held) {
       if (view.address(lease.linkIndex, lease.address, lease.prefixLength) !== undefined) continue;
-      this.#held.delete(key);
+      this.#forget(key);
       if (this.#isTracked(key)) missing.push(lease);
       else this.#abandoned.add(key);
     }
@@ -140,6 +146,10 @@ export class LeaseHolder {
       if (lease.address === address && lease.device === device) return true;
     }
     return false;
+  }
+
+  #forget(key: string): void {
+    if (this.#held.delete(key)) this.#revision += 1;
   }
 
   #isTracked(key: string): boolean {
@@ -215,7 +225,7 @@ export class LeaseHolder {
     if (wanted.size === this.#held.size && [...this.#held.keys()].every((key) => wanted.has(key))) return;
     const permanent = new Set(this.#plans.flatMap((plan) => (plan.kind === "permanent" ? [plan.address] : [])));
     const stale = this.held.filter((lease) => !wanted.has(leaseKey(lease)));
-    for (const lease of stale) this.#held.delete(leaseKey(lease));
+    for (const lease of stale) this.#forget(leaseKey(lease));
     this.#delete(stale.filter((lease) => !permanent.has(lease.address)));
   }
 
@@ -244,7 +254,9 @@ export class LeaseHolder {
         if (fresh.address(lease.linkIndex, lease.address, lease.prefixLength) !== undefined) code = undefined;
       }
       if (code === undefined) {
-        this.#held.set(leaseKey(lease), { lease, refreshedAt: advertSentAt });
+        const key = leaseKey(lease);
+        if (!this.#held.has(key)) this.#revision += 1;
+        this.#held.set(key, { lease, refreshedAt: advertSentAt });
         continue;
       }
       failures.push(`${lease.address}/${lease.prefixLength} dev ${lease.device}: ${code}`);
@@ -274,8 +286,7 @@ export function deleteLeases(
   view: IndexedView,
   leases: readonly Lease[],
 ): { readonly lease: Lease; readonly code: string }[] {
-  const leaving = new Set(leases.map((lease) => lease.address));
-  const changes = leases.flatMap((lease) => removal(lease, view, leaving));
+  const changes = removals(leases, view);
   const failures: { lease: Lease; code: string }[] = [];
   for (let at = 0; at < changes.length; at += ADDRESS_BATCH_MAX) {
     const batch = changes.slice(at, at + ADDRESS_BATCH_MAX);
@@ -288,6 +299,12 @@ export function deleteLeases(
     }
   }
   return failures;
+}
+
+/** What deletes these leases, and puts back what the kernel takes along. */
+export function removals(leases: readonly Lease[], view: IndexedView): AddressChange[] {
+  const leaving = new Set(leases.map((lease) => lease.address));
+  return leases.flatMap((lease) => removal(lease, view, leaving));
 }
 
 /** The deletion, and behind it the addresses that go with it and are not to go. */

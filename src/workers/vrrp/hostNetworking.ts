@@ -56,7 +56,8 @@ function linkRequest({ kind, name, baseIndex, hardwareAddress, ipvlanMode = "bri
   return { ...common, info: { kind, ipvlan: { mode: IPVLAN_MODE.l2, flags } } };
 }
 
-function addressOperation(change: AddressChange): AddressOperation {
+/** What a change of the driver is as a request to rtnetlink. */
+export function addressOperation(change: AddressChange): AddressOperation {
   const { address: ip, prefixLength, linkIndex, peer } = change.lease;
   switch (change.kind) {
     case "delete":

@@ -7,6 +7,7 @@ import type { ChecksumForm } from "../../wire/vrrp.ts";
 import { AdvertOutput } from "./advertOutput.ts";
 import { AlarmBook } from "./alarmBook.ts";
 import type { Announcements } from "./announcements.ts";
+import { type Estate, EstateBook } from "./estate.ts";
 import { LeaseHolder } from "./holder.ts";
 import type { IndexedView } from "./hostView.ts";
 import { type Lease, type LeasePlan, leaseLifetimeSec, planLeases, type VipTable } from "./leases.ts";
@@ -48,6 +49,8 @@ export interface InstanceModules {
   readonly record: (instance: string, input: Input, at: Us) => void;
   /** The machine's state is another. */
   readonly stepped: (instance: VrrpInstance) => void;
+  /** What it would leave behind is another thing now; returns when the guard knows. */
+  readonly willChanged: () => void;
 }
 
 export interface InstanceCounters {
@@ -67,6 +70,7 @@ export class VrrpInstance implements AdvertListener {
   #output: AdvertOutput;
   #routingObjects: readonly RoutingObject[];
   #plans: { readonly view: IndexedView; readonly table: VipTable; readonly plans: readonly LeasePlan[] } | undefined;
+  readonly #estates = new EstateBook();
   readonly counters: InstanceCounters = { advertsSent: 0, advertsReceived: 0, discarded: new Map() };
   readonly peers: Peers;
   readonly alarms: AlarmBook;
@@ -138,10 +142,15 @@ export class VrrpInstance implements AdvertListener {
       const now = host.clock.nowUs();
       if (this.#config.debugLevel >= 2) this.#debug("input", next);
       record(this.name, next, now);
+      const before = this.#state.role.name;
       const { state, effects } = step(this.#state, next, now);
       this.#state = state;
       if (effects.length === 0) continue;
+      const after = state.role.name;
+      // Before the first advert and address: a death in between must find a will that names them.
+      if (after === "MASTER" && before !== after) this.#modules.willChanged();
       const answers = runEffects(effects, this.#actions);
+      if (before === "MASTER" && before !== after) this.#modules.willChanged();
       if (answers.length > 0) queue = [...queue, ...answers];
     }
     this.#deadline = nextDeadline(this.#state);
@@ -203,6 +212,7 @@ export class VrrpInstance implements AdvertListener {
     const leaves = (lease: Lease): boolean => !planned.has(`${lease.linkIndex} ${lease.address}`);
     this.#cancelAnnouncements(this.holder.held.filter(leaves));
     this.holder.releaseOnly(leaves);
+    this.#modules.willChanged();
     this.feed({ kind: "configure", parameters: routerParameters(config, inSyncGroup), tracking });
     this.#seen = this.#observe();
     this.feed({ kind: "link", link: this.#seen.facts });
@@ -213,6 +223,20 @@ export class VrrpInstance implements AdvertListener {
     if (!this.holder.busy) return;
     const answer = answerTo(this.#withRouting(this.holder.continue()));
     if (answer !== undefined) this.feed(answer);
+  }
+
+  /** What it would leave behind if this process died now; undefined when nothing. */
+  estate(): Estate | undefined {
+    const { role, link } = this.#state;
+    return this.#estates.of({
+      isMaster: role.name === "MASTER",
+      source: link.primaryAddress,
+      config: this.#config,
+      output: this.#output,
+      plans: this.plans(),
+      view: this.#modules.view(),
+      holder: this.holder,
+    });
   }
 
   /** Sends one advert of priority 0 on behalf of a life before this one, whose addresses are swept. */

@@ -31,3 +31,8 @@ export function routerParameters(config: VrrpInstanceConfig, inSyncGroup: boolea
     inSyncGroup,
   };
 }
+
+/** Whether two configurations describe one virtual router: anything else can be changed while it runs. */
+export function sameRouter(a: VrrpInstanceConfig, b: VrrpInstanceConfig): boolean {
+  return a.interface === b.interface && a.virtualRouterId === b.virtualRouterId && a.family === b.family;
+}

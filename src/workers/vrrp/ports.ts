@@ -2,6 +2,7 @@ import type { RouteConfig, RuleConfig } from "../../config/vrrp.types.ts";
 import type { Clock } from "../../core/interfaces.ts";
 import type { Family, Ip } from "../../core/ip.ts";
 import type { Us } from "../../core/units.ts";
+import type { GuardAnswer, WillItem } from "../../wire/guard.ts";
 import type { HostInterface, HostView } from "./hostView.ts";
 import type { Lease } from "./leases.ts";
 
@@ -60,6 +61,32 @@ export interface DeviceHost {
   readSysctl(path: string): string | undefined;
   /** Outcome `code` is the errno's name: EROFS where tunables are protected. */
   writeSysctl(path: string, value: string): ChangeOutcome;
+}
+
+/** What a last will needs of a host; openGuardHost.ts gives the real one. */
+export interface GuardHost {
+  /** The socket to the guard, whose descriptor the main thread has. Throws NativeError. */
+  open(descriptor: number): GuardLink;
+  /** Requests in bytes, a batch each: executed when nobody here lives any more. */
+  encodeAddresses(changes: readonly AddressChange[]): readonly Uint8Array[];
+  readyMade(advert: ReadyMadeAdvert): WillItem;
+}
+
+export interface GuardLink {
+  /** Throws NativeError when the guard is gone. */
+  send(frame: Uint8Array): void;
+  /** The next answer, waited for up to `timeoutMs`; undefined when there is none. Throws when the guard is gone. */
+  receive(timeoutMs: number): GuardAnswer | undefined;
+  close(): void;
+}
+
+/** One VRRP message with everything that its way needs. */
+export interface ReadyMadeAdvert {
+  readonly interfaceIndex: number;
+  readonly source: Ip;
+  readonly destination: Ip;
+  readonly timeToLive: number;
+  readonly message: Uint8Array;
 }
 
 /** One absolute deadline on CLOCK_MONOTONIC. */

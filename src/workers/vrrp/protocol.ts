@@ -14,6 +14,8 @@ export interface WorkerStart {
   readonly realtimePriority: number | undefined;
   /** Instances that were MASTER in a worker that died: resigned once their addresses are swept. */
   readonly resign: readonly string[];
+  /** Descriptor of the guard's socket, to be duplicated; undefined = there is no guard. */
+  readonly guard: number | undefined;
 }
 
 export type ToWorker = { readonly postedUs: Us } & (
@@ -25,6 +27,8 @@ export type ToWorker = { readonly postedUs: Us } & (
   | { readonly kind: "track"; readonly results: readonly TrackResult[] }
   /** Asks for the flight recorder's content. */
   | { readonly kind: "record"; readonly id: number }
+  /** Another guard in place of one that died. */
+  | { readonly kind: "guard"; readonly descriptor: number }
   /** Release every address, resign, answer `stopped`. */
   | { readonly kind: "stop" }
 );
@@ -104,6 +108,8 @@ export interface VrrpStatus {
   readonly discarded: Readonly<Record<string, number>>;
   /** Announcements (ARP, NA) that wait for their turn. */
   readonly announcementsWaiting: number;
+  /** `attached`: there is a guard. `armed`: it has confirmed a will that is not empty. */
+  readonly will: { readonly attached: boolean; readonly armed: boolean; readonly limitMs: number };
   /** How late timers were handled: counts for upper bounds in microseconds, the last bound being Infinity. */
   readonly timerLateness: {
     readonly boundsUs: readonly number[];

@@ -1,8 +1,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { assertNever, HoldfastError } from "../../core/errors.ts";
+import { loadAddon } from "../../io/addon.ts";
 import type { Recording } from "../../vrrp/recorder.ts";
 import { VrrpDriver } from "./driver.ts";
 import type { Report } from "./instance.ts";
+import { openGuardHost } from "./openGuardHost.ts";
 import { openHost } from "./openHost.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./protocol.ts";
 
@@ -26,7 +28,12 @@ function postRecording(id: number, recording: Recording, from = 0): void {
   if (!last) setImmediate(() => postRecording(id, recording, until));
 }
 
-const driver = new VrrpDriver({ host, wallMs: () => Date.now(), report });
+const driver = new VrrpDriver({
+  host,
+  wallMs: () => Date.now(),
+  report,
+  guardHost: openGuardHost(loadAddon()),
+});
 
 port.on("message", (message: ToWorker) => {
   switch (message.kind) {
@@ -41,6 +48,8 @@ port.on("message", (message: ToWorker) => {
       return driver.track(message.results);
     case "record":
       return postRecording(message.id, driver.record());
+    case "guard":
+      return driver.attachGuard(message.descriptor);
     case "stop":
       driver.stop();
       report({ kind: "stopped" });
@@ -51,7 +60,8 @@ port.on("message", (message: ToWorker) => {
 });
 
 try {
-  const { vrrp, realtimePriority, resign } = workerData as WorkerStart;
+  const { vrrp, realtimePriority, resign, guard } = workerData as WorkerStart;
+  if (guard !== undefined) driver.attachGuard(guard);
   driver.start(vrrp, realtimePriority, resign);
   report({ kind: "ready" });
 } catch (error) {

@@ -42,7 +42,10 @@ async function main(): Promise<void> {
   const [file = ""] = positionals;
   const instances = JSON.parse(readFileSync(file, "utf8")) as VrrpInstanceConfig[];
   const handle = new VrrpWorkerHandle(
-    { realtimePriority: values.realtime === undefined ? undefined : Number(values.realtime) },
+    {
+      realtimePriority: values.realtime === undefined ? undefined : Number(values.realtime),
+      guardDirectory: undefined,
+    },
     {
       logger,
       listener: {
@@ -53,6 +56,7 @@ async function main(): Promise<void> {
         onDeleted: (instance) => print("deleted", { instance }),
         onAlarm: (instance, alarm) => print("alarm", { instance, alarm }),
         onRestart: (cause) => print("restarted", { cause }),
+        onGuardRestart: (cause) => print("guardRestarted", { cause }),
       },
     },
   );
