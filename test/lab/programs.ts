@@ -4,6 +4,7 @@ import type { Namespace } from "./netns.ts";
 import type { RunningProcess } from "./processes.ts";
 import type { BareProbeLine } from "./programs/bareProbe.ts";
 import type { InsertLine } from "./programs/inserts.ts";
+import type { MailLine } from "./programs/mailServer.ts";
 import type { RestLine } from "./programs/restWatch.ts";
 import type { SessionLine } from "./programs/sessions.ts";
 import type { TableFigures, TableLine } from "./programs/tableWatch.ts";
@@ -12,6 +13,7 @@ import { projectRoot } from "./root.ts";
 export interface ProgramLines {
   readonly bareProbe: BareProbeLine;
   readonly inserts: InsertLine;
+  readonly mailServer: MailLine;
   readonly restWatch: RestLine;
   readonly sessions: SessionLine;
   readonly tableWatch: TableFigures | TableLine;
