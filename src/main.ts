@@ -98,6 +98,13 @@ function buildProgram(finish: (code: number) => void): Command {
     );
 
   program
+    .command("cleanup")
+    .description("remove virtual addresses that a dead daemon has left; never beside a living one")
+    .addOption(fileOption)
+    .addOption(runDirectoryOption)
+    .action(async (options) => finish((await import("./cli/cleanup.ts")).runCleanup(options, output)));
+
+  program
     .command("ipvs")
     .description("the kernel's IPVS table, as ipvsadm -Ln prints it")
     .action(async () => finish((await import("./cli/ipvs.ts")).runIpvs(output)));

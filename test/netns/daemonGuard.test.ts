@@ -6,9 +6,11 @@ import { AddressWatch, wallClockMs } from "../lab/addressWatch.ts";
 import { Holdfast } from "../lab/holdfast.ts";
 import { createNetwork, type Network } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
+import { projectRoot } from "../lab/root.ts";
 import { waitFor } from "../lab/wait.ts";
 import { Capture } from "./vrrp/capture.ts";
 
+const PROGRAM = join(projectRoot, "dist/main.js");
 const VIP = "10.0.2.10";
 const A = "10.0.2.1";
 const B = "10.0.2.2";
@@ -116,6 +118,24 @@ requires("netns", "tshark")("a daemon and its guard", () => {
     await holder.killEverything();
     await untilHeldBy("b");
     expect(watch.doubleHoldMs(VIP, sinceMs)).toBe(0);
+  });
+
+  it("cleanup removes what both left, and is refused beside a living daemon", async () => {
+    const holder = await start("a", 255);
+    await holder.waitForStatus("an armed guard", (status) => status.vrrp.will.armed);
+    const file = join(folder, "a.conf");
+    const cleanup = ["cleanup", "-f", file, "--run-dir", holder.runDirectory];
+    const host = network.host("a");
+    const refused = await host.exec(process.execPath, [PROGRAM, ...cleanup], { allowFailure: true });
+    expect([refused.status, refused.stderr]).toEqual([4, expect.stringContaining("another holdfast")]);
+    await host.ip("address", "add", "10.0.2.77/32", "dev", "eth0", "valid_lft", "600", "preferred_lft", "600");
+    await holder.killEverything();
+    const done = await host.exec(process.execPath, [PROGRAM, ...cleanup]);
+    expect(done.stdout).toBe(`removed ${VIP}/32 dev eth0\n`);
+    expect(await host.hasAddress(VIP)).toBe(false);
+    // Neither the host's own, nor what another program has given an end.
+    expect([await host.hasAddress(A), await host.hasAddress("10.0.2.77")]).toEqual([true, true]);
+    await host.ip("address", "del", "10.0.2.77/32", "dev", "eth0");
   });
 
   it("the guard killed: another one is armed at once, nobody notices, and it does its work", async () => {
