@@ -1,7 +1,7 @@
 import type { DaemonStatus, RecordedEvent, ServiceStatus } from "../daemon/control.types.ts";
-import type { InstanceStatus, VipStatus } from "../workers/vrrp/protocol.ts";
 import { notificationSection, trackerSection } from "./hostSideText.ts";
 import { time } from "./timeText.ts";
+import { vrrpSection } from "./vrrpText.ts";
 
 const EVENTS_SHOWN = 10;
 
@@ -13,12 +13,7 @@ export function formatStatus(status: DaemonStatus): string {
   ];
   if (status.configuration.lastError !== undefined)
     lines.push(`LAST RELOAD REFUSED: ${status.configuration.lastError}`);
-  lines.push(guardLine(status), "", "VRRP");
-  if (status.vrrp.instances.length === 0) lines.push("  no instances");
-  for (const instance of status.vrrp.instances) lines.push(...instanceLines(instance));
-  const discarded = Object.entries(status.vrrp.discarded).filter(([, count]) => count > 0);
-  if (discarded.length > 0)
-    lines.push(`  packets discarded: ${discarded.map(([reason, count]) => `${reason} ${count}`).join(", ")}`);
+  lines.push(guardLine(status), ...vrrpSection(status.vrrp));
   lines.push("", "Services");
   if (status.services.length === 0) lines.push("  no virtual servers");
   for (const service of status.services) lines.push(...serviceLines(service));
@@ -31,28 +26,6 @@ function guardLine({ guard, vrrp: { will } }: DaemonStatus): string {
   if (guard === undefined) return "guard: NONE RUNS; after a death addresses end with their leases only";
   const state = will.armed ? "armed" : will.attached ? "nothing to guard" : "NOT REACHED BY THE VRRP THREAD";
   return `guard: process ${guard.processId}, ${state}${guard.lockedInMemory ? "" : ", not locked in memory"}`;
-}
-
-function instanceLines(instance: InstanceStatus): string[] {
-  const why =
-    instance.last === undefined
-      ? "waiting for the first programming"
-      : `${instance.last.reason} at ${time(instance.last.atMs)}`;
-  const head = `  ${instance.name}  ${instance.state}  priority ${instance.priority}, VRID ${instance.virtualRouterId} on ${instance.interface}: ${why}`;
-  const master =
-    instance.master === undefined
-      ? []
-      : [`      master is ${instance.master.address} with priority ${instance.master.priority}`];
-  return [head, ...master, ...instance.addresses.map(vipLine)];
-}
-
-function vipLine(vip: VipStatus): string {
-  const held = vip.permanent ? "permanent, not ours to move" : vip.held ? "HELD" : "not held";
-  const programmed =
-    vip.prefixProgrammed !== undefined && vip.prefixProgrammed !== vip.prefixConfigured
-      ? ` (programmed as /${vip.prefixProgrammed})`
-      : "";
-  return `      ${vip.address}/${vip.prefixConfigured}${programmed} dev ${vip.device}${vip.label === undefined ? "" : ` label ${vip.label}`}: ${held}`;
 }
 
 function serviceLines(service: ServiceStatus): string[] {

@@ -173,6 +173,68 @@ test("status tells who holds what, where connections go, and why", () => {
   expect(text).not.toContain("NOT IN SYNC");
 });
 
+test("status tells everything of an instance: trackers' part, peers, devices, alarms, what goes with the addresses", () => {
+  const [instance] = status.vrrp.instances;
+  const [vip] = instance?.addresses ?? [];
+  if (instance === undefined || vip === undefined) throw new Error("the sample has an instance with an address");
+  const text = formatStatus({
+    ...status,
+    vrrp: {
+      ...status.vrrp,
+      realtime: false,
+      timerLateness: { boundsUs: [], counts: [], maxUs: 12_345 },
+      groups: [{ name: "G", state: "FAULT", members: ["PGRW", "PGRO"] }],
+      statics: [{ text: "192.0.2.1/32 dev eth0", present: true }],
+      instances: [
+        {
+          ...instance,
+          ...{ version: 3, state: "FAULT", priorityEffective: 120, group: "G", sourceAddress: undefined },
+          last: {
+            ...{ from: "MASTER", to: "FAULT", reason: "trackedScriptFailed", atMs: 0 },
+            evidence: { ownPriority: 120, detail: "check" },
+          },
+          faults: [{ kind: "script", name: "check" }],
+          transport: { kind: "unicast", peers: [ip("10.0.2.2"), ip("10.0.2.3")] },
+          peers: [
+            {
+              ...{ address: ip("10.0.2.2"), configured: true, priority: 90, claimsMaster: true, silentSec: 0.34 },
+              ...{ advertInterval: durationUs(1_000_000), checksumForm: "withPseudoHeader" },
+            },
+            {
+              ...{ address: ip("10.0.2.3"), configured: true, priority: undefined, claimsMaster: false, silentSec: 61 },
+              ...{ advertInterval: undefined, checksumForm: undefined },
+            },
+          ],
+          virtualMac: { device: "vrrp.1", present: false, hardwareAddress: "00:00:5e:00:01:01" },
+          addresses: [{ ...vip, advertised: false, held: false }],
+          routes: [{ text: "192.0.2.0/24 via 10.0.2.254", present: false }],
+          rules: [{ text: "from 192.0.2.0/24 lookup 7", present: true }],
+          alarms: [{ kind: "ownSourceHeard", source: ip("10.0.2.1"), hardwareAddress: "02:00:00:00:00:01" }],
+          discarded: { authMismatch: 4 },
+        },
+      ],
+    },
+  });
+  for (const words of [
+    "VRRP  (NO REAL-TIME PRIORITY, timers at most 12.3 ms late)",
+    "PGRW  FAULT  priority 120 (configured 150), VRID 1 on eth0: trackedScriptFailed (check) at 1970",
+    "in FAULT by the script check",
+    "ALARM PGRW: somebody else sends adverts with our source address 10.0.2.1 (from 02:00:00:00:00:01)",
+    "version 3 over IPv4 to 2 unicast peers, NO SOURCE ADDRESS, addresses last 2 s without adverts, in sync group G",
+    "peer 10.0.2.2: priority 90, claims to be master, heard 0.3 s ago, checksum withPseudoHeader",
+    "peer 10.0.2.3: never heard, for 61 s",
+    "virtual MAC 00:00:5e:00:01:01 on vrrp.1: DEVICE MISSING",
+    "label eth0:1: not held, not advertised",
+    "route 192.0.2.0/24 via 10.0.2.254: absent",
+    "rule from 192.0.2.0/24 lookup 7: present",
+    "adverts discarded: authMismatch 4",
+    "sync group G  FAULT  of PGRW, PGRO",
+    "static 192.0.2.1/32 dev eth0: present",
+  ]) {
+    expect(text).toContain(words);
+  }
+});
+
 test("status shows trouble in capitals", () => {
   const [first] = status.services;
   if (first === undefined) throw new Error("the sample has a service");
