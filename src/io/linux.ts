@@ -30,6 +30,7 @@ export const LINUX = {
   NETLINK_ADD_MEMBERSHIP: 1,
   NETLINK_CAP_ACK: 10,
   NETLINK_EXT_ACK: 11,
+  NETLINK_GET_STRICT_CHK: 12,
   // linux/in.h
   IPPROTO_IP: 0,
   IP_TOS: 1,

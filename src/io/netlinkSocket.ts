@@ -69,6 +69,8 @@ export interface NetlinkSocketOptions {
   readonly receiveBufferBytes?: number;
   /** How long an answer may take. Answers are there when a send returns; a contended lock of the kernel can delay a dump. Default 5 000. */
   readonly timeoutMs?: number;
+  /** Dumps are narrowed to what their request says (NETLINK_GET_STRICT_CHK); Linux before 4.20 answers with everything. */
+  readonly narrowDumps?: boolean;
 }
 
 const TIMEOUT_MS_DEFAULT = 5_000;
@@ -101,6 +103,7 @@ export class NetlinkSocket {
       // Refusals name the request by its header alone (smaller answers) and explain themselves in words.
       socket.setOption(LINUX.SOL_NETLINK, LINUX.NETLINK_CAP_ACK, intOption(1));
       socket.setOption(LINUX.SOL_NETLINK, LINUX.NETLINK_EXT_ACK, intOption(1));
+      if (options.narrowDumps === true) narrowDumps(socket);
       setSendBuffer(socket, SEND_BUFFER_BYTES);
     });
   }
@@ -302,6 +305,14 @@ export class NetlinkSocket {
   }
 }
 
+function narrowDumps(socket: NativeSocket): void {
+  try {
+    socket.setOption(LINUX.SOL_NETLINK, LINUX.NETLINK_GET_STRICT_CHK, intOption(1));
+  } catch (error) {
+    if (!isNativeError(error, "ENOPROTOOPT")) throw error;
+  }
+}
+
 function decodeDatagram(datagram: ReceivedMessage): NetlinkMessage[] {
   if ((datagram.flags & LINUX.MSG_TRUNC) !== 0) {
     throw new NetlinkError("netlinkMalformed", `an answer was longer than ${DATAGRAM_BYTES_MAX} bytes`);
@@ -311,7 +322,8 @@ function decodeDatagram(datagram: ReceivedMessage): NetlinkMessage[] {
 
 const acknowledgementOf = (message: NetlinkMessage): Acknowledgement => understood(decodeAcknowledgement(message));
 
-function understood<Value>(
+/** The value of a decoded answer; throws NetlinkError `netlinkMalformed`. */
+export function understood<Value>(
   decoded:
     | { readonly ok: true; readonly value: Value }
     | { readonly ok: false; readonly error: { readonly detail: string } },

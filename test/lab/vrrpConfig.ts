@@ -1,4 +1,11 @@
-import type { GarpConfig, VirtualAddressConfig, VrrpConfig, VrrpInstanceConfig } from "../../src/config/vrrp.types.ts";
+import type {
+  GarpConfig,
+  RouteConfig,
+  RuleConfig,
+  VirtualAddressConfig,
+  VrrpConfig,
+  VrrpInstanceConfig,
+} from "../../src/config/vrrp.types.ts";
 import { ip } from "../../src/core/ip.ts";
 import { seconds } from "../../src/core/units.ts";
 
@@ -84,6 +91,68 @@ export function vipConfig(cidr: string, changes: Partial<VirtualAddressConfig> =
     autojoin: false,
     noTrack: false,
     preferredLifetime: "lease",
+    trackGroup: undefined,
+    ...changes,
+  };
+}
+
+/** A line `DESTINATION/PREFIX dev eth0`. */
+export function routeConfig(cidr: string, changes: Partial<RouteConfig> = {}): RouteConfig {
+  const [address = "", prefix = "32"] = cidr.split("/");
+  return {
+    family: address.includes(":") ? 6 : 4,
+    type: "unicast",
+    destination: { address: ip(address), prefixLength: Number(prefix) },
+    from: undefined,
+    preferredSource: undefined,
+    gateway: undefined,
+    device: "eth0",
+    onlink: false,
+    scope: 0,
+    table: 254,
+    protocol: 18,
+    typeOfService: 0,
+    metric: undefined,
+    metrics: {},
+    features: undefined,
+    congestionControl: undefined,
+    realms: undefined,
+    preference: undefined,
+    expiresSec: undefined,
+    nexthops: [],
+    append: false,
+    noTrack: false,
+    trackGroup: undefined,
+    ...changes,
+  };
+}
+
+/** A line `table 100 preference N`. */
+export function ruleConfig(preference: number | undefined, changes: Partial<RuleConfig> = {}): RuleConfig {
+  return {
+    family: 4,
+    action: "table",
+    from: undefined,
+    to: undefined,
+    not: false,
+    typeOfService: 0,
+    fwmark: undefined,
+    inputInterface: undefined,
+    outputInterface: undefined,
+    table: 100,
+    goto: undefined,
+    preference,
+    realms: undefined,
+    tunnelId: undefined,
+    suppressPrefixLength: undefined,
+    suppressInterfaceGroup: undefined,
+    l3mdev: false,
+    uidRange: undefined,
+    protocol: 18,
+    ipProtocol: undefined,
+    sourcePorts: undefined,
+    destinationPorts: undefined,
+    noTrack: false,
     trackGroup: undefined,
     ...changes,
   };

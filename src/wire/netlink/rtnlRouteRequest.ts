@@ -98,18 +98,27 @@ export function encodeDeleteRoute(writer: MessageWriter, request: RouteRequest):
   return encodeRoute(writer, RTM.deleteRoute, NLM_F.request, routeMessage({ ...request, expiresSec: undefined }));
 }
 
-/** Dump of all routes of both families and of all tables. */
-export function encodeGetRoutes(writer: MessageWriter): number {
+/** What a dump is narrowed to, on a socket with NETLINK_GET_STRICT_CHK; without it (Linux before 4.20) everything comes. */
+export interface RouteFilter {
+  readonly family: Family;
+  readonly table: number;
+  readonly protocol: number;
+}
+
+/** Dump of all routes of both families and of all tables, or of a part: ENOENT when there is no such table. */
+export function encodeGetRoutes(writer: MessageWriter, filter?: RouteFilter): number {
+  const table = filter?.table ?? RT_TABLE.unspecified;
   return encodeRoute(writer, RTM.getRoute, NLM_F.request | NLM_F.dump, {
-    family: 0,
+    family: filter === undefined ? 0 : filter.family === 4 ? AF_INET : AF_INET6,
     destinationLength: 0,
     sourceLength: 0,
     typeOfService: 0,
-    headerTable: 0,
-    protocol: 0,
+    headerTable: table < 256 ? table : RT_TABLE.unspecified,
+    protocol: filter?.protocol ?? 0,
     scope: 0,
     type: 0,
     routeFlags: 0,
+    ...(table < 256 ? {} : { table }),
   });
 }
 
@@ -262,7 +271,9 @@ function sameNexthops(request: RouteRequest, listed: readonly ListedNexthop[]): 
     hop.gateway === gateway && hop.weight === weight && (linkIndex === undefined || hop.linkIndex === linkIndex);
   // IPv6 gives unreachable and blackhole routes the loopback device.
   if (request.nexthops.length === 0 && request.gateway === undefined && request.linkIndex === undefined) return true;
-  return wanted.length === listed.length && wanted.every((each) => listed.some((hop) => isWanted(hop, each)));
+  // IPv6 joins routes of one destination and metric to one with several nexthops.
+  const sameCount = request.family === 6 || wanted.length === listed.length;
+  return sameCount && wanted.every((each) => listed.some((hop) => isWanted(hop, each)));
 }
 
 function samePrefix(a: Prefix | undefined, b: Prefix): boolean {

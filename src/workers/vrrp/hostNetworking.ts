@@ -13,7 +13,7 @@ import type { HostView } from "./hostView.ts";
 import type { Lease } from "./leases.ts";
 import type { AddressChange, DeviceRequest, VrrpHost } from "./ports.ts";
 
-/** What the driver asks of rtnetlink and of sysctls. */
+/** What the driver asks of rtnetlink about links and addresses, and of sysctls. */
 export type NetworkHost = Pick<
   VrrpHost,
   "view" | "watch" | "applyAddresses" | "createDevice" | "setDeviceUp" | "deleteDevice" | "readSysctl" | "writeSysctl"

@@ -190,14 +190,17 @@ export class VrrpInstance implements AdvertListener {
     this.#requestAnnouncement(concerned, this.#config.garp.masterRepeat);
   }
 
-  /** Routes or rules changed in the kernel. */
+  /** A new dump was made, or routes or rules changed: the kernel does not tell of IPv4 routes that go with their device. */
   onRouting(): void {
-    if (this.#state.role.name !== "MASTER" || !this.routing.lookForMissing()) return;
-    this.alarms.tell({
-      kind: "hostOperationFailed",
-      what: "virtual routes and rules",
-      detail: "removed by others; put back",
-    });
+    if (this.#state.role.name !== "MASTER") return;
+    if (this.routing.lookForMissing()) {
+      this.alarms.tell({
+        kind: "hostOperationFailed",
+        what: "virtual routes and rules",
+        detail: "removed by others; put back",
+      });
+    }
+    // Also those that were refused before: the device was down, the gateway out of reach.
     this.routing.repair(this.#routingObjects);
   }
 
