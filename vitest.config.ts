@@ -7,7 +7,7 @@ import { defineConfig } from "vitest/config";
 const pure = ["unit", "golden", "scenario", "sim"].map((kind) => ({
   test: { name: kind, include: [`test/${kind}/**/*.test.ts`], testTimeout: 60_000 },
 }));
-const kernel = ["netns", "guest", "e2e", "bench", "bench-netns"].map((kind) => ({
+const kernel = ["netns", "chaos", "guest", "e2e", "bench", "bench-netns"].map((kind) => ({
   test: {
     name: kind,
     include: [`test/${kind}/**/*.test.ts`],

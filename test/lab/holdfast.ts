@@ -25,6 +25,13 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
+export interface HoldfastOptions {
+  /** Further options of Node itself. */
+  readonly nodeFlags?: readonly string[];
+  /** Added to this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export class Holdfast {
   readonly process: RunningProcess;
   readonly runDirectory: string;
@@ -39,10 +46,27 @@ export class Holdfast {
   }
 
   /** Starts a daemon and returns at once; `ready` waits. A run directory of an earlier life can be given. */
-  static async start(namespace: Namespace, file: string, runDirectory?: string): Promise<Holdfast> {
+  static async start(
+    namespace: Namespace,
+    file: string,
+    runDirectory?: string,
+    options: HoldfastOptions = {},
+  ): Promise<Holdfast> {
     const folder = runDirectory ?? mkdtempSync(join(tmpdir(), "holdfast-run-"));
-    const args = [...NODE_FLAGS, PROGRAM, "run", "-f", file, "--run-dir", folder, "--log-format", "json"];
-    const running = await namespace.start(process.execPath, args, { name: `holdfast in ${namespace.name}` });
+    const args = [
+      ...NODE_FLAGS,
+      ...(options.nodeFlags ?? []),
+      PROGRAM,
+      "run",
+      "-f",
+      file,
+      "--run-dir",
+      folder,
+      "--log-format",
+      "json",
+    ];
+    const env = { ...process.env, ...options.env };
+    const running = await namespace.start(process.execPath, args, { name: `holdfast in ${namespace.name}`, env });
     return new Holdfast(running, namespace, folder);
   }
 

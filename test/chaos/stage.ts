@@ -1,0 +1,241 @@
+/**
+ * Two hosts, `a` with a holdfast that holds the addresses and `b` with a backup of either program, watched from outside:
+ * by the kernels' addresses and by the frames on the bridge. What happens to `a` is the story's.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { AddressWatch, wallClockMs } from "../lab/addressWatch.ts";
+import { onCleanup } from "../lab/cleanup.ts";
+import { Holdfast, type HoldfastOptions } from "../lab/holdfast.ts";
+import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
+import type { RunningProcess } from "../lab/processes.ts";
+import { waitFor } from "../lab/wait.ts";
+import { Capture, type Frame } from "../netns/vrrp/capture.ts";
+import {
+  type Combination,
+  combinationsOf,
+  combinationText,
+  configurationOf,
+  HOST_ADDRESSES,
+  type HostName,
+  vipsOf,
+} from "./combinations.ts";
+
+const HOLDER_PRIORITY = 150;
+export const SURVIVOR_PRIORITY = 100;
+
+/** The backup, whichever program it is. */
+interface Survivor {
+  readonly process: RunningProcess;
+  /** Every state that it has entered, of all instances. */
+  states(): string[];
+  stop(): Promise<unknown>;
+}
+
+export interface PairOptions extends HoldfastOptions {
+  /** Added to each instance of both hosts. */
+  readonly lines?: readonly string[];
+}
+
+export class Stage {
+  readonly network: Network;
+  readonly watch: AddressWatch;
+  readonly capture: Capture;
+  readonly #folder: string;
+  #running: { stop(): Promise<unknown> }[] = [];
+
+  private constructor(network: Network, watch: AddressWatch, capture: Capture) {
+    this.network = network;
+    this.watch = watch;
+    this.capture = capture;
+    this.#folder = mkdtempSync(join(tmpdir(), "holdfast-chaos-"));
+    onCleanup(() => rmSync(this.#folder, { recursive: true, force: true }));
+  }
+
+  static async open(prefix: string): Promise<Stage> {
+    const hosts = (["a", "b"] as const).map((name) => ({ name, addresses: [`${HOST_ADDRESSES[name]}/24`] }));
+    const network = await createNetwork({ prefix, hosts });
+    return new Stage(network, await AddressWatch.start(network.hosts), await Capture.start(network.bridge));
+  }
+
+  /** Both are up: `a` holds every address and its guard knows, `b` is the backup. */
+  async pair(combination: Combination, options: PairOptions = {}): Promise<Pair> {
+    this.write("a", combination, options.lines);
+    const holder = await Holdfast.start(this.network.host("a"), this.#file("a"), undefined, options);
+    this.#running.push(holder);
+    await holder.waitForStatus(
+      "an armed guard",
+      ({ vrrp, guard }) => vrrp.will.armed && guard !== undefined && vrrp.instances.every((i) => i.state === "MASTER"),
+    );
+    this.write("b", combination, options.lines);
+    const survivor = await this.#startSurvivor(combination);
+    this.#running.push(survivor);
+    await waitFor(() => survivor.states().length === vipsOf(combination).length, {
+      what: "a backup",
+      timeoutMs: 30_000,
+      found: () => survivor.process.output,
+    });
+    return new Pair(this, combination, holder, survivor);
+  }
+
+  /** Writes a host's configuration anew. */
+  write(host: HostName, combination: Combination, lines?: readonly string[]): void {
+    const priority = host === "a" ? HOLDER_PRIORITY : SURVIVOR_PRIORITY;
+    writeFileSync(this.#file(host), configurationOf(host, priority, combination, lines));
+  }
+
+  async #startSurvivor({ survivor }: Combination): Promise<Survivor> {
+    const host = this.network.host("b");
+    if (survivor === "keepalived") return await startKeepalived(host, this.#file("b"), this.#folder);
+    const daemon = await Holdfast.start(host, this.#file("b"));
+    return {
+      process: daemon.process,
+      states: () =>
+        daemon
+          .log()
+          .filter(({ event }) => event === "transition")
+          .map(({ to }) => String(to)),
+      stop: () => daemon.stop(),
+    };
+  }
+
+  #file(host: HostName): string {
+    return join(this.#folder, `${host}.conf`);
+  }
+
+  /** Ends what the round started, and waits until no address is left of it. */
+  async clear(): Promise<void> {
+    await Promise.all(this.#running.splice(0).map((each) => each.stop()));
+    const held = (): string[] =>
+      vipsOf({ survivor: "holdfast", unicast: false, nopreempt: false, group: true }).flatMap((vip) =>
+        this.watch.holders(vip).map((host) => `${vip} at ${host}`),
+      );
+    await waitFor(() => held().length === 0, { what: "no address to be left", timeoutMs: 10_000, found: held });
+  }
+
+  async close(): Promise<void> {
+    await this.watch.stop();
+    await this.capture.stop();
+    this.network.remove();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** One round. */
+export class Pair {
+  readonly combination: Combination;
+  readonly holder: Holdfast;
+  readonly survivor: Survivor;
+  readonly host: NetworkHost;
+  readonly #stage: Stage;
+  readonly #sinceMs = wallClockMs();
+
+  constructor(stage: Stage, combination: Combination, holder: Holdfast, survivor: Survivor) {
+    this.#stage = stage;
+    this.combination = combination;
+    this.holder = holder;
+    this.survivor = survivor;
+    this.host = stage.network.host("a");
+  }
+
+  async guard(): Promise<number> {
+    return await waitFor(async () => (await this.holder.status()).guard?.processId, { what: "the guard" });
+  }
+
+  /** Waits until `host` alone has every address. */
+  async untilHeldBy(host: HostName): Promise<void> {
+    const holders = (): string[] => vipsOf(this.combination).map((vip) => this.#stage.watch.holders(vip).join());
+    await waitFor(() => holders().every((names) => names === host), {
+      what: `every address at ${host} alone`,
+      timeoutMs: 30_000,
+      found: () => `${holders().join(" ")}\n${this.holder.process.output}\n${this.survivor.process.output}`,
+    });
+  }
+
+  /** Waits for adverts of `a` from an instant on. */
+  async untilAdverts(count: number, sinceMs: number): Promise<Frame[]> {
+    return await waitFor(
+      () => {
+        const seen = this.#stage.capture.adverts(HOST_ADDRESSES.a).filter(({ atMs }) => atMs >= sinceMs);
+        return seen.length >= count ? seen : undefined;
+      },
+      { what: `${count} adverts`, timeoutMs: 30_000, found: () => this.holder.process.output },
+    );
+  }
+
+  /** How long after an instant the survivor sent its first advert, once it has taken over. */
+  async takenOverAfterMs(sinceMs: number): Promise<number> {
+    await this.untilHeldBy("b");
+    const first = await waitFor(
+      () => this.#stage.capture.adverts(HOST_ADDRESSES.b).find(({ atMs }) => atMs >= sinceMs),
+      { what: "an advert of the survivor" },
+    );
+    return first.atMs - sinceMs;
+  }
+
+  /** For how long two hosts had an address, worst of all addresses, from the round's beginning on. */
+  twoHoldersMs(): number {
+    return Math.max(...vipsOf(this.combination).map((vip) => this.#stage.watch.doubleHoldMs(vip, this.#sinceMs)));
+  }
+
+  /** Who has the addresses now, without repetition. */
+  holders(): string[] {
+    return [...new Set(vipsOf(this.combination).flatMap((vip) => this.#stage.watch.holders(vip)))];
+  }
+
+  /** The other host has seen nothing: it is what it was at the beginning. */
+  survivorHasStayedBackup(): boolean {
+    return this.survivor.states().every((state) => state === "BACKUP");
+  }
+}
+
+/**
+ * Plays a story in all of its rounds, and prints the figures that it returns (milliseconds, or undefined for none). Whatever
+ * it does: never had two hosts an address, and in the end one has them all.
+ */
+export async function playRounds(
+  stage: Stage,
+  story: { readonly number: number; readonly title: string; readonly options?: PairOptions },
+  play: (pair: Pair) => Promise<number | undefined>,
+): Promise<void> {
+  const figures: number[] = [];
+  for (const combination of combinationsOf(story.number)) {
+    const text = combinationText(combination);
+    const pair = await stage.pair(combination, story.options);
+    try {
+      const figure = await play(pair);
+      if (figure !== undefined) figures.push(figure);
+      expect(pair.twoHoldersMs(), text).toBe(0);
+      expect(pair.holders(), text).toHaveLength(1);
+      process.stdout.write(
+        `chaos: ${story.title}: ${text}: ${figure === undefined ? "" : `${figure.toFixed(0)} ms, `}`,
+      );
+      process.stdout.write(`never two holders, ${pair.holders().join()} in the end\n`);
+    } catch (error) {
+      process.stdout.write(`chaos: ${story.title}: ${text}: failed\n${pair.holder.process.output}\n`);
+      throw error;
+    }
+    await stage.clear();
+  }
+  if (figures.length > 0) process.stdout.write(`chaos: ${story.title}: ${spread(figures)}\n`);
+}
+
+function spread(figures: readonly number[]): string {
+  const sorted = [...figures].sort((a, b) => a - b);
+  const at = (part: number): string => (sorted[Math.floor((sorted.length - 1) * part)] ?? Number.NaN).toFixed(0);
+  return `${sorted.length} rounds, least ${at(0)}, median ${at(0.5)}, most ${at(1)} ms`;
+}
+
+async function startKeepalived(host: NetworkHost, file: string, folder: string): Promise<Survivor> {
+  // Pid files of its own at every start: all hosts share one file system.
+  const own = mkdtempSync(join(folder, "keepalived-"));
+  const pidFiles = ["p", "c", "r", "b"].flatMap((option) => [`-${option}`, join(own, `${option}.pid`)]);
+  const running = await host.start("keepalived", ["-n", "-l", "-D", "-P", "-f", file, ...pidFiles]);
+  return {
+    process: running,
+    states: () => [...running.output.matchAll(/\(V\d\) Entering (\w+) STATE/g)].map((match) => match[1] ?? ""),
+    stop: () => running.stop(20_000),
+  };
+}
