@@ -1,8 +1,7 @@
 import { HoldfastError } from "../core/errors.ts";
 import { loadAddon } from "../io/addon.ts";
-import { type Address, HostNetwork } from "../io/hostNetwork.ts";
+import { type Address, HostNetwork, IFAPROT_HOLDFAST } from "../io/hostNetwork.ts";
 import { RunDirectory } from "../io/runDirectory.ts";
-import { IFAPROT_HOLDFAST } from "../wire/netlink/rtnl.ts";
 import { EXIT, type ExitCode } from "./exitCodes.ts";
 import { loadConfiguration } from "./loadConfiguration.ts";
 import { errorText, type Output } from "./output.ts";

@@ -32,6 +32,8 @@ import { LINUX } from "./linux.ts";
 import { NetlinkNotifications } from "./netlinkNotifications.ts";
 import { NetlinkSocket } from "./netlinkSocket.ts";
 
+export { IFAPROT_HOLDFAST } from "../wire/netlink/rtnl.ts";
+
 /** A batch of IPv6 addresses is slow, and not even SIGKILL interrupts a running one (docs/decisions.md). */
 export const ADDRESS_BATCH_MAX = 64;
 
