@@ -2,17 +2,19 @@ import { defineConfig } from "vitest/config";
 
 /**
  * One vitest project for each kind of test (see docs/testing.md). Kinds that touch the kernel run one file at a time:
- * they share the machine's namespaces and its two cores.
+ * they share the machine's namespaces and its two cores. Only what waits nearly always, for routers to miss each other,
+ * runs several: each file has a network of its own.
  */
 const pure = ["unit", "golden", "scenario", "sim"].map((kind) => ({
   test: { name: kind, include: [`test/${kind}/**/*.test.ts`], testTimeout: 60_000 },
 }));
-const kernel = ["netns", "chaos", "guest", "e2e", "bench", "bench-netns"].map((kind) => ({
+const kernel = ["netns", "interop", "chaos", "guest", "e2e", "bench", "bench-netns"].map((kind) => ({
   test: {
     name: kind,
     include: [`test/${kind}/**/*.test.ts`],
     pool: "forks" as const,
-    fileParallelism: false,
+    fileParallelism: kind === "interop",
+    maxWorkers: kind === "interop" ? 4 : 1,
     testTimeout: 300_000,
     hookTimeout: 300_000,
   },

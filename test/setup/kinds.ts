@@ -14,6 +14,7 @@ export const KINDS: readonly Kind[] = [
   { name: "scenario", ipvs: false, timeoutMinutes: 10 },
   { name: "sim", ipvs: false, timeoutMinutes: 15 },
   { name: "netns", ipvs: false, timeoutMinutes: 20 },
+  { name: "interop", ipvs: false, timeoutMinutes: 20 },
   { name: "chaos", ipvs: false, timeoutMinutes: 20 },
   { name: "guest", ipvs: true, timeoutMinutes: 35 },
   { name: "e2e", ipvs: true, timeoutMinutes: 40 },
