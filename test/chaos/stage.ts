@@ -131,6 +131,7 @@ export class Pair {
   readonly host: NetworkHost;
   readonly #stage: Stage;
   readonly #sinceMs = wallClockMs();
+  #judgedMs: number | undefined;
 
   constructor(stage: Stage, combination: Combination, holder: Holdfast, survivor: Survivor) {
     this.#stage = stage;
@@ -154,11 +155,16 @@ export class Pair {
     });
   }
 
+  /** Adverts that a host has sent from an instant on. */
+  advertsOf(host: HostName, sinceMs: number): Frame[] {
+    return this.#stage.capture.adverts(HOST_ADDRESSES[host]).filter(({ atMs }) => atMs >= sinceMs);
+  }
+
   /** Waits for adverts of `a` from an instant on. */
   async untilAdverts(count: number, sinceMs: number): Promise<Frame[]> {
     return await waitFor(
       () => {
-        const seen = this.#stage.capture.adverts(HOST_ADDRESSES.a).filter(({ atMs }) => atMs >= sinceMs);
+        const seen = this.advertsOf("a", sinceMs);
         return seen.length >= count ? seen : undefined;
       },
       { what: `${count} adverts`, timeoutMs: 30_000, found: () => this.holder.process.output },
@@ -168,15 +174,30 @@ export class Pair {
   /** How long after an instant the survivor sent its first advert, once it has taken over. */
   async takenOverAfterMs(sinceMs: number): Promise<number> {
     await this.untilHeldBy("b");
-    const first = await waitFor(
-      () => this.#stage.capture.adverts(HOST_ADDRESSES.b).find(({ atMs }) => atMs >= sinceMs),
-      { what: "an advert of the survivor" },
-    );
+    const first = await waitFor(() => this.advertsOf("b", sinceMs)[0], { what: "an advert of the survivor" });
     return first.atMs - sinceMs;
   }
 
-  /** For how long two hosts had an address, worst of all addresses, from the round's beginning on. */
+  /**
+   * From here on `a` takes part in elections again. Where it preempts, VRRP itself lets both hosts have an address for as
+   * long as its advert is on the way and is acted on; that is not what the round is about.
+   */
+  endOfJudgement(): void {
+    this.#judgedMs = this.twoHoldersMs();
+  }
+
+  /** From the last advert of `a` but a resignation to the first one of the survivor, once it has taken over. */
+  async silenceMs(): Promise<number> {
+    await this.untilHeldBy("b");
+    const first = await waitFor(() => this.advertsOf("b", this.#sinceMs)[0], { what: "an advert of the survivor" });
+    const last = this.advertsOf("a", 0).findLast(({ priority, atMs }) => priority !== "0" && atMs < first.atMs);
+    if (last === undefined) throw new Error("the holder has sent adverts");
+    return first.atMs - last.atMs;
+  }
+
+  /** For how long two hosts had an address, worst of all addresses, from the round's beginning to the end of judgement. */
   twoHoldersMs(): number {
+    if (this.#judgedMs !== undefined) return this.#judgedMs;
     return Math.max(...vipsOf(this.combination).map((vip) => this.#stage.watch.doubleHoldMs(vip, this.#sinceMs)));
   }
 

@@ -1,0 +1,14 @@
+import { join } from "node:path";
+import type { NetworkHost } from "../lab/netns.ts";
+import { projectRoot } from "../lab/root.ts";
+
+const PROGRAM = join(projectRoot, "dist-test/test/chaos/programs/evaluate.js");
+const PORT = 9229;
+
+/** For a daemon whose threads are to be told what to do. Each host has a loopback of its own. */
+export const INSPECTED = { nodeFlags: [`--inspect=127.0.0.1:${PORT}`] } as const;
+
+/** Lets a thread of the host's daemon call a function, written as JavaScript; returns before it does. */
+export async function callInThread(host: NetworkHost, thread: "main" | "worker", source: string): Promise<void> {
+  await host.exec(process.execPath, [PROGRAM, String(PORT), thread, source]);
+}
