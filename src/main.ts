@@ -52,6 +52,7 @@ function buildProgram(finish: (code: number) => void): Command {
         .argParser(Number)
         .default(50),
     )
+    .option("--metrics-listen <address:port>", "answer GET /metrics of Prometheus there; default: nowhere")
     .action(async (options) => finish(await (await import("./cli/run.ts")).runDaemon(options, output)));
 
   program
@@ -78,6 +79,14 @@ function buildProgram(finish: (code: number) => void): Command {
     .addOption(runDirectoryOption)
     .action(async (options) =>
       finish(await (await import("./cli/status.ts")).runReload({ runDirectory: options.runDir }, output)),
+    );
+
+  program
+    .command("metrics")
+    .description("all metrics in Prometheus' text format")
+    .addOption(runDirectoryOption)
+    .action(async (options) =>
+      finish(await (await import("./cli/status.ts")).runMetrics({ runDirectory: options.runDir }, output)),
     );
 
   program

@@ -19,6 +19,7 @@ import { controlSocketPath, serveControl } from "../io/controlSocket.ts";
 import { takeNetworkNamespace } from "../io/hostChecks.ts";
 import { hostName } from "../io/hostName.ts";
 import { openIpvsTable } from "../io/ipvsTable.ts";
+import { serveMetrics } from "../io/metrics/server.ts";
 import { openNotifyFifo } from "../io/notify/fifo.ts";
 import { smtpSender } from "../io/notify/mail.ts";
 import { RunDirectory } from "../io/runDirectory.ts";
@@ -30,6 +31,7 @@ import { readVersion } from "../io/version.ts";
 import { VrrpWorkerHandle } from "../workers/vrrp/handle.ts";
 import type { TrackResult } from "../workers/vrrp/protocol.ts";
 import { loadConfiguration, logWarnings } from "./loadConfiguration.ts";
+import { metricsText } from "./metricsText.ts";
 
 /** Drift of the kernel's table is found and repaired within this and one dump; the promise is 5 s. */
 const REPAIR_INTERVAL = milliseconds(2_000);
@@ -39,7 +41,7 @@ const REPAIR_INTERVAL = milliseconds(2_000);
  * the process's end, and nothing was written.
  */
 export async function createDaemon(start: {
-  readonly options: { readonly runDir: string; readonly realtimePriority: number };
+  readonly options: { readonly runDir: string; readonly realtimePriority: number; readonly metricsListen?: string };
   readonly file: string;
   readonly config: Config;
   readonly logger: Logger;
@@ -81,7 +83,13 @@ export async function createDaemon(start: {
     },
   );
   const server = await serveControl(controlSocketPath(runDirectory.path), (request) => answer(daemon, request));
+  const { metricsListen } = options;
+  const metrics =
+    metricsListen === undefined
+      ? undefined
+      : await serveMetrics(metricsListen, async () => metricsText(await daemon.status()));
   const close = async (): Promise<void> => {
+    await metrics?.close();
     await new Promise((resolve) => server.close(resolve));
     freeNamespace();
     runDirectory.close();
@@ -123,11 +131,13 @@ async function answer(daemon: Daemon, request: unknown): Promise<ControlAnswer> 
       return { ok: true, status: await daemon.status() };
     case "record":
       return { ok: true, recording: await daemon.record() };
+    case "metrics":
+      return { ok: true, metrics: await metricsText(await daemon.status()) };
     case "reload": {
       const result = await daemon.reload();
       return result.ok ? { ok: true, reloaded: true } : { ok: false, error: result.message };
     }
     default:
-      return { ok: false, error: `unknown command ${JSON.stringify(command)}; known: status, reload, record` };
+      return { ok: false, error: `unknown command ${JSON.stringify(command)}; known: status, reload, record, metrics` };
   }
 }

@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly logFormat: LogFormat;
   readonly logLevel: LogLevel;
   readonly realtimePriority: number;
+  /** ADDRESS:PORT */
+  readonly metricsListen?: string;
 }
 
 /** `holdfast run`: resolves with the exit code once everything is released. */
@@ -37,7 +39,7 @@ export async function runDaemon(options: RunOptions, output: Output): Promise<Ex
     if (!(error instanceof HoldfastError)) throw error;
     logger.error({ event: "cannotRun", code: error.code, remedy: error.remedy }, error.message);
     output.err(errorText(error));
-    return EXIT.host;
+    return error.code === "metricsAddress" ? EXIT.usage : EXIT.host;
   }
 }
 

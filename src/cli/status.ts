@@ -23,6 +23,14 @@ export async function runReload(options: { readonly runDirectory: string }, outp
   return EXIT.ok;
 }
 
+/** `holdfast metrics`: what Prometheus reads. */
+export async function runMetrics(options: { readonly runDirectory: string }, output: Output): Promise<ExitCode> {
+  const answer = await ask(options.runDirectory, { command: "metrics" }, output);
+  if (answer === undefined || !("metrics" in answer)) return EXIT.failed;
+  output.out(answer.metrics);
+  return EXIT.ok;
+}
+
 /** `holdfast record`: the flight recorder, as `holdfast replay` reads it. */
 export async function runRecord(options: { readonly runDirectory: string }, output: Output): Promise<ExitCode> {
   const answer = await ask(options.runDirectory, { command: "record" }, output);

@@ -4,15 +4,18 @@ import type { Recording } from "../vrrp/recorder.ts";
 import type { GuardStatus } from "../workers/vrrp/handle.types.ts";
 import type { VrrpStatus } from "../workers/vrrp/protocol.ts";
 import type { NotifyStatus } from "./notify/notifier.ts";
+import type { Counted } from "./tally.ts";
 import type { TrackerStatus } from "./track/types.ts";
 
 /** One JSON object a line on the unix socket `control.sock` in the run directory; one answer for each request, in order. */
-export type ControlRequest = { readonly command: "status" | "reload" | "record" };
+export type ControlRequest = { readonly command: "status" | "reload" | "record" | "metrics" };
 
 export type ControlAnswer =
   | { readonly ok: true; readonly status: DaemonStatus }
   | { readonly ok: true; readonly reloaded: true }
   | { readonly ok: true; readonly recording: TakenRecording }
+  /** Prometheus' text format. */
+  | { readonly ok: true; readonly metrics: string }
   | { readonly ok: false; readonly error: string };
 
 /** The flight recorder's content, with what its clock is told from: `holdfast record` writes it, `holdfast replay` reads it. */
@@ -41,6 +44,14 @@ export interface DaemonStatus {
   readonly trackers: readonly TrackerStatus[];
   readonly notifications: NotifyStatus;
   readonly events: readonly RecordedEvent[];
+  /** Since the start: events by kind, transitions by instance or group, state entered and reason. */
+  readonly counts: {
+    readonly events: readonly Counted[];
+    readonly transitions: readonly Counted[];
+    readonly groupTransitions: readonly Counted[];
+  };
+  /** Of the whole daemon, all threads. */
+  readonly usage: { readonly cpuUs: number; readonly residentBytes: number };
 }
 
 export interface ServiceStatus extends ServiceHealth {

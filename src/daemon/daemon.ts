@@ -13,6 +13,7 @@ import type { HostSide } from "./hostSide.ts";
 import { describeGroupTransition, describeHealthEvent, describeTransition, describeVrrpAlarm } from "./messages.ts";
 import { serviceStatuses } from "./statusView.ts";
 import type { TableOwner } from "./tableOwner.ts";
+import { Tally } from "./tally.ts";
 
 export interface DaemonOptions {
   readonly version: string;
@@ -53,6 +54,8 @@ export class Daemon {
   readonly #health: HealthDriver;
   readonly #host: HostSide;
   readonly #startedAtMs: number;
+  readonly #transitions = new Tally();
+  readonly #groupTransitions = new Tally();
   #config: Config;
   #loadedAtMs: number;
   #lastError: string | undefined;
@@ -141,6 +144,12 @@ export class Daemon {
       services: serviceStatuses(this.#config.virtualServers, this.#health.view(), this.#modules.table),
       ...this.#host.status(),
       events: this.#modules.events.latest(),
+      counts: {
+        events: this.#modules.events.counted(),
+        transitions: this.#transitions.counted(),
+        groupTransitions: this.#groupTransitions.counted(),
+      },
+      usage: processUsage(),
     };
   }
 
@@ -264,6 +273,7 @@ export class Daemon {
         this.#host.notifier.transition(instance, transition);
       },
       onGroupTransition: (group, change) => {
+        this.#groupTransitions.add({ group, to: change.to, reason: change.reason });
         record("info", "groupTransition", describeGroupTransition(group, change), { group, ...change });
         this.#host.notifier.groupTransition(group, change);
       },
@@ -303,6 +313,7 @@ export class Daemon {
   }
 
   #recordTransition(instance: string, transition: Transition): void {
+    this.#transitions.add({ instance, to: transition.to, reason: transition.reason });
     const level = transition.to === "FAULT" ? "warn" : "info";
     this.#modules.events.record(level, "transition", describeTransition(instance, transition), {
       instance,
@@ -318,4 +329,9 @@ export class Daemon {
     const level = event.kind === "conflict" ? "error" : "info";
     this.#modules.events.record(level, event.kind, describeHealthEvent(event), { ...event });
   }
+}
+
+function processUsage(): DaemonStatus["usage"] {
+  const { user, system } = process.cpuUsage();
+  return { cpuUs: user + system, residentBytes: process.memoryUsage.rss() };
 }

@@ -1,5 +1,6 @@
 import type { Logger } from "../core/interfaces.ts";
 import type { RecordedEvent } from "./control.types.ts";
+import { type Counted, Tally } from "./tally.ts";
 
 const EVENTS_KEPT = 256;
 
@@ -11,6 +12,7 @@ export class EventLog {
   readonly #logger: Logger;
   readonly #wallMs: () => number;
   readonly #kept: RecordedEvent[] = [];
+  readonly #kinds = new Tally();
   #sequence = 0;
 
   constructor(modules: { readonly logger: Logger; readonly wallMs: () => number }) {
@@ -25,9 +27,15 @@ export class EventLog {
     fields: Readonly<Record<string, unknown>>,
   ): void {
     this.#sequence += 1;
+    this.#kinds.add({ kind });
     this.#kept.push({ sequence: this.#sequence, atMs: this.#wallMs(), kind, message, fields });
     if (this.#kept.length > EVENTS_KEPT) this.#kept.shift();
     this.#logger[level]({ event: kind, ...fields }, message);
+  }
+
+  /** How many of each kind there were since the start. */
+  counted(): readonly Counted[] {
+    return this.#kinds.counted();
   }
 
   latest(): readonly RecordedEvent[] {

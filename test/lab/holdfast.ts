@@ -30,6 +30,8 @@ export interface HoldfastOptions {
   readonly nodeFlags?: readonly string[];
   /** Added to this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Of `holdfast run`, besides those that every test needs. */
+  readonly arguments?: readonly string[];
 }
 
 export class Holdfast {
@@ -64,6 +66,7 @@ export class Holdfast {
       folder,
       "--log-format",
       "json",
+      ...(options.arguments ?? []),
     ];
     const env = { ...process.env, ...options.env };
     const running = await namespace.start(process.execPath, args, { name: `holdfast in ${namespace.name}`, env });

@@ -162,6 +162,34 @@ requires("netns")("the daemon as an operator meets it", () => {
     expect(run.stderr).not.toContain("CAP_NET_ADMIN");
   });
 
+  test("metrics on the command line and by HTTP", async () => {
+    const listen = ["--metrics-listen", "127.0.0.1:9112"];
+    const daemon = await Holdfast.start(kad1, file, join(folder, "run"), { arguments: listen });
+    daemons.push(daemon);
+    await daemon.waitForStatus("the VIP", (status) => status.vrrp.instances[0]?.state === "MASTER");
+    const asked = await outcome("metrics", "--run-dir", daemon.runDirectory);
+    const read =
+      'fetch("http://127.0.0.1:9112/metrics").then((it) => it.text()).then((it) => process.stdout.write(it))';
+    const fetched = (await kad1.exec(process.execPath, ["-e", read])).stdout;
+    for (const text of [asked.out, fetched]) {
+      expect(text).toContain('holdfast_vrrp_state{instance="PGRW",state="MASTER"} 1\n');
+      expect(text).toContain(
+        'holdfast_vrrp_transitions_total{instance="PGRW",to="MASTER",reason="startedAsOwner"} 1\n',
+      );
+      expect(text).toMatch(/holdfast_vrrp_timer_lateness_seconds_count \d+\n/);
+      expect(text).toMatch(/holdfast_vrrp_adverts_sent_total\{instance="PGRW"\} [1-9]/);
+    }
+  });
+
+  test("an address for metrics that is none is wrong usage, one that is taken a lack of the host", async () => {
+    const run = (address: string) =>
+      outcome("run", "-f", file, "--run-dir", join(folder, "run"), "--metrics-listen", address);
+    const wrong = await run("9112");
+    expect([wrong.status, wrong.err]).toEqual([2, expect.stringContaining("write 127.0.0.1:9112")]);
+    const taken = await run("192.0.2.1:9112");
+    expect([taken.status, taken.err]).toEqual([4, expect.stringContaining("cannot listen on 192.0.2.1:9112")]);
+  });
+
   test("status in words and as JSON", async () => {
     const daemon = await start();
     await daemon.waitForStatus("the VIP", (status) => status.vrrp.instances[0]?.state === "MASTER");

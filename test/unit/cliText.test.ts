@@ -124,7 +124,7 @@ const status: DaemonStatus = {
     announcementsWaiting: 0,
     will: { attached: true, armed: true, limitMs: 2_000 },
     discarded: { badChecksum: 2, ttlNot255: 0 },
-    timerLateness: { boundsUs: [], counts: [], maxUs: 0 },
+    timerLateness: { boundsUs: [], counts: [], maxUs: 0, sumUs: 0 },
     realtime: true,
   },
   services: [
@@ -158,6 +158,8 @@ const status: DaemonStatus = {
     fifos: [],
     mail: { sent: 0, failed: 0, dropped: 0, waiting: 0, lastFailure: undefined },
   },
+  counts: { events: [], transitions: [], groupTransitions: [] },
+  usage: { cpuUs: 0, residentBytes: 0 },
   events: [{ sequence: 1, atMs: 0, kind: "started", message: "holdfast runs", fields: {} }],
 };
 
@@ -182,7 +184,7 @@ test("status tells everything of an instance: trackers' part, peers, devices, al
     vrrp: {
       ...status.vrrp,
       realtime: false,
-      timerLateness: { boundsUs: [], counts: [], maxUs: 12_345 },
+      timerLateness: { boundsUs: [], counts: [], maxUs: 12_345, sumUs: 12_345 },
       groups: [{ name: "G", state: "FAULT", members: ["PGRW", "PGRO"] }],
       statics: [{ text: "192.0.2.1/32 dev eth0", present: true }],
       instances: [

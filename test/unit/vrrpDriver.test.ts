@@ -272,10 +272,11 @@ describe("the driver of VRRP instances, on a fake host", () => {
     begin();
     host.jump(3.609375 * SECOND + 1_500);
     host.pause(0);
-    const { boundsUs, counts, maxUs } = driver.status().timerLateness;
+    const { boundsUs, counts, maxUs, sumUs } = driver.status().timerLateness;
     expect(counts[boundsUs.indexOf(2_000)]).toBe(1);
     expect(counts.reduce((sum, count) => sum + count)).toBe(1);
     expect(maxUs).toBe(1_500);
+    expect(sumUs).toBe(1_500);
   });
 
   it("real-time scheduling that is refused is a warning", () => {

@@ -3,6 +3,7 @@ export class Histogram {
   readonly boundsUs: readonly number[];
   readonly counts: number[];
   maxUs = 0;
+  sumUs = 0;
 
   constructor(boundsUs: readonly number[]) {
     this.boundsUs = [...boundsUs, Number.POSITIVE_INFINITY];
@@ -12,6 +13,7 @@ export class Histogram {
   add(valueUs: number): void {
     const index = this.boundsUs.findIndex((bound) => valueUs <= bound);
     this.counts[index] = (this.counts[index] ?? 0) + 1;
+    this.sumUs += valueUs;
     this.maxUs = Math.max(this.maxUs, valueUs);
   }
 }

@@ -115,6 +115,7 @@ export interface VrrpStatus {
     readonly boundsUs: readonly number[];
     readonly counts: readonly number[];
     readonly maxUs: number;
+    readonly sumUs: number;
   };
   readonly realtime: boolean;
 }

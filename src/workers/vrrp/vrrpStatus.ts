@@ -37,7 +37,12 @@ export function vrrpStatus(parts: StatusParts): VrrpStatus {
     announcementsWaiting: parts.announcements.waiting,
     will: parts.will.status(),
     discarded: parts.tally.counts,
-    timerLateness: { boundsUs: lateness.boundsUs, counts: [...lateness.counts], maxUs: lateness.maxUs },
+    timerLateness: {
+      boundsUs: lateness.boundsUs,
+      counts: [...lateness.counts],
+      maxUs: lateness.maxUs,
+      sumUs: lateness.sumUs,
+    },
     realtime: parts.realtime,
   };
 }

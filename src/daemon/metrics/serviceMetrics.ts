@@ -1,0 +1,61 @@
+import { toSeconds } from "../../core/units.ts";
+import type { ServerHealth } from "../../health/types.ts";
+import type { DaemonStatus, ServiceStatus } from "../control.types.ts";
+import { each, type Metric } from "./types.ts";
+
+const services = (status: DaemonStatus): readonly ServiceStatus[] => status.services;
+
+function ofService(
+  type: "gauge" | "counter",
+  name: string,
+  help: string,
+  value: (service: ServiceStatus) => number | boolean | undefined,
+): Metric {
+  return each(type, name, help, ["service"], services, (it) => ({ labels: [it.service], value: value(it) }));
+}
+
+function ofServer(
+  name: string,
+  help: string,
+  value: (server: ServerHealth, service: ServiceStatus) => number | boolean | undefined,
+): Metric {
+  const all = (status: DaemonStatus) =>
+    services(status).flatMap((service) => service.servers.map((server) => ({ service, server })));
+  return each("gauge", name, help, ["service", "server"], all, ({ service, server }) => ({
+    labels: [service.service, server.server],
+    value: value(server, service),
+  }));
+}
+
+const VERDICT_VALUES = { up: 1, down: 0, unknown: undefined } as const;
+
+export const SERVICE_METRICS: readonly Metric[] = [
+  ofServer(
+    "holdfast_server_up",
+    "1 up, 0 down; absent before the first verdict.",
+    ({ verdict }) => VERDICT_VALUES[verdict],
+  ),
+  ofServer(
+    "holdfast_server_weight",
+    "Weight that the server should have in the kernel's table.",
+    ({ weight }) => weight,
+  ),
+  ofServer("holdfast_server_last_result_age_seconds", "Since the last answer of its checks.", ({ lastResultAge }) =>
+    lastResultAge === undefined ? undefined : toSeconds(lastResultAge),
+  ),
+  ofServer("holdfast_server_timeline", "PostgreSQL's timeline as Patroni says it.", ({ timeline }) => timeline),
+  ofServer(
+    "holdfast_server_holds_role",
+    "Exclusive services: 1 for the server that connections go to.",
+    ({ server }, it) => (it.exclusive ? server === it.holder : undefined),
+  ),
+  ofService("gauge", "holdfast_service_conflict", "1 while several servers claim the role.", (it) => it.conflict),
+  ofService("gauge", "holdfast_service_hunting", "1 while the role's holder is looked for.", (it) => it.hunting),
+  ofService("gauge", "holdfast_service_in_sync", "1 when the kernel's rows are as they should be.", (it) => it.inSync),
+  ofService(
+    "counter",
+    "holdfast_service_drifts_total",
+    "Repairs of rows that somebody else had changed.",
+    (it) => it.drifts,
+  ),
+];
