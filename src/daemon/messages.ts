@@ -38,12 +38,17 @@ export const REASON_WORDS: Readonly<Record<TransitionReason, string>> = {
   stopped: "holdfast stops",
 };
 
+/** A timer this late is worth a word: the thread was kept from running. */
+const LATENESS_TOLD_US = 1_000;
+
 export function describeTransition(instance: string, transition: Transition): string {
   const { evidence } = transition;
   const facts = [`own priority ${evidence.ownPriority}`];
   if (evidence.peer !== undefined) facts.push(`peer ${evidence.peer}`);
   if (evidence.peerPriority !== undefined) facts.push(`its priority ${evidence.peerPriority}`);
   if (evidence.detail !== undefined) facts.push(evidence.detail);
+  if (evidence.latenessUs !== undefined && evidence.latenessUs >= LATENESS_TOLD_US)
+    facts.push(`${(evidence.latenessUs / 1_000).toFixed(1)} ms late`);
   return `${instance}: ${transition.from} -> ${transition.to}: ${REASON_WORDS[transition.reason]} (${facts.join(", ")})`;
 }
 

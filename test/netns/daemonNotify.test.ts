@@ -6,6 +6,7 @@ import { Holdfast } from "../lab/holdfast.ts";
 import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
 import { startProgram } from "../lab/programs.ts";
 import { requires } from "../lab/requires.ts";
+import { projectRoot } from "../lab/root.ts";
 import { waitFor } from "../lab/wait.ts";
 
 const NOBODY = "65534";
@@ -121,6 +122,31 @@ vrrp_instance PGRW {
       ["backup", "master", "fault", "backup", "master", "stop"].flatMap((kind) => [kind, "any"]),
     );
     expect(new Set(told().map((line) => line.split(" | ")[2]))).toEqual(new Set([`${NOBODY} ${NO_CAPABILITIES}`]));
+  });
+
+  test.each([
+    ["with CAP_SETUID and CAP_SETGID scripts run as their user", ",+setuid,+setgid"],
+    ["without them a user is refused by name, nothing is started", ""],
+  ])("as the unit runs it, without root: %s", async (_title, more) => {
+    writeFileSync(file, configuration({}));
+    const capabilities = `-all,+net_admin,+net_raw${more}`;
+    const sets = ["--inh-caps", "--ambient-caps", "--bounding-set"].map((set) => `${set}=${capabilities}`);
+    const program = [process.execPath, join(projectRoot, "dist/main.js"), "run", "-f", file, "--run-dir"];
+    const run = ["--reuid=65533", "--regid=65533", "--clear-groups", ...sets, ...program, join(folder, "run-plain")];
+    const daemon = await kad1.start("setpriv", run, { name: "holdfast without root" });
+    try {
+      if (more === "") {
+        const { status } = await daemon.exited;
+        expect([status, daemon.output]).toEqual([4, expect.stringContaining("notify_master of PGRW: ")]);
+        expect(daemon.output).toContain("nobody");
+        expect(told()).toEqual([]);
+        return;
+      }
+      await waitFor(() => toldBy("any").length >= 2, { what: "MASTER", found: () => [told(), daemon.output] });
+      expect(told()[0]).toBe(`backup | INIT started | ${NOBODY} ${NO_CAPABILITIES}`);
+    } finally {
+      await daemon.stop(20_000);
+    }
   });
 
   test("an instance that a reload removes is told as DELETED", async () => {
