@@ -62,8 +62,8 @@ export function buildInstance(
     excludedAddresses: values.virtual_ipaddress_excluded.map(({ value }) =>
       buildVirtualAddress(value, instanceInterface, plan),
     ),
-    virtualRoutes: [],
-    virtualRules: [],
+    virtualRoutes: values.virtual_routes.map(({ value }) => value.route),
+    virtualRules: values.virtual_rules.map(({ value }) => value.rule),
     track: buildTracking(file, global, instance),
     garp: buildGarp(values, global),
     skipCheckAdvAddr: values.skip_check_adv_addr?.value ?? global.vrrp_skip_check_adv_addr.value,

@@ -20,26 +20,35 @@ export type Options<Inner extends Rows> = {
   >;
 };
 
+/** An option whose name may be left out: `10.0.0.0/24` is `to 10.0.0.0/24`. */
+export interface BareOption<Inner extends Rows> {
+  readonly option: keyof Inner & string;
+  isMeant(word: Word): boolean;
+}
+
 /** Reads `words` by the rows of `table`; `what` is what the options belong to, as a message says it: `an address`. */
 export function parseOptions<Inner extends Rows>(
   table: BlockTable<Inner>,
   words: readonly Word[],
   what: string,
+  bare?: BareOption<Inner>,
 ): Parsed<Options<Inner>> {
   const found: Record<string, Option<unknown>> = {};
   const index = keywordIndex(table);
   for (let position = 0; position < words.length; ) {
     const name = words[position];
     if (name === undefined) break;
-    const known = index.get(name.text);
+    const written = index.get(name.text);
+    const nameless = written === undefined && bare?.isMeant(name) === true;
+    const known = nameless ? index.get(bare.option) : written;
     if (known === undefined) return fail(unknownOption(name, table, what));
     if (known.row.shape !== "value") return fail(refusedOption(name, known.row));
     if (Object.hasOwn(found, known.keyword)) return invalid(name, `is written twice for ${what}`, "keep one of them");
-    const rest = words.slice(position + 1);
+    const rest = words.slice(position + (nameless ? 0 : 1));
     const option = parseOption(name, known.row, rest);
     if (!option.ok) return option;
     found[known.keyword] = option.value;
-    position += 1 + option.value.taken;
+    position += (nameless ? 0 : 1) + option.value.taken;
   }
   // Filled name by name from the rows, as the type says.
   return ok(found as Options<Inner>);

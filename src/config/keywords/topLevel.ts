@@ -2,16 +2,8 @@ import { directiveRows } from "./directives.ts";
 import { globalDefsTable } from "./globalDefs.ts";
 import { interfaceRows } from "./interfaces.ts";
 import { flag } from "./kinds.ts";
-import {
-  type BlockRow,
-  blockTable,
-  type LinesRow,
-  leftOutRows,
-  MAN,
-  notYetBlock,
-  notYetRows,
-  type ValueRow,
-} from "./row.ts";
+import { staticRoutingRows } from "./routing.ts";
+import { type BlockRow, blockTable, type LinesRow, leftOutRows, MAN, notYetRows, type ValueRow } from "./row.ts";
 import { syncGroupRow, trackGroupRow } from "./syncGroup.ts";
 import { BFD_REASON, trackFileTable, trackProcessTable, vrrpScriptTable } from "./tracking.ts";
 import { staticAddressLine, staticAddressOptions, type VirtualAddressLine } from "./virtualIpaddress.ts";
@@ -80,8 +72,7 @@ const staticRows = {
     doc: "Addresses that are added at the start and stay on the host.",
     example: "static_ipaddress {\n  192.168.1.1/24 dev eth0\n}",
   } satisfies LinesRow<VirtualAddressLine>,
-  static_routes: notYetBlock("Routes that stay.", blockTable("static_routes", {})),
-  static_rules: notYetBlock("Rules that stay.", blockTable("static_rules", {})),
+  ...staticRoutingRows,
 } as const;
 
 const RUNS_ONCE = {

@@ -2,7 +2,8 @@ import { type DurationUs, seconds } from "../../core/units.ts";
 import { garpInstanceRows } from "./garp.ts";
 import { choice, flag, integer, interfaceName, switchable, text, timer } from "./kinds.ts";
 import { lowerPriorityRow, notifyRows } from "./notify.ts";
-import { type BlockRow, blockTable, type LinesRow, leftOutRows, MAN, notYetBlock, type ValueRow } from "./row.ts";
+import { virtualRoutingRows } from "./routing.ts";
+import { type BlockRow, blockTable, type LinesRow, leftOutRows, MAN, type ValueRow } from "./row.ts";
 import { trackingRows } from "./tracking.ts";
 import { transportRows } from "./transport.ts";
 import { type VirtualAddressLine, virtualAddressLine, virtualAddressOptions } from "./virtualIpaddress.ts";
@@ -219,8 +220,7 @@ export const vrrpInstanceTable = blockTable("vrrp_instance", {
   ...behaviourRows,
   ...notifyRows,
   notify_master_rx_lower_pri: lowerPriorityRow,
-  virtual_routes: notYetBlock("Routes of the master.", blockTable("virtual_routes", {})),
-  virtual_rules: notYetBlock("Rules of the master.", blockTable("virtual_rules", {})),
+  ...virtualRoutingRows,
 });
 
 /** The name of a block. */

@@ -70,10 +70,24 @@ const linkbeatIsListedOnce: FileRule = ({ file }, found) => {
 
 const trackGroupsExist: FileRule = ({ file }, found) => {
   const names = file.track_group.map(({ header }) => header);
-  for (const { value } of file.static_ipaddress) {
-    const word = value.words.trackGroup;
+  const words = [
+    ...file.static_ipaddress.map(({ value }) => value.words.trackGroup),
+    ...file.static_routes.map(({ value }) => value.trackGroup),
+    ...file.static_rules.map(({ value }) => value.trackGroup),
+  ];
+  for (const word of words) {
     if (word === undefined || names.includes(word.text)) continue;
     reportUnknownName("track_group", word, { block: "track_group", names }, found);
+  }
+};
+
+const rulesHaveAPreference: FileRule = ({ file }, found) => {
+  const lines = [...file.static_rules, ...file.vrrp_instance.flatMap(({ values }) => values.virtual_rules)];
+  for (const { value, at } of lines) {
+    if (value.rule.preference !== undefined) continue;
+    const message =
+      "the rule has no preference: rules without one stand in the order of the file, in keepalived in the opposite one";
+    found.warning("rule-without-preference", at, message, "write preference with a number below 32766");
   }
 };
 
@@ -106,5 +120,6 @@ export const BLOCK_RULES: readonly FileRule[] = [
   linkDelaysAreShort,
   linkbeatIsListedOnce,
   trackGroupsExist,
+  rulesHaveAPreference,
   fifosDiffer,
 ];

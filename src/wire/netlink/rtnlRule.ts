@@ -291,7 +291,8 @@ export function isRequestedRule(request: RuleRequest, listed: RuleRequest): bool
     from: request.from?.prefixLength === 0 ? undefined : request.from,
     to: request.to?.prefixLength === 0 ? undefined : request.to,
     preference: request.preference ?? listed.preference,
-    protocol: request.protocol ?? listed.protocol,
+    // Linux before 4.17 does not keep it.
+    protocol: listed.protocol === undefined ? undefined : (request.protocol ?? listed.protocol),
     table: request.l3mdev || request.action !== "table" ? undefined : request.table,
   };
   return (Object.keys(listed) as (keyof RuleRequest)[]).every((key) => same(wanted[key], listed[key]));

@@ -113,6 +113,7 @@ const CASES: readonly (readonly [code: string, what: string, text: string])[] = 
     script() + vrrp("  track_script {\n    chek\n  }") + second("  track_script {\n    check\n  }"),
   ],
   ["unknown-name", "a member that is not there", vrrp("") + second() + group("A\n    B\n    C")],
+  ["rule-without-preference", "a rule", vrrp("  virtual_rules {\n    from 10.0.2.10 table 100\n  }")],
   ["unknown-name", "a track group", `static_ipaddress {\n  10.0.9.1/24 dev eth1 track_group X\n}\n${vrrp("")}`],
   ["duplicate-name", "a script twice", script() + script() + vrrp("  track_script {\n    check\n  }")],
   [
