@@ -7,6 +7,7 @@ import { Daemon } from "../daemon/daemon.ts";
 import { EventLog } from "../daemon/events.ts";
 import { createHealthDriver, type HealthDriver, type HealthListener } from "../daemon/healthDriver.ts";
 import { HostSide } from "../daemon/hostSide.ts";
+import { Liveness } from "../daemon/liveness.ts";
 import { Notifier } from "../daemon/notify/notifier.ts";
 import { TableOwner } from "../daemon/tableOwner.ts";
 import { Trackers } from "../daemon/track/trackers.ts";
@@ -24,7 +25,7 @@ import { openNotifyFifo } from "../io/notify/fifo.ts";
 import { smtpSender } from "../io/notify/mail.ts";
 import { RunDirectory } from "../io/runDirectory.ts";
 import { HostScripts } from "../io/scripts/runner.ts";
-import { sdNotify } from "../io/sdNotify.ts";
+import { sdNotify, watchdogLimit } from "../io/sdNotify.ts";
 import { hostFiles } from "../io/track/fileWatch.ts";
 import { HostProcesses } from "../io/track/hostProcesses.ts";
 import { readVersion } from "../io/version.ts";
@@ -56,6 +57,7 @@ export async function createDaemon(start: {
     { repairInterval: REPAIR_INTERVAL },
     { open: openIpvsTable, store: runDirectory, events, clock: monotonicClock, timers: loopTimers },
   );
+  let vrrp: VrrpWorkerHandle | undefined;
   const daemon = new Daemon(
     { version: readVersion(), configFile: file, config },
     {
@@ -63,14 +65,11 @@ export async function createDaemon(start: {
       table,
       wallMs,
       clock: monotonicClock,
-      createVrrp: (listener) =>
-        new VrrpWorkerHandle(
-          {
-            realtimePriority: options.realtimePriority === 0 ? undefined : options.realtimePriority,
-            guardDirectory: runDirectory.path,
-          },
-          { logger, listener },
-        ),
+      createVrrp: (listener) => {
+        const realtimePriority = options.realtimePriority === 0 ? undefined : options.realtimePriority;
+        vrrp = new VrrpWorkerHandle({ realtimePriority, guardDirectory: runDirectory.path }, { logger, listener });
+        return vrrp;
+      },
       createHealth: (listener) => createHealth(listener),
       createHostSide: (onResults) => createHostSide({ config, events, logger, addon, onResults }),
       notify: (state) => void sdNotify(state),
@@ -88,13 +87,22 @@ export async function createDaemon(start: {
     metricsListen === undefined
       ? undefined
       : await serveMetrics(metricsListen, async () => metricsText(await daemon.status()));
+  const liveness = createLiveness(events, async () => await vrrp?.pulse());
+  liveness.start();
   const close = async (): Promise<void> => {
+    liveness.stop();
     await metrics?.close();
     await new Promise((resolve) => server.close(resolve));
     freeNamespace();
     runDirectory.close();
   };
   return { daemon, close };
+}
+
+function createLiveness(events: EventLog, pulse: () => Promise<void>): Liveness {
+  const notify = (state: string): void => void sdNotify(state);
+  const modules = { clock: monotonicClock, timers: loopTimers, events, notify, pulse };
+  return new Liveness({ watchdog: watchdogLimit() }, modules);
 }
 
 function createHealth(listener: HealthListener): HealthDriver {

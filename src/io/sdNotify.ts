@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { type DurationUs, durationUs } from "../core/units.ts";
 import { loadAddon } from "./addon.ts";
 import { LINUX } from "./linux.ts";
 import { unixAddress } from "./sockaddr.ts";
@@ -19,6 +20,17 @@ export function sdNotify(state: string, environment: NodeJS.ProcessEnv = process
     process.emitWarning(`the service manager was not told ${JSON.stringify(state)} at ${name}: ${detail}`);
     return false;
   }
+}
+
+/**
+ * sd_watchdog_enabled(3): within which time the service manager wants to hear WATCHDOG=1 from this process, in microseconds;
+ * undefined when it does not watch, or watches another process.
+ */
+export function watchdogLimit(environment: NodeJS.ProcessEnv = process.env): DurationUs | undefined {
+  const { WATCHDOG_USEC: limit, WATCHDOG_PID: watched } = environment;
+  if (limit === undefined || !/^[1-9]\d{0,14}$/.test(limit)) return undefined;
+  if (watched !== undefined && watched !== String(process.pid)) return undefined;
+  return durationUs(Number(limit));
 }
 
 function deliver(name: string, data: Buffer): void {

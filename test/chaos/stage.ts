@@ -2,10 +2,11 @@
  * Two hosts, `a` with a holdfast that holds the addresses and `b` with a backup of either program, watched from outside:
  * by the kernels' addresses and by the frames on the bridge. What happens to `a` is the story's.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { startRouter } from "../interop/programs.ts";
 import { AddressWatch, wallClockMs } from "../lab/addressWatch.ts";
 import { onCleanup } from "../lab/cleanup.ts";
 import { Holdfast, type HoldfastOptions } from "../lab/holdfast.ts";
@@ -61,7 +62,11 @@ export class Stage {
   }
 
   /** Both are up: `a` holds every address and its guard knows, `b` is the backup. */
-  async pair(combination: Combination, options: PairOptions = {}): Promise<Pair> {
+  async pair(
+    combination: Combination,
+    options: PairOptions = {},
+    survivorOptions: HoldfastOptions = {},
+  ): Promise<Pair> {
     this.write("a", combination, options.lines);
     const holder = await Holdfast.start(this.network.host("a"), this.#file("a"), undefined, options);
     this.#running.push(holder);
@@ -70,7 +75,7 @@ export class Stage {
       ({ vrrp, guard }) => vrrp.will.armed && guard !== undefined && vrrp.instances.every((i) => i.state === "MASTER"),
     );
     this.write("b", combination, options.lines);
-    const survivor = await this.#startSurvivor(combination);
+    const survivor = await this.#startSurvivor(combination, survivorOptions);
     this.#running.push(survivor);
     await waitFor(() => survivor.states().length === vipsOf(combination).length, {
       what: "a backup",
@@ -86,10 +91,19 @@ export class Stage {
     writeFileSync(this.#file(host), configurationOf(host, priority, combination, lines));
   }
 
-  async #startSurvivor({ survivor }: Combination): Promise<Survivor> {
+  async #startSurvivor({ survivor, group }: Combination, options: HoldfastOptions): Promise<Survivor> {
     const host = this.network.host("b");
-    if (survivor === "keepalived") return await startKeepalived(host, this.#file("b"), this.#folder);
-    const daemon = await Holdfast.start(host, this.#file("b"));
+    if (survivor === "keepalived") {
+      const text = readFileSync(this.#file("b"), "utf8");
+      const router = await startRouter(survivor, host, text, this.#folder);
+      const names = group ? ["V1", "V2"] : ["V1"];
+      return {
+        process: router.process,
+        states: () => names.flatMap((name) => router.states(name)),
+        stop: () => router.stop(),
+      };
+    }
+    const daemon = await Holdfast.start(host, this.#file("b"), undefined, options);
     return {
       process: daemon.process,
       states: () =>
@@ -247,16 +261,4 @@ function spread(figures: readonly number[]): string {
   const sorted = [...figures].sort((a, b) => a - b);
   const at = (part: number): string => (sorted[Math.floor((sorted.length - 1) * part)] ?? Number.NaN).toFixed(0);
   return `${sorted.length} rounds, least ${at(0)}, median ${at(0.5)}, most ${at(1)} ms`;
-}
-
-async function startKeepalived(host: NetworkHost, file: string, folder: string): Promise<Survivor> {
-  // Pid files of its own at every start: all hosts share one file system.
-  const own = mkdtempSync(join(folder, "keepalived-"));
-  const pidFiles = ["p", "c", "r", "b"].flatMap((option) => [`-${option}`, join(own, `${option}.pid`)]);
-  const running = await host.start("keepalived", ["-n", "-l", "-D", "-P", "-f", file, ...pidFiles]);
-  return {
-    process: running,
-    states: () => [...running.output.matchAll(/\(V\d\) Entering (\w+) STATE/g)].map((match) => match[1] ?? ""),
-    stop: () => running.stop(20_000),
-  };
 }

@@ -18,6 +18,11 @@ export class VirtualTime implements Clock, Timers {
     };
   }
 
+  /** The thread is busy: time goes on, and what was armed is called late, by the next `pass`. */
+  block(ms: number): void {
+    this.#nowUs += ms * 1_000;
+  }
+
   /** Lets `ms` pass; promises that are settled by a call are awaited before the next one. */
   async pass(ms: number): Promise<void> {
     const end = this.#nowUs + ms * 1_000;

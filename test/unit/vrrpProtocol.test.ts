@@ -76,6 +76,7 @@ const toWorker: Samples<ToWorker> = {
   configure: { kind: "configure", postedUs, vrrp: start.vrrp },
   releaseElection: { kind: "releaseElection", postedUs },
   status: { kind: "status", postedUs, id: 1 },
+  pulse: { kind: "pulse", postedUs },
   track: { kind: "track", postedUs, results: [{ kind: "file", name: "f", value: -3 }] },
   record: { kind: "record", postedUs, id: 2 },
   guard: { kind: "guard", postedUs, descriptor: 18 },
@@ -86,6 +87,7 @@ const fromWorker: Samples<FromWorker> = {
   ready: { kind: "ready", postedUs },
   startFailed: { kind: "startFailed", postedUs, code: "missingCapability", message: "m", remedy: undefined },
   configured: { kind: "configured", postedUs },
+  pulse: { kind: "pulse", postedUs },
   transition: { kind: "transition", postedUs, instance: "RW", transition },
   groupTransition: {
     kind: "groupTransition",

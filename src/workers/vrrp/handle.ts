@@ -34,6 +34,11 @@ const GUARD_EXTENSION_MS = 10_000;
 /** One that lived this long begins with the shortest pause again. */
 const HEALTHY_AFTER_MS = 60_000;
 
+/** Many times what it takes to release thousands of addresses; a thread that spins never answers. */
+const STOP_MS_MAX = 10_000;
+
+const NOT_RUNNING = "the VRRP worker does not run";
+
 type Message<Union> = Union extends { readonly postedUs: unknown } ? Omit<Union, "postedUs"> : never;
 
 interface Pending<Value> {
@@ -50,6 +55,8 @@ export class VrrpWorkerHandle implements VrrpHandle {
   readonly #modules: VrrpWorkerModules;
   readonly #guard: GuardKeeper | undefined;
   #worker: Worker | undefined;
+  /** The worker has said that it listens. */
+  #ready = false;
   /** Settles when the worker that is being started is ready, or has failed. */
   #starting: Promise<void> = Promise.resolve();
   #vrrp: VrrpConfig | undefined;
@@ -58,6 +65,7 @@ export class VrrpWorkerHandle implements VrrpHandle {
   #stopping = false;
   readonly #masters = new Set<string>();
   #nextRequestId = 1;
+  #pulses: Pending<void>[] = [];
   readonly #statuses = new Map<number, Pending<VrrpStatus>>();
   readonly #recordings = new Map<number, Pending<Recording> & { readonly parts: Recording[] }>();
   #configures: Pending<void>[] = [];
@@ -116,6 +124,18 @@ export class VrrpWorkerHandle implements VrrpHandle {
     });
   }
 
+  /** Resolves when the worker's loop has answered. Rejects with a HoldfastError while no worker is ready. */
+  pulse(): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      if (!this.#ready) {
+        reject(new HoldfastError<VrrpWorkerErrorCode>("vrrpWorkerNotRunning", NOT_RUNNING));
+        return;
+      }
+      this.#pulses.push({ resolve, reject });
+      this.#post({ kind: "pulse" });
+    });
+  }
+
   async record(): Promise<Recording> {
     await this.#starting;
     const id = this.#nextRequestId++;
@@ -133,7 +153,12 @@ export class VrrpWorkerHandle implements VrrpHandle {
     if (worker !== undefined) {
       const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
       this.#post({ kind: "stop" });
-      await exited;
+      if (!(await within(STOP_MS_MAX, exited))) {
+        this.#modules.logger.error({}, "the VRRP worker does not end: it is ended, and the guard does the rest");
+        await within(STOP_MS_MAX, Promise.all([exited, worker.terminate()]));
+        // No goodbye: what this thread did not release is in its will.
+        return;
+      }
     }
     await this.#guard?.goodbye();
   }
@@ -164,6 +189,7 @@ export class VrrpWorkerHandle implements VrrpHandle {
       worker.on("message", (message: FromWorker) => {
         if (message.kind === "ready") {
           ready = true;
+          this.#ready = true;
           // A worker that replaces another one is told what that one knew.
           if (this.#tracked !== undefined) this.#post({ kind: "track", results: this.#tracked });
           if (this.#released) this.#post({ kind: "releaseElection" });
@@ -179,6 +205,7 @@ export class VrrpWorkerHandle implements VrrpHandle {
       });
       worker.on("exit", () => {
         this.#worker = undefined;
+        this.#ready = false;
         const died = new HoldfastError<VrrpWorkerErrorCode>("vrrpWorkerDied", `the VRRP worker died: ${cause}`);
         this.#rejectPending(died);
         reject(died);
@@ -240,6 +267,9 @@ export class VrrpWorkerHandle implements VrrpHandle {
       case "configured":
         this.#configures.shift()?.resolve();
         return;
+      case "pulse":
+        this.#pulses.shift()?.resolve();
+        return;
       case "status":
         this.#statuses.get(message.id)?.resolve(message.status);
         this.#statuses.delete(message.id);
@@ -269,6 +299,8 @@ export class VrrpWorkerHandle implements VrrpHandle {
   #rejectPending(error: Error): void {
     for (const { reject } of this.#configures) reject(error);
     this.#configures = [];
+    for (const { reject } of this.#pulses) reject(error);
+    this.#pulses = [];
     for (const { reject } of this.#statuses.values()) reject(error);
     this.#statuses.clear();
     for (const { reject } of this.#recordings.values()) reject(error);
@@ -278,11 +310,20 @@ export class VrrpWorkerHandle implements VrrpHandle {
   #post(message: Message<ToWorker>): void {
     const worker = this.#worker;
     if (worker === undefined) {
-      this.#rejectPending(
-        new HoldfastError<VrrpWorkerErrorCode>("vrrpWorkerNotRunning", "the VRRP worker does not run"),
-      );
+      this.#rejectPending(new HoldfastError<VrrpWorkerErrorCode>("vrrpWorkerNotRunning", NOT_RUNNING));
       return;
     }
     worker.postMessage({ ...message, postedUs: monotonicClock.nowUs() });
   }
+}
+
+/** False when `awaited` has not settled after so long. */
+async function within(ms: number, awaited: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const result = await Promise.race([awaited.then(() => true), late]);
+  clearTimeout(timer);
+  return result;
 }

@@ -23,6 +23,8 @@ export type ToWorker = { readonly postedUs: Us } & (
   /** The first programming of the kernel's table is done: elections may begin. */
   | { readonly kind: "releaseElection" }
   | { readonly kind: "status"; readonly id: number }
+  /** Answered by the same word, by the loop that sends the adverts: a sign of life. */
+  | { readonly kind: "pulse" }
   /** What every script, file and process says now: the whole set, sent again whenever one of them changes. */
   | { readonly kind: "track"; readonly results: readonly TrackResult[] }
   /** Asks for the flight recorder's content. */
@@ -51,6 +53,7 @@ export type FromWorker = { readonly postedUs: Us } /** Sockets are open and left
       readonly remedy: string | undefined;
     }
   | { readonly kind: "configured" }
+  | { readonly kind: "pulse" }
   | { readonly kind: "transition"; readonly instance: string; readonly transition: Transition }
   /** After the members' own transitions that it consists of. */
   | {

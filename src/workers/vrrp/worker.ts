@@ -42,6 +42,8 @@ port.on("message", (message: ToWorker) => {
     case "configure":
       driver.configure(message.vrrp);
       return report({ kind: "configured" });
+    case "pulse":
+      return report({ kind: "pulse" });
     case "status":
       return report({ kind: "status", id: message.id, status: driver.status() });
     case "track":
