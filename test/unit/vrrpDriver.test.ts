@@ -207,6 +207,17 @@ describe("the driver of VRRP instances, on a fake host", () => {
     expect(alarms()).toEqual([]);
   });
 
+  it("an answer that was lost while the table never holds still is a failure: what may be there is removed", () => {
+    const { host, driver, begin } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    begin();
+    host.addressAnswer = { code: "unknown", made: true };
+    host.viewError = new NetlinkError("netlinkDumpInterrupted", "changes all the time");
+    host.advance(3.7 * SECOND);
+    expect(driver.status().instances[0]).toMatchObject({ state: "FAULT", last: { reason: "addressesNotAdded" } });
+    expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24"]);
+  });
+
   it("a missing interface is a FAULT at the start, and recovers when it appears", () => {
     const { host, driver, begin } = setUp(instance());
     begin();

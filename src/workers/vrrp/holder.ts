@@ -1,6 +1,7 @@
 import type { Ip } from "../../core/ip.ts";
 import { after, between, type DurationUs, milliseconds, seconds, type Us } from "../../core/units.ts";
 import { ADDRESS_BATCH_MAX } from "../../io/hostNetwork.ts";
+import { NetlinkError } from "../../io/netlinkSocket.ts";
 import { IndexedView } from "./hostView.ts";
 import { asLease, type Lease, type LeasePlan, leaseKey, preferredSec, takenAlong } from "./leases.ts";
 import type { AddressChange, VrrpHost } from "./ports.ts";
@@ -244,14 +245,15 @@ export class LeaseHolder {
     );
     this.#modules.changed();
     const failures: string[] = [];
-    let fresh: IndexedView | undefined;
+    let fresh: IndexedView | "interrupted" | undefined;
     for (const [index, lease] of batch.entries()) {
       const outcome = outcomes[index];
       let code = outcome === undefined ? "unknown" : outcome.ok ? undefined : outcome.code;
       if (code === "unknown") {
         // The answer was lost, perhaps not the request: look.
-        fresh ??= new IndexedView(host.view());
-        if (fresh.address(lease.linkIndex, lease.address, lease.prefixLength) !== undefined) code = undefined;
+        fresh ??= this.#look();
+        if (fresh === "interrupted") this.#held.set(leaseKey(lease), { lease, refreshedAt: advertSentAt });
+        else if (fresh.address(lease.linkIndex, lease.address, lease.prefixLength) !== undefined) code = undefined;
       }
       if (code === undefined) {
         const key = leaseKey(lease);
@@ -263,6 +265,16 @@ export class LeaseHolder {
       alarm({ kind: "addressOperationFailed", address: lease.address, device: lease.device, detail: code });
     }
     return failures.length === 0 ? undefined : failures.join("; ");
+  }
+
+  /** `interrupted`: it may be there or not. Such a lease counts as failed, and is removed with the others. */
+  #look(): IndexedView | "interrupted" {
+    try {
+      return new IndexedView(this.#modules.host.view());
+    } catch (error) {
+      if (error instanceof NetlinkError && error.code === "netlinkDumpInterrupted") return "interrupted";
+      throw error;
+    }
   }
 
   #delete(leases: readonly Lease[]): void {
