@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { HoldfastError } from "../core/errors.ts";
 import { decodeAnswer, extendFrame, GUARD_FRAME_BYTES_MAX, goodbyeFrame } from "../wire/guard.ts";
 import type { NativeAddon, NativeSocket } from "./addon.types.ts";
 import { LINUX } from "./linux.ts";
+import { withInheritedOomScore } from "./oomScore.ts";
 import { packageRoot } from "./packageRoot.ts";
 
 export type GuardErrorCode = "guardMissing" | "guardFailed";
@@ -52,12 +53,10 @@ export class GuardProcess {
     }
     const [ours, theirs] = modules.addon.openSocketPair(LINUX.AF_UNIX, LINUX.SOCK_SEQPACKET);
     const lock = join(options.runDirectory, GUARD_LOCK_FILE);
-    const child = spawn(
-      file,
-      ["--socket", String(GUARD_DESCRIPTOR), "--ward", String(options.wardProcessId), "--lock", lock],
-      // The journal, or wherever the daemon's own errors go: that is where the guard's last words must be.
-      { stdio: ["ignore", "ignore", "inherit", theirs.descriptor()] },
-    );
+    const words = ["--socket", String(GUARD_DESCRIPTOR), "--ward", String(options.wardProcessId), "--lock", lock];
+    // The journal, or wherever the daemon's own errors go: that is where the guard's last words must be.
+    const stdio: StdioOptions = ["ignore", "ignore", "inherit", theirs.descriptor()];
+    const child = withInheritedOomScore(() => spawn(file, words, { stdio }));
     theirs.close();
     return new Promise((resolve, reject) => {
       let started = false;

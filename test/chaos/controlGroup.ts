@@ -50,6 +50,13 @@ export class ControlGroup {
     writeFileSync(join(folder, this.#v2 ? "memory.max" : "memory.limit_in_bytes"), String(bytes));
   }
 
+  /** How many processes the kernel has taken for want of memory. */
+  outOfMemoryKills(): number {
+    const folder = this.#folders.find((candidate) => this.#v2 || candidate.includes("/memory/")) ?? "";
+    const text = readFileSync(join(folder, this.#v2 ? "memory.events" : "memory.oom_control"), "utf8");
+    return Number(/^oom_kill (\d+)$/m.exec(text)?.[1]);
+  }
+
   remove(): void {
     this.#forget();
     for (const folder of this.#folders) {

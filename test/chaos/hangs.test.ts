@@ -88,7 +88,7 @@ requires(
   });
 
   it("a frozen control group: the leases end, and what thaws does not go on where it was", async () => {
-    const group = ControlGroup.create("holdfast-chaos-freeze", ["freezer"]);
+    const group = ControlGroup.create(`holdfast-chaos-freeze-${process.pid}`, ["freezer"]);
     if (group === undefined) throw new Error("no control group with a freezer can be made here");
     try {
       await playRounds(stage, { number: 9, title: "freeze and thaw" }, async (pair) => {

@@ -1,6 +1,8 @@
+import { HoldfastError } from "../../core/errors.ts";
 import type { Logger } from "../../core/interfaces.ts";
 import { loadAddon } from "../../io/addon.ts";
 import { GuardProcess } from "../../io/guardProcess.ts";
+import { raiseOomScore } from "../../io/oomScore.ts";
 
 export interface GuardKeeperModules {
   readonly logger: Logger;
@@ -32,6 +34,7 @@ export class GuardKeeper {
       { addon: loadAddon(), onEnd: (cause) => void this.#onEnd(cause) },
     );
     this.#guard = guard;
+    this.#letKernelTakeUsFirst();
     const { lockedInMemory, processId } = guard.hello;
     if (!lockedInMemory) {
       const remedy = "raise RLIMIT_MEMLOCK (LimitMEMLOCK= of the unit)";
@@ -39,6 +42,17 @@ export class GuardKeeper {
         { processId, remedy },
         "the guard is not locked in memory: it may be late on a host that swaps",
       );
+    }
+  }
+
+  /** When memory runs out: the guard must live on to release the addresses. */
+  #letKernelTakeUsFirst(): void {
+    try {
+      raiseOomScore();
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      const words = "the guard has no better out-of-memory score than the daemon; it is far smaller all the same";
+      this.#modules.logger.warn({ error: error.message }, words);
     }
   }
 
