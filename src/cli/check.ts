@@ -71,16 +71,12 @@ function checkedService(service: VirtualServerConfig): CheckedService {
   const timing: ServiceTiming | undefined = serviceTiming(service);
   const roleLoss = timing?.roleLoss;
   return {
-    service: serviceName(service),
+    service: service.name,
     exclusive: service.exclusive,
     worstCaseDetectionMs: timing === undefined ? null : toMilliseconds(timing.detection),
     worstCaseRoleLossMs: roleLoss === undefined ? null : toMilliseconds(roleLoss),
     worstCaseRecoveryMs: timing === undefined ? null : toMilliseconds(timing.recovery),
   };
-}
-
-function serviceName({ protocol, address, port }: VirtualServerConfig): string {
-  return `${protocol} ${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 
 function readable(report: CheckReport, text: string): string {

@@ -1,4 +1,5 @@
 import { compareIp, family, type Ip } from "../core/ip.ts";
+import { serviceFamily, serviceId } from "../plan/keys.ts";
 import type { Forwarding, KernelDestination, KernelService } from "../plan/types.ts";
 
 export interface IpvsInfo {
@@ -39,18 +40,16 @@ export function formatIpvsTable(info: IpvsInfo, services: readonly KernelService
 }
 
 function serviceLine(service: KernelService): string {
-  const { match } = service;
-  const name =
-    match.kind === "fwmark"
-      ? `FWM  ${match.mark}${match.family === 6 ? " IPv6" : ""}`
-      : `${match.protocol.padEnd(4)} ${endpoint(match.address, match.port)}`;
+  const [protocol = "", ...rest] = serviceId(service.key).split(" ");
+  const name = [protocol.padEnd(4), ...rest].join(" ");
   const words = [name, service.scheduler, ...flagWords(service)];
   if (service.persistenceTimeoutSec > 0) {
     words.push("persistent", String(service.persistenceTimeoutSec));
-    const addressFamily = match.kind === "fwmark" ? match.family : family(match.address);
+    const addressFamily = serviceFamily(service.key);
     if (service.persistencePrefix !== PREFIX_DEFAULT[addressFamily])
       words.push("mask", maskText(addressFamily, service.persistencePrefix));
   }
+  if (service.persistenceEngine !== "") words.push("pe", service.persistenceEngine);
   if (service.onePacket) words.push("ops");
   return words.join(" ");
 }
@@ -83,14 +82,12 @@ function endpoint(address: Ip, port: number): string {
   return family(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function compareServices(left: KernelService, right: KernelService): number {
-  if (left.match.kind === "fwmark" || right.match.kind === "fwmark") {
-    if (left.match.kind === right.match.kind && left.match.kind === "fwmark" && right.match.kind === "fwmark") {
-      return left.match.mark - right.match.mark;
-    }
-    return left.match.kind === "fwmark" ? 1 : -1;
+function compareServices({ key: left }: KernelService, { key: right }: KernelService): number {
+  if (left.protocol === "FWM" || right.protocol === "FWM") {
+    if (left.protocol === "FWM" && right.protocol === "FWM") return left.mark - right.mark;
+    return left.protocol === "FWM" ? 1 : -1;
   }
-  return left.match.protocol.localeCompare(right.match.protocol) || compareEndpoints(left.match, right.match);
+  return left.protocol.localeCompare(right.protocol) || compareEndpoints(left, right);
 }
 
 function compareEndpoints(left: { address: Ip; port: number }, right: { address: Ip; port: number }): number {

@@ -35,7 +35,7 @@ export function parseConfig(text: string, file: string): ParseOutcome {
   const parsed: ParsedFile = parseBlock(topLevelTable, statements, start, found).values;
   const global = parsed.global_defs[0]?.values ?? parseBlock(globalDefsTable, [], start, found).values;
   checkVrrpRules({ file: parsed, global }, found);
-  checkLvsRules(parsed.virtual_server, found);
+  checkLvsRules(parsed, found);
   const places = placesOf(parsed, global);
   if (found.hasErrors) return { config: undefined, diagnostics: found.sorted(), places };
   const config = buildConfig(parsed, global);

@@ -7,6 +7,7 @@ import type {
   BlockRow,
   BlockTable,
   BlockValues,
+  FreeLines,
   LeftOutRow,
   LinesRow,
   ParsedBlock,
@@ -31,15 +32,16 @@ export function parseBlock<Inner extends Rows>(
   statements: readonly Statement[],
   at: SourceSpan,
   diagnostics: DiagnosticList,
-): Pick<ParsedBlock<unknown, Inner>, "values" | "seen"> {
+): Pick<ParsedBlock<unknown, Inner>, "values" | "free" | "seen"> {
   const reader = new BlockReader(table, at, diagnostics);
   for (const statement of statements) reader.read(statement);
   // The reader fills the record row by row, each with what its shape says; RowValue in row.ts tells the same to the compiler.
-  return { values: reader.values as BlockValues<Inner>, seen: reader.seen };
+  return { values: reader.values as BlockValues<Inner>, free: reader.free, seen: reader.seen };
 }
 
 class BlockReader {
   readonly values: Record<string, unknown> = {};
+  readonly free: Written<unknown>[] = [];
   readonly seen = new Set<string>();
   readonly #table: BlockTable<Rows>;
   readonly #diagnostics: DiagnosticList;
@@ -56,6 +58,11 @@ class BlockReader {
 
   read(statement: Statement): void {
     if (this.#refuseDirective(statement)) return;
+    const { free } = this.#table;
+    if (free?.isMeant(statement.keyword) === true) {
+      this.#readFree(free, statement);
+      return;
+    }
     const found = keywordIndex(this.#table).get(statement.keyword.text);
     if (found === undefined) this.#reportUnknown(statement);
     else this.#readBy(found.keyword, found.row, statement);
@@ -80,6 +87,16 @@ class BlockReader {
         this.#readBlock(keyword, row, statement);
         break;
     }
+  }
+
+  #readFree({ line, example }: FreeLines<unknown>, statement: Statement): void {
+    if (statement.block !== undefined) {
+      const message = `a line of ${this.#table.name} takes no block in braces`;
+      this.#diagnostics.error("unexpected-block", statement.keyword.at, message, "remove the braces");
+      return;
+    }
+    const value = this.#parseWords(line, statement.keyword, [statement.keyword, ...statement.values], example);
+    if (value !== undefined) this.free.push({ value: value.value, at: spanOf(statement), written: true });
   }
 
   #readValue(keyword: string, row: ValueRow<unknown>, statement: Statement): void {

@@ -1,6 +1,7 @@
 import { effectivePriority } from "./build/effective.ts";
 import type { ParsedFile, ParsedGlobal } from "./build/parsed.ts";
 import type { DiagnosticList } from "./diagnostics.ts";
+import { formatHeader } from "./keywords/serviceKinds.ts";
 import { OWNER_PRIORITY } from "./keywords/vrrpInstance.ts";
 import type { Config } from "./types.ts";
 
@@ -120,6 +121,15 @@ function persistenceIsAffinity({ file, config }: TrapInput, found: DiagnosticLis
   }
 }
 
+/** keepalived.conf(5) says UDP nowhere; it logs "no protocol set - defaulting to UDP". */
+function protocolIsUdp({ file }: TrapInput, found: DiagnosticList): void {
+  for (const { header, at, seen } of file.virtual_server) {
+    if (seen.has("protocol") || header.kind === "fwmark") continue;
+    const message = `virtual_server ${formatHeader(header)} is a service of UDP, because no protocol is written`;
+    found.warning("trap-protocol", at, message, "write protocol TCP or protocol UDP");
+  }
+}
+
 function addressesAreHeld({ file, config }: TrapInput, found: DiagnosticList): void {
   // Without any instance the addresses are somebody else's business, a static address or another daemon.
   if (config.vrrp.instances.length === 0) return;
@@ -133,7 +143,8 @@ function addressesAreHeld({ file, config }: TrapInput, found: DiagnosticList): v
     ].map(({ address }) => address),
   );
   for (const { header, at } of file.virtual_server) {
-    if (held.has(header.address)) continue;
+    // What reaches a group or a firewall mark may come by any address.
+    if (header.kind !== "address" || held.has(header.address)) continue;
     const message = `no vrrp_instance holds ${header.address}, so this service gets traffic only if the host has the address by other means`;
     found.warning("trap-address-not-held", at, message, "add it to the virtual_ipaddress of an instance");
   }
@@ -185,6 +196,7 @@ const TRAPS: readonly ((input: TrapInput, found: DiagnosticList) => void)[] = [
   mailIsSent,
   stateDoesNotDecide,
   persistenceIsAffinity,
+  protocolIsUdp,
   addressesAreHeld,
   serversAreChecked,
   weightsCount,

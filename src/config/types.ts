@@ -1,4 +1,4 @@
-import type { Ip } from "../core/ip.ts";
+import type { Family, Ip } from "../core/ip.ts";
 import type { DurationUs } from "../core/units.ts";
 import type { ScriptCommand, TrackFileConfig, TrackProcessConfig, VrrpConfig, VrrpScriptConfig } from "./vrrp.types.ts";
 
@@ -69,17 +69,52 @@ export interface TimedScript {
   readonly timeout: DurationUs;
 }
 
-export type Scheduler = "rr" | "wrr" | "lc" | "wlc";
+export type Scheduler =
+  | "rr"
+  | "wrr"
+  | "lc"
+  | "wlc"
+  | "lblc"
+  | "lblcr"
+  | "dh"
+  | "sh"
+  | "mh"
+  | "fo"
+  | "ovf"
+  | "sed"
+  | "nq"
+  | "twos";
+export type TunnelType = "ipip" | "gue" | "gre";
+export type TunnelChecksum = "nocsum" | "csum" | "remcsum";
 
-/** `virtual_server IP PORT { ... }` */
+/** `lvs_method`: keepalived's words. */
+export type ForwardingConfig =
+  | { readonly method: "DR" | "NAT" }
+  /** `port` is GUE's, else 0. */
+  | { readonly method: "TUN"; readonly type: TunnelType; readonly port: number; readonly checksum: TunnelChecksum };
+
+/** What the kernel finds a service by: an address with a port (0 = every one), or a firewall mark. */
+export type ServiceTarget =
+  | { readonly protocol: "TCP" | "UDP" | "SCTP"; readonly address: Ip; readonly port: number }
+  | { readonly protocol: "FWM"; readonly mark: number; readonly family: Family };
+
+/** `virtual_server IP PORT { ... }`, `virtual_server fwmark MARK`, `virtual_server group NAME` */
 export interface VirtualServerConfig {
-  readonly address: Ip;
-  readonly port: number;
-  readonly protocol: "TCP";
+  /** What it is called everywhere: `TCP 10.0.2.10:5432`, `FWM 7`, `TCP group NAME`. */
+  readonly name: string;
+  /** One service in the kernel each, all with the same servers; several where a group lists them. */
+  readonly targets: readonly ServiceTarget[];
   readonly scheduler: Scheduler;
-  readonly forwarding: "DR";
+  /** `flag-1` to `flag-3` as bits 0 to 2. */
+  readonly schedulerFlags: number;
+  /** `ops` */
+  readonly onePacket: boolean;
   /** Seconds of affinity as written (0 = none). Not programmed where the service is exclusive. */
   readonly persistenceTimeoutSec: number;
+  /** `persistence_granularity` as a prefix length; undefined = the whole address. */
+  readonly persistencePrefix: number | undefined;
+  /** `sip`, or empty. */
+  readonly persistenceEngine: string;
   readonly exclusive: ExclusiveSetting;
   /** Native: the incumbent of an exclusive service is probed every min(delay_loop, this); 0 = at delay_loop. Default 200 ms. */
   readonly roleWatch: DurationUs;
@@ -96,7 +131,12 @@ export type ExclusiveSetting = "on" | "off" | "detected" | "onScope" | "no";
 /** `real_server IP PORT { ... }` */
 export interface RealServerConfig {
   readonly address: Ip;
+  /** As written, else the virtual server's; 0 where a firewall mark or a group has none. Its rows' ports are `rowPort`'s. */
   readonly port: number;
+  readonly forwarding: ForwardingConfig;
+  /** Connections from which on it gets no new ones, and below which it gets them again; 0 = no limit. */
+  readonly upperThreshold: number;
+  readonly lowerThreshold: number;
   /** 0 to 65535 */
   readonly weight: number;
   /** Weight 0 instead of removal while a check fails. */

@@ -10,18 +10,18 @@ export function serviceStatuses(
   health: readonly ServiceHealth[],
   table: Pick<TableOwner, "serviceState">,
 ): ServiceStatus[] {
-  const byId = new Map(configured.map((server) => [serviceId(server), server]));
+  const byName = new Map(configured.map((server) => [server.name, server]));
   return health.map((service) => {
-    const config = byId.get(service.service);
+    const config = byName.get(service.service);
     const persistenceConfiguredSec = config?.persistenceTimeoutSec ?? 0;
-    const { drifts, inSync } = table.serviceState(service.service);
+    const states = (config?.targets ?? []).map((target) => table.serviceState(serviceId(target)));
     return {
       ...service,
       scheduler: config?.scheduler ?? "",
       persistenceConfiguredSec,
       persistenceProgrammedSec: service.exclusive ? 0 : persistenceConfiguredSec,
-      drifts,
-      inSync,
+      drifts: states.reduce((sum, { drifts }) => sum + drifts, 0),
+      inSync: states.every(({ inSync }) => inSync),
     };
   });
 }

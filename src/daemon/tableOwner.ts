@@ -69,12 +69,12 @@ export class TableOwner {
   }
 
   hasExisting(desired: readonly DesiredService[]): boolean {
-    return desired.some((service) => this.#existing.has(serviceId(service)));
+    return desired.some((service) => this.#existing.has(serviceId(service.key)));
   }
 
   /** Makes the table what is wanted, now: the kernel has applied it when this returns. Trouble is logged and tried again by `watch`. */
   program(desired: readonly DesiredService[], cause: ProgrammingCause): void {
-    const wanted = new Set(desired.map(serviceId));
+    const wanted = new Set(desired.map(({ key }) => serviceId(key)));
     try {
       const table = this.#tableFor(desired);
       if (table === undefined) return;

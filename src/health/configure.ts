@@ -2,7 +2,7 @@ import type { CheckConfig, RealServerConfig, VirtualServerConfig } from "../conf
 import { after, type DurationUs, durationUs, milliseconds, type Us } from "../core/units.ts";
 import { destinationId, serviceId } from "../plan/keys.ts";
 import type { DestinationId } from "../plan/types.ts";
-import { serverWeight, updateDesired, wantedService } from "./desired.ts";
+import { rowKey, serverWeight, updateDesired, wantedServices } from "./desired.ts";
 import { isExclusive, setHolder } from "./exclusive.ts";
 import { serverVerdict } from "./judge.ts";
 import { dropProbe, wakeProbe } from "./schedule.ts";
@@ -49,9 +49,8 @@ export function configure(
   const old = state.services;
   state.services = new Map();
   for (const config of input.virtualServers) {
-    const id = serviceId(config);
-    const service = buildService(config, old.get(id), input.existing.get(id), now, events);
-    state.services.set(id, service);
+    const service = buildService(config, old.get(config.name), existingRows(config, input.existing), now, events);
+    state.services.set(config.name, service);
   }
   rebuildProbes(state, now);
   const pending = [...state.probes.values()].filter((probe) => probe.results === 0).map((probe) => probe.spec.key);
@@ -64,7 +63,26 @@ export function configure(
   return events;
 }
 
-type ExistingRows = ReadonlyMap<DestinationId, number> | undefined;
+/** By the servers' own ids. */
+type ExistingRows = ReadonlyMap<DestinationId, number>;
+
+/** Of a server that has rows in several kernel services the greatest weight counts: it may be getting connections. */
+function existingRows(
+  config: VirtualServerConfig,
+  existing: Extract<HealthInput, { kind: "configure" }>["existing"],
+): ExistingRows {
+  const rows = new Map<DestinationId, number>();
+  for (const target of config.targets) {
+    const found = existing.get(serviceId(target));
+    if (found === undefined) continue;
+    for (const server of config.realServers) {
+      const weight = found.get(destinationId(rowKey(target, server)));
+      const id = destinationId(server);
+      if (weight !== undefined) rows.set(id, Math.max(weight, rows.get(id) ?? 0));
+    }
+  }
+  return rows;
+}
 
 function buildService(
   config: VirtualServerConfig,
@@ -77,7 +95,7 @@ function buildService(
   const exclusive = isExclusive({ config, servers }) || (config.exclusive === "onScope" && stillOnScope(old));
   const carried = exclusive && old?.exclusive === true;
   const service: ServiceState = {
-    id: serviceId(config),
+    id: config.name,
     config,
     servers,
     exclusive,
@@ -86,7 +104,7 @@ function buildService(
     hunt: carried ? old.hunt : undefined,
     electionOpensAt: old?.electionOpensAt,
     wakeAt: undefined,
-    desired: wantedService(config, exclusive, []),
+    desired: wantedServices(config, exclusive, []),
   };
   if (exclusive && !carried) adoptHolder(service, (server) => weightBefore(server, old, existing), events);
   const holder = serverOf(service, service.holder);
@@ -104,7 +122,7 @@ function stillOnScope(old: ServiceState | undefined): boolean {
 function weightBefore(server: ServerState, old: ServiceState | undefined, existing: ExistingRows): number {
   const before = serverOf(old ?? { servers: [] }, server.id);
   if (old !== undefined && before !== undefined) return serverWeight(old, before);
-  return existing?.get(server.id) ?? 0;
+  return existing.get(server.id) ?? 0;
 }
 
 /** A service that becomes exclusive keeps the one server that has weight; two of them are no incumbent. */
@@ -133,7 +151,7 @@ function buildServer(
     id,
     config,
     checks,
-    assumed: unknown ? assumption(old, existing?.get(id), until) : undefined,
+    assumed: unknown ? assumption(old, existing.get(id), until) : undefined,
     verdict: old?.verdict ?? "unknown",
     row: undefined,
   };

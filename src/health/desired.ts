@@ -1,47 +1,49 @@
-import type { VirtualServerConfig } from "../config/types.ts";
-import { family } from "../core/ip.ts";
-import type { DesiredDestination, DesiredService, Forwarding } from "../plan/types.ts";
+import type { ForwardingConfig, RealServerConfig, ServiceTarget, VirtualServerConfig } from "../config/types.ts";
+import { serviceFamily } from "../plan/keys.ts";
+import type { DesiredDestination, DesiredService, DestinationKey } from "../plan/types.ts";
 import { serverVerdict } from "./judge.ts";
 import type { ServerState, ServiceState } from "./state.ts";
-
-/** keepalived's `lvs_method` in the plan's words. */
-const FORWARDING: Readonly<Record<VirtualServerConfig["forwarding"], Forwarding>> = { DR: "route" };
 
 /**
  * Brings the table wanted for a service up to date; false when nothing of it changed. It follows from configuration,
  * verdicts and holder alone.
  */
 export function updateDesired(service: ServiceState): boolean {
-  let changed = service.desired.exclusive !== service.exclusive;
+  let changed = service.desired.some(({ exclusive }) => exclusive !== service.exclusive);
   for (const server of service.servers) {
     const row = rowWeight(service, server);
     changed ||= row !== server.row;
     server.row = row;
   }
-  if (changed) service.desired = wantedService(service.config, service.exclusive, service.servers);
+  if (changed) service.desired = wantedServices(service.config, service.exclusive, service.servers);
   return changed;
 }
 
-/** A service as it is wanted, with the rows that its servers say. */
-export function wantedService(
+/** A service as it is wanted, with the rows that its servers say: once for each target, the rows the same. */
+export function wantedServices(
   config: VirtualServerConfig,
   exclusive: boolean,
   servers: readonly ServerState[],
-): DesiredService {
-  return {
-    protocol: config.protocol,
-    address: config.address,
-    port: config.port,
+): readonly DesiredService[] {
+  return config.targets.map((target) => ({
+    key: target,
     scheduler: config.scheduler,
     // Persistence would send a client that keeps connecting to the demoted server for ever.
     persistenceTimeoutSec: exclusive ? 0 : config.persistenceTimeoutSec,
-    persistencePrefix: family(config.address) === 6 ? 128 : 32,
-    onePacket: false,
-    schedulerFlags: 0,
+    persistencePrefix: programmedPrefix(config, exclusive) ?? (serviceFamily(target) === 6 ? 128 : 32),
+    persistenceEngine: isPersistent(config, exclusive) ? config.persistenceEngine : "",
+    onePacket: config.onePacket,
+    schedulerFlags: config.schedulerFlags,
     exclusive,
-    destinations: servers.flatMap((server) => destination(config, server) ?? []),
-  };
+    destinations: servers.flatMap((server) => destination(target, server) ?? []),
+  }));
 }
+
+const isPersistent = (config: VirtualServerConfig, exclusive: boolean): boolean =>
+  !exclusive && config.persistenceTimeoutSec > 0;
+
+const programmedPrefix = (config: VirtualServerConfig, exclusive: boolean): number | undefined =>
+  isPersistent(config, exclusive) ? config.persistencePrefix : undefined;
 
 /** 0 for whatever is not to get new connections. */
 export function serverWeight(service: ServiceState, server: ServerState): number {
@@ -69,14 +71,36 @@ function rowWeight(service: ServiceState, server: ServerState): number | undefin
   return serving || inKernel ? weight : undefined;
 }
 
-function destination(config: VirtualServerConfig, server: ServerState): DesiredDestination | undefined {
-  if (server.row === undefined) return undefined;
+/** NAT alone leads to a port of its own; elsewhere the row has its service's, which is 0 for a firewall mark. */
+export function rowKey(
+  target: ServiceTarget,
+  server: Pick<RealServerConfig, "address" | "port" | "forwarding">,
+): DestinationKey {
+  const targetPort = target.protocol === "FWM" ? 0 : target.port;
+  const ownPort = server.forwarding.method === "NAT" && server.port !== 0;
+  return { address: server.address, port: ownPort ? server.port : targetPort };
+}
+
+function destination(target: ServiceTarget, { config, row }: ServerState): DesiredDestination | undefined {
+  if (row === undefined) return undefined;
+  const { upperThreshold, lowerThreshold, forwarding } = config;
   return {
-    address: server.config.address,
-    port: server.config.port,
-    weight: server.row,
-    forwarding: FORWARDING[config.forwarding],
-    upperThreshold: 0,
-    lowerThreshold: 0,
+    ...rowKey(target, config),
+    weight: row,
+    upperThreshold,
+    lowerThreshold,
+    ...forwardingAttributes(forwarding),
   };
+}
+
+/** keepalived's `lvs_method` in the plan's words. */
+function forwardingAttributes(
+  forwarding: ForwardingConfig,
+): Pick<DesiredDestination, "forwarding" | "tunnelType" | "tunnelPort" | "tunnelChecksum"> {
+  if (forwarding.method === "TUN") {
+    const { type, port, checksum } = forwarding;
+    return { forwarding: "tunnel", tunnelType: type, tunnelPort: port, tunnelChecksum: checksum };
+  }
+  const method = forwarding.method === "NAT" ? "masq" : "route";
+  return { forwarding: method, tunnelType: "ipip", tunnelPort: 0, tunnelChecksum: "nocsum" };
 }

@@ -51,7 +51,7 @@ export const healthMachine: HealthMachine<HealthState> = {
     return Math.min(wakeup, startup) as Us;
   },
 
-  desired: (state) => [...state.services.values()].map((service) => service.desired),
+  desired: (state) => [...state.services.values()].flatMap((service) => service.desired),
   view: (state, now) => [...state.services.values()].map((service) => viewService(service, now)),
 };
 

@@ -110,7 +110,8 @@ export interface ServiceState {
   /** No election before every first result is there or this instant; undefined afterwards. */
   electionOpensAt: Us | undefined;
   wakeAt: Us | undefined;
-  desired: DesiredService;
+  /** One for each target of the configuration. */
+  desired: readonly DesiredService[];
 }
 
 /** More than one claim. Judged only on answers that were asked for after it was seen. */

@@ -1,4 +1,5 @@
 import { family, type Ip } from "../core/ip.ts";
+import { serviceFamily } from "../plan/keys.ts";
 import type {
   DestinationAttributes,
   DestinationKey,
@@ -9,6 +10,8 @@ import type {
   ServiceAttributes,
   ServiceKey,
   Statistics,
+  TunnelChecksum,
+  TunnelType,
 } from "../plan/types.ts";
 import {
   AF_INET,
@@ -24,11 +27,14 @@ import {
   netmaskOfPrefix,
   prefixOfNetmask,
   SERVICE_FLAG,
+  TUNNEL_FLAG,
+  TUNNEL_TYPE,
 } from "../wire/netlink/ipvs.ts";
 
 /** Between the plan's nouns and the attributes on the wire: no I/O, no policy. */
 
 const PROTOCOL_NUMBERS = { TCP: 6, UDP: 17, SCTP: 132 } as const;
+const FAMILY_NUMBERS = { 4: AF_INET, 6: AF_INET6 } as const;
 const PREFIX_DEFAULT = { 4: 32, 6: 128 } as const;
 /** Bits 0 to 2 of `schedulerFlags`. */
 const SCHEDULER_FLAG_BITS = [SERVICE_FLAG.scheduler1, SERVICE_FLAG.scheduler2, SERVICE_FLAG.scheduler3] as const;
@@ -67,12 +73,15 @@ const keyValues = new WeakMap<ServiceKey, IpvsService>();
 export function serviceKeyValues(key: ServiceKey): IpvsService {
   let values = keyValues.get(key);
   if (values === undefined) {
-    values = {
-      family: addressFamily(key.address),
-      protocol: PROTOCOL_NUMBERS[key.protocol],
-      address: inetAddressBytes(key.address),
-      port: key.port,
-    };
+    values =
+      key.protocol === "FWM"
+        ? { family: FAMILY_NUMBERS[key.family], firewallMark: key.mark }
+        : {
+            family: addressFamily(key.address),
+            protocol: PROTOCOL_NUMBERS[key.protocol],
+            address: inetAddressBytes(key.address),
+            port: key.port,
+          };
     keyValues.set(key, values);
   }
   return values;
@@ -83,7 +92,7 @@ export function kernelService(service: IpvsService, destinations: readonly Kerne
   const flags = needed(service.flags, "IPVS_SVC_ATTR_FLAGS").flags;
   const addressFamilyNumber = needed(service.family, "IPVS_SVC_ATTR_AF");
   return {
-    match: serviceMatch(service, addressFamilyNumber),
+    key: serviceKey(service, addressFamilyNumber),
     scheduler: needed(service.scheduler, "IPVS_SVC_ATTR_SCHED_NAME"),
     // The kernel keeps a timeout also where the flag is not set, and does not use it then.
     persistenceTimeoutSec: (flags & SERVICE_FLAG.persistent) === 0 ? 0 : (service.timeoutSec ?? 0),
@@ -93,6 +102,7 @@ export function kernelService(service: IpvsService, destinations: readonly Kerne
         : prefixOfNetmask(needed(service.netmask, "IPVS_SVC_ATTR_NETMASK"), addressFamilyNumber),
     onePacket: (flags & SERVICE_FLAG.onePacket) !== 0,
     schedulerFlags: SCHEDULER_FLAG_BITS.reduce((bits, flag, bit) => bits | ((flags & flag) === 0 ? 0 : 1 << bit), 0),
+    persistenceEngine: service.persistenceEngine ?? "",
     statistics: statisticsOf(service),
     destinations,
   };
@@ -107,6 +117,10 @@ export function kernelDestination(destination: IpvsDestination, serviceFamily: n
     forwarding: forwardingOf(needed(destination.forwardingFlags, "IPVS_DEST_ATTR_FWD_METHOD")),
     upperThreshold: destination.upperThreshold ?? 0,
     lowerThreshold: destination.lowerThreshold ?? 0,
+    // Kernels before 5.2 know one kind of tunnel and send none of these.
+    tunnelType: tunnelTypeOf(destination.tunnelType ?? TUNNEL_TYPE.ipip),
+    tunnelPort: destination.tunnelPort ?? 0,
+    tunnelChecksum: tunnelChecksumOf(destination.tunnelFlags ?? TUNNEL_FLAG.nocsum),
     activeConnections: destination.activeConnections ?? 0,
     inactiveConnections: destination.inactiveConnections ?? 0,
     persistentConnections: destination.persistentConnections ?? 0,
@@ -114,16 +128,15 @@ export function kernelDestination(destination: IpvsDestination, serviceFamily: n
   };
 }
 
-function serviceMatch(service: IpvsService, addressFamilyNumber: number): KernelService["match"] {
+function serviceKey(service: IpvsService, addressFamilyNumber: number): ServiceKey {
   if (service.firewallMark !== undefined && service.firewallMark !== 0) {
-    return { kind: "fwmark", mark: service.firewallMark, family: addressFamilyNumber === AF_INET6 ? 6 : 4 };
+    return { protocol: "FWM", mark: service.firewallMark, family: addressFamilyNumber === AF_INET6 ? 6 : 4 };
   }
   const number = needed(service.protocol, "IPVS_SVC_ATTR_PROTOCOL");
   const protocol = Object.entries(PROTOCOL_NUMBERS).find(([, value]) => value === number)?.[0];
   if (protocol !== "TCP" && protocol !== "UDP" && protocol !== "SCTP")
     throw new Error(`IPVS service of protocol ${number}`);
   return {
-    kind: "address",
     protocol,
     address: addressOf(service.address, addressFamilyNumber),
     port: needed(service.port, "IPVS_SVC_ATTR_PORT"),
@@ -144,7 +157,9 @@ function serviceValues(key: ServiceKey, attributes: ServiceAttributes): IpvsServ
     scheduler: attributes.scheduler,
     flags: { flags, mask: 0xffff_ffff },
     timeoutSec: attributes.persistenceTimeoutSec,
-    netmask: netmaskOfPrefix(attributes.persistencePrefix, addressFamily(key.address)),
+    netmask: netmaskOfPrefix(attributes.persistencePrefix, FAMILY_NUMBERS[serviceFamily(key)]),
+    // Without the attribute the kernel takes an engine away.
+    ...(attributes.persistenceEngine === "" ? {} : { persistenceEngine: attributes.persistenceEngine }),
   };
 }
 
@@ -156,21 +171,37 @@ function destinationMessage(
     readonly attributes: DestinationAttributes;
   },
 ): IpvsMessage {
-  const { weight, forwarding, upperThreshold, lowerThreshold } = operation.attributes;
-  return {
-    command,
-    service: serviceKeyValues(operation.service),
-    // Written out: this is made for every row of a reload, and a spread costs several times as much.
-    destination: {
-      address: inetAddressBytes(operation.destination.address),
-      port: operation.destination.port,
-      family: addressFamily(operation.destination.address),
-      forwardingFlags: FORWARDING_METHOD[forwarding],
-      weight,
-      upperThreshold,
-      lowerThreshold,
-    },
+  const { weight, forwarding, upperThreshold, lowerThreshold, tunnelType } = operation.attributes;
+  // Written out: this is made for every row of a reload, and a spread costs several times as much.
+  const destination = {
+    address: inetAddressBytes(operation.destination.address),
+    port: operation.destination.port,
+    family: addressFamily(operation.destination.address),
+    forwardingFlags: FORWARDING_METHOD[forwarding],
+    weight,
+    upperThreshold,
+    lowerThreshold,
   };
+  const service = serviceKeyValues(operation.service);
+  // Without these attributes the kernel takes IPIP, which kernels that do not know them have alone.
+  if (tunnelType === "ipip") return { command, service, destination };
+  return { command, service, destination: { ...destination, ...tunnelValues(operation.attributes) } };
+}
+
+function tunnelValues({ tunnelType, tunnelPort, tunnelChecksum }: DestinationAttributes): Partial<IpvsDestination> {
+  return { tunnelType: TUNNEL_TYPE[tunnelType], tunnelPort, tunnelFlags: TUNNEL_FLAG[tunnelChecksum] };
+}
+
+function tunnelTypeOf(number: number): TunnelType {
+  const type = (["ipip", "gue", "gre"] as const).find((name) => TUNNEL_TYPE[name] === number);
+  if (type === undefined) throw new Error(`IPVS tunnel type ${number}`);
+  return type;
+}
+
+/** With both flags set the kernel looks at the remote checksum first. */
+function tunnelChecksumOf(flags: number): TunnelChecksum {
+  if ((flags & TUNNEL_FLAG.remcsum) !== 0) return "remcsum";
+  return (flags & TUNNEL_FLAG.csum) !== 0 ? "csum" : "nocsum";
 }
 
 function forwardingOf(flags: number): Forwarding {

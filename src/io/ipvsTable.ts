@@ -37,8 +37,6 @@ const EEXIST = 17;
 
 /** What ENOENT, EEXIST and ESRCH mean depends on the operation (ip_vs_ctl.c). Others are the errno's own words. */
 const REFUSALS: Readonly<Record<string, string>> = {
-  [`addService ${ENOENT}`]: "the kernel has no such scheduler (module ip_vs_NAME)",
-  [`editService ${ENOENT}`]: "the kernel has no such scheduler (module ip_vs_NAME)",
   [`addService ${EEXIST}`]: "the service exists already",
   [`editService ${ESRCH}`]: "the service does not exist",
   [`deleteService ${ESRCH}`]: "the service does not exist",
@@ -175,8 +173,21 @@ export class NetlinkIpvsTable implements IpvsTable {
 function outcomeOf(operation: Operation, outcome: MessageOutcome | undefined): OperationOutcome | undefined {
   if (outcome?.kind === "applied") return { operation, ok: true };
   if (outcome?.kind !== "failed") return undefined;
-  const meaning = REFUSALS[`${operation.kind} ${outcome.errno}`] ?? outcome.text ?? "refused";
+  const meaning =
+    missingModule(operation, outcome.errno) ??
+    REFUSALS[`${operation.kind} ${outcome.errno}`] ??
+    outcome.text ??
+    "refused";
   return { operation, ok: false, errno: outcome.errno, message: `${meaning} (${outcome.code})` };
+}
+
+/** ENOENT of a service is a scheduler or persistence engine that the kernel has not, nor any module of that name. */
+function missingModule(operation: Operation, errno: number): string | undefined {
+  if (errno !== ENOENT || (operation.kind !== "addService" && operation.kind !== "editService")) return undefined;
+  const { scheduler, persistenceEngine } = operation.attributes;
+  const lacks = `the kernel has no scheduler ${scheduler}`;
+  if (persistenceEngine === "") return `${lacks}: load the module ip_vs_${scheduler}`;
+  return `${lacks}, or no persistence engine ${persistenceEngine}: load the modules ip_vs_${scheduler} and ip_vs_pe_${persistenceEngine}`;
 }
 
 /** The number of the IPVS family; asking loads the module where the kernel may load one. */

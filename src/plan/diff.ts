@@ -45,17 +45,14 @@ export function diff(
   kernel: readonly KernelService[],
   owned: ReadonlySet<ServiceId>,
 ): Plan {
-  const found = new Map<ServiceId, KernelService>();
-  for (const service of kernel) {
-    if (service.match.kind === "address") found.set(serviceId(service.match), service);
-  }
+  const found = new Map(kernel.map((service): [ServiceId, KernelService] => [serviceId(service.key), service]));
   const operations: Operation[] = [];
   const raises: DesiredService[] = [];
   const differences: Difference[] = [];
   const wanted = new Set<ServiceId>();
   for (const service of exclusiveFirst(desired)) {
     if (service.exclusive) assertOneHolder(service);
-    const id = serviceId(service);
+    const id = serviceId(service.key);
     wanted.add(id);
     const part = diffService(service, found.get(id));
     operations.push(...part.operations);
@@ -63,10 +60,9 @@ export function diff(
     if (part.raise) raises.push(service);
   }
   for (const [id, service] of found) {
-    if (wanted.has(id) || !owned.has(id) || service.match.kind !== "address") continue;
-    const key = serviceKey(service.match);
-    operations.push({ kind: "deleteService", service: key });
-    differences.push({ kind: "serviceLeftOver", service: key });
+    if (wanted.has(id) || !owned.has(id)) continue;
+    operations.push({ kind: "deleteService", service: service.key });
+    differences.push({ kind: "serviceLeftOver", service: service.key });
   }
   return { operations, raises, differences };
 }
@@ -90,7 +86,7 @@ export function confirmRaise(service: DesiredService, rows: readonly KernelDesti
   if (rows === undefined) return { kind: "replan" };
   const holder = service.destinations.find((destination) => destination.weight > 0);
   const holderId = holder && destinationId(holder);
-  const key = serviceKey(service);
+  const { key } = service;
   const others = rows.filter((row) => row.weight > 0 && destinationId(row) !== holderId);
   if (others.length > 0) return { kind: "lower", operations: others.map((row) => lowered(key, row, row, 0)) };
   if (holder === undefined) return { kind: "settled" };
@@ -113,7 +109,7 @@ interface ServicePart {
 }
 
 function diffService(service: DesiredService, found: KernelService | undefined): ServicePart {
-  const key = serviceKey(service);
+  const { key } = service;
   const differences: Difference[] = [];
   const head: Operation[] = [];
   if (found === undefined) {
@@ -175,7 +171,7 @@ function exclusiveFirst(desired: readonly DesiredService[]): DesiredService[] {
 function assertOneHolder(service: DesiredService): void {
   const holders = service.destinations.filter((destination) => destination.weight > 0);
   if (holders.length > 1) {
-    throw new Error(`exclusive ${serviceId(service)} wants weight on ${holders.map(destinationId).join(" and ")}`);
+    throw new Error(`exclusive ${serviceId(service.key)} wants weight on ${holders.map(destinationId).join(" and ")}`);
   }
 }
 
@@ -194,20 +190,16 @@ function lowered(
 }
 
 /** The fields of a key alone, out of a wider object: operations are compared, logged and sent as they are. */
-function serviceKey({ protocol, address, port }: ServiceKey): ServiceKey {
-  return { protocol, address, port };
-}
-
 function destinationKey({ address, port }: DestinationKey): DestinationKey {
   return { address, port };
 }
 
 function serviceAttributes(service: ServiceAttributes): ServiceAttributes {
-  const { scheduler, persistenceTimeoutSec, persistencePrefix, onePacket, schedulerFlags } = service;
-  return { scheduler, persistenceTimeoutSec, persistencePrefix, onePacket, schedulerFlags };
+  const { scheduler, persistenceTimeoutSec, persistencePrefix, onePacket, schedulerFlags, persistenceEngine } = service;
+  return { scheduler, persistenceTimeoutSec, persistencePrefix, onePacket, schedulerFlags, persistenceEngine };
 }
 
 function destinationAttributes(destination: DesiredDestination | DestinationAttributes): DestinationAttributes {
-  const { weight, forwarding, upperThreshold, lowerThreshold } = destination;
-  return { weight, forwarding, upperThreshold, lowerThreshold };
+  const { weight, forwarding, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum } = destination;
+  return { weight, forwarding, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum };
 }

@@ -50,6 +50,7 @@ const SERVICE_ATTRIBUTES = [
   "persistencePrefix",
   "onePacket",
   "schedulerFlags",
+  "persistenceEngine",
 ] as const satisfies readonly (keyof ServiceAttributes)[];
 
 const DESTINATION_ATTRIBUTES = [
@@ -57,6 +58,9 @@ const DESTINATION_ATTRIBUTES = [
   "forwarding",
   "upperThreshold",
   "lowerThreshold",
+  "tunnelType",
+  "tunnelPort",
+  "tunnelChecksum",
 ] as const satisfies readonly (keyof DestinationAttributes)[];
 
 /** Empty when a row needs no edit. */

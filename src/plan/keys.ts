@@ -1,8 +1,9 @@
-import { family, type Ip } from "../core/ip.ts";
+import { type Family, family, type Ip } from "../core/ip.ts";
 import type { DestinationId, DestinationKey, KernelService, ServiceId, ServiceKey } from "./types.ts";
 
-/** `TCP 10.0.2.10:5432`, `TCP [2001:db8::1]:5432`: a map key that reads well in logs. */
+/** `TCP 10.0.2.10:5432`, `TCP [2001:db8::1]:5432`, `FWM 7`, `FWM 7 IPv6`: a map key that reads well in logs. */
 export function serviceId(key: ServiceKey): ServiceId {
+  if (key.protocol === "FWM") return `FWM ${key.mark}${key.family === 6 ? " IPv6" : ""}`;
   return `${key.protocol} ${endpoint(key.address, key.port)}`;
 }
 
@@ -11,18 +12,19 @@ export function destinationId(key: DestinationKey): DestinationId {
   return endpoint(key.address, key.port);
 }
 
-/**
- * The weights of every row of the kernel's table, by identity: what the health machine is told at a start.
- * Services by firewall mark are never ours and are left out.
- */
+/** The family of the packets that a service takes; its servers' family may differ where they are tunnelled. */
+export function serviceFamily(key: ServiceKey): Family {
+  return key.protocol === "FWM" ? key.family : family(key.address);
+}
+
+/** The weights of every row of the kernel's table, by identity: what the health machine is told at a start. */
 export function existingWeights(
   kernel: readonly KernelService[],
 ): ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>> {
   const services = new Map<ServiceId, ReadonlyMap<DestinationId, number>>();
   for (const service of kernel) {
-    if (service.match.kind !== "address") continue;
     const rows = service.destinations.map((row): [DestinationId, number] => [destinationId(row), row.weight]);
-    services.set(serviceId(service.match), new Map(rows));
+    services.set(serviceId(service.key), new Map(rows));
   }
   return services;
 }

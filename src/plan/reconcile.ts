@@ -97,7 +97,7 @@ class Pass {
       const raises: Operation[] = [];
       const lowered: DesiredService[] = [];
       for (const service of waiting) {
-        const decision = confirmRaise(service, this.table.dumpDestinations(service));
+        const decision = confirmRaise(service, this.table.dumpDestinations(service.key));
         if (decision.kind === "replan") return "again";
         if (decision.kind === "settled") continue;
         if (!decision.operations.every((operation) => this.mayTry(operation))) {

@@ -31,9 +31,7 @@ interface RememberedService {
  */
 export class RememberedTable implements IpvsTable {
   readonly #table: IpvsTable;
-  /** Services that match by address; those by firewall mark are kept aside as they were dumped. */
   #services: Map<ServiceId, RememberedService> | undefined;
-  #others: readonly KernelService[] = [];
 
   constructor(table: IpvsTable) {
     this.#table = table;
@@ -45,11 +43,10 @@ export class RememberedTable implements IpvsTable {
 
   dump(): KernelService[] {
     if (this.#services === undefined) this.#remember(this.#table.dump());
-    const services = [...(this.#services?.values() ?? [])];
-    return [
-      ...services.map(({ attributes, destinations }) => ({ ...attributes, destinations: [...destinations.values()] })),
-      ...this.#others,
-    ];
+    return [...(this.#services?.values() ?? [])].map(({ attributes, destinations }) => ({
+      ...attributes,
+      destinations: [...destinations.values()],
+    }));
   }
 
   dumpDestinations(service: ServiceKey): KernelDestination[] | undefined {
@@ -68,18 +65,12 @@ export class RememberedTable implements IpvsTable {
 
   #remember(dumped: readonly KernelService[]): void {
     const services = new Map<ServiceId, RememberedService>();
-    const others: KernelService[] = [];
     for (const service of dumped) {
-      if (service.match.kind !== "address") {
-        others.push(service);
-        continue;
-      }
       const { destinations, ...attributes } = service;
       const rows = new Map(destinations.map((row) => [destinationId(row), row]));
-      services.set(serviceId(service.match), { attributes, destinations: rows });
+      services.set(serviceId(service.key), { attributes, destinations: rows });
     }
     this.#services = services;
-    this.#others = others;
   }
 
   #note(operation: Operation): void {
@@ -92,7 +83,7 @@ export class RememberedTable implements IpvsTable {
       case "editService": {
         const attributes = {
           ...operation.attributes,
-          match: { kind: "address", ...operation.service } as const,
+          key: operation.service,
           statistics: found?.attributes.statistics ?? NO_STATISTICS,
         };
         services.set(id, { attributes, destinations: found?.destinations ?? new Map() });
@@ -117,7 +108,7 @@ export class RememberedTable implements IpvsTable {
 /** Written out: a reload notes thousands of rows, and a spread costs several times as much. */
 function noted(
   { address, port }: DestinationKey,
-  { weight, forwarding, upperThreshold, lowerThreshold }: DestinationAttributes,
+  { weight, forwarding, upperThreshold, lowerThreshold, tunnelType, tunnelPort, tunnelChecksum }: DestinationAttributes,
   known: KernelDestination | undefined,
 ): KernelDestination {
   return {
@@ -127,6 +118,9 @@ function noted(
     forwarding,
     upperThreshold,
     lowerThreshold,
+    tunnelType,
+    tunnelPort,
+    tunnelChecksum,
     activeConnections: known?.activeConnections ?? 0,
     inactiveConnections: known?.inactiveConnections ?? 0,
     persistentConnections: known?.persistentConnections ?? 0,

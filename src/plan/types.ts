@@ -1,26 +1,30 @@
-import type { Ip } from "../core/ip.ts";
+import type { Family, Ip } from "../core/ip.ts";
 
 /**
  * The nouns of the kernel's IPVS table, without netlink: what is wanted, what is there, and the operations between them.
  * Words are ipvsadm's.
  */
-export interface ServiceKey {
-  readonly protocol: "TCP" | "UDP" | "SCTP";
-  readonly address: Ip;
-  readonly port: number;
-}
+export type ServiceKey =
+  /** Port 0 = every port: the kernel takes it with persistence only. */
+  | { readonly protocol: "TCP" | "UDP" | "SCTP"; readonly address: Ip; readonly port: number }
+  /** Packets with a firewall mark (above 0), whatever their protocol; both families may use one mark. */
+  | { readonly protocol: "FWM"; readonly mark: number; readonly family: Family };
 
 export interface DestinationKey {
   readonly address: Ip;
   readonly port: number;
 }
 
-/** `TCP 10.0.2.10:5432` and `10.0.2.3:5432`: usable as map keys and readable in logs. IPv6 addresses are bracketed. */
+/** `TCP 10.0.2.10:5432`, `FWM 7` and `10.0.2.3:5432`: usable as map keys and readable in logs. IPv6 addresses are bracketed. */
 export type ServiceId = string;
 export type DestinationId = string;
 
 /** ipvsadm's -m, -i, -g, a local node, and what only other programs can make. */
 export type Forwarding = "masq" | "tunnel" | "route" | "local" | "bypass";
+/** ipvsadm's --tun-type */
+export type TunnelType = "ipip" | "gue" | "gre";
+/** ipvsadm's --tun-nocsum, --tun-csum and --tun-remcsum */
+export type TunnelChecksum = "nocsum" | "csum" | "remcsum";
 
 export interface ServiceAttributes {
   readonly scheduler: string;
@@ -31,18 +35,28 @@ export interface ServiceAttributes {
   readonly onePacket: boolean;
   /** sh-port, mh-fallback and the like (IP_VS_SVC_F_SCHED1 to 3 as bits 0 to 2). */
   readonly schedulerFlags: number;
+  /** `sip`; empty = the client's address is what persistence goes by. */
+  readonly persistenceEngine: string;
 }
 
 export interface DestinationAttributes {
   readonly weight: number;
   readonly forwarding: Forwarding;
+  /** Connections from which on the server is overloaded and gets no new ones; 0 = no limit. */
   readonly upperThreshold: number;
+  /** Connections below which an overloaded server gets new ones again; 0 = three quarters of the upper threshold. */
   readonly lowerThreshold: number;
+  /** `ipip`, 0 and `nocsum` for everything that is no tunnel, too. */
+  readonly tunnelType: TunnelType;
+  /** UDP port of GUE, else 0. */
+  readonly tunnelPort: number;
+  readonly tunnelChecksum: TunnelChecksum;
 }
 
 export interface DesiredDestination extends DestinationKey, DestinationAttributes {}
 
-export interface DesiredService extends ServiceKey, ServiceAttributes {
+export interface DesiredService extends ServiceAttributes {
+  readonly key: ServiceKey;
   /** At most one destination with weight above 0, ever: raised only after the others were seen at 0. */
   readonly exclusive: boolean;
   readonly destinations: readonly DesiredDestination[];
@@ -64,10 +78,7 @@ export interface KernelDestination extends DestinationKey, DestinationAttributes
 }
 
 export interface KernelService extends ServiceAttributes {
-  /** Services by firewall mark exist in the kernel too; they are never ours in this version. */
-  readonly match:
-    | ({ readonly kind: "address" } & ServiceKey)
-    | { readonly kind: "fwmark"; readonly mark: number; readonly family: 4 | 6 };
+  readonly key: ServiceKey;
   readonly statistics: Statistics;
   readonly destinations: readonly KernelDestination[];
 }

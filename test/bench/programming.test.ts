@@ -8,6 +8,7 @@ import { operationMessage } from "../../src/io/ipvsCodec.ts";
 import { openIpvsTable } from "../../src/io/ipvsTable.ts";
 import { LINUX } from "../../src/io/linux.ts";
 import { NetlinkSocket } from "../../src/io/netlinkSocket.ts";
+import { serviceId } from "../../src/plan/keys.ts";
 import { reconcile } from "../../src/plan/reconcile.ts";
 import { RememberedTable } from "../../src/plan/rememberedTable.ts";
 import type { DesiredService, Operation } from "../../src/plan/types.ts";
@@ -15,6 +16,7 @@ import { decodeFamily, encodeGetFamily } from "../../src/wire/netlink/genl.ts";
 import { encodeIpvs, IPVS_FAMILY_NAME } from "../../src/wire/netlink/ipvs.ts";
 import { NLM_F } from "../../src/wire/netlink/message.ts";
 import { MessageWriter } from "../../src/wire/netlink/writer.ts";
+import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 import { createNamespace, type Namespace } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -29,14 +31,13 @@ const serverAddress = (index: number): string => `10.2.0.${index + 1}`;
 
 function desired(weight: number): DesiredService[] {
   return Array.from({ length: SERVICES }, (_, index) => ({
-    protocol: "TCP",
-    address: ip(serviceAddress(index)),
-    port: 80,
+    key: { protocol: "TCP", address: ip(serviceAddress(index)), port: 80 },
     scheduler: "wlc",
     persistenceTimeoutSec: 0,
     persistencePrefix: 32,
     onePacket: false,
     schedulerFlags: 0,
+    persistenceEngine: "",
     exclusive: false,
     destinations: Array.from({ length: SERVERS }, (_unused, server) => ({
       address: ip(serverAddress(server)),
@@ -45,6 +46,7 @@ function desired(weight: number): DesiredService[] {
       forwarding: "route",
       upperThreshold: 0,
       lowerThreshold: 0,
+      ...NO_TUNNEL,
     })),
   }));
 }
@@ -103,13 +105,13 @@ function operationsOf(services: readonly DesiredService[], kind: "add" | "change
     const rows = service.destinations.map(
       (destination): Operation => ({
         kind: kind === "add" ? "addDestination" : "editDestination",
-        service,
+        service: service.key,
         destination,
         attributes: destination,
       }),
     );
-    if (kind === "add") return [{ kind: "addService", service, attributes: service }, ...rows];
-    return kind === "change" ? rows : [{ kind: "deleteService", service }];
+    if (kind === "add") return [{ kind: "addService", service: service.key, attributes: service }, ...rows];
+    return kind === "change" ? rows : [{ kind: "deleteService", service: service.key }];
   });
 }
 
@@ -123,7 +125,7 @@ function timed(work: () => void): number {
 function holdfastTimes(): { readonly add: number; readonly change: number; readonly remove: number } {
   const raw = openIpvsTable();
   const table = new RememberedTable(raw);
-  const owned = new Set(desired(1).map(({ address, port }) => `TCP ${address}:${port}`));
+  const owned = new Set(desired(1).map(({ key }) => serviceId(key)));
   const run = (services: readonly DesiredService[]): void => {
     const report = reconcile(table, services, owned);
     expect(report.inSync).toBe(true);

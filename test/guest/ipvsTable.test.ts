@@ -11,6 +11,7 @@ import type {
   ServiceAttributes,
   ServiceKey,
 } from "../../src/plan/types.ts";
+import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 import { createNamespace, type Namespace } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
 import { inNamespace } from "../netns/native/inNamespace.ts";
@@ -23,8 +24,15 @@ const PLAIN: ServiceAttributes = {
   persistencePrefix: 32,
   onePacket: false,
   schedulerFlags: 0,
+  persistenceEngine: "",
 };
-const ROUTE: DestinationAttributes = { weight: 50, forwarding: "route", upperThreshold: 0, lowerThreshold: 0 };
+const ROUTE: DestinationAttributes = {
+  weight: 50,
+  forwarding: "route",
+  upperThreshold: 0,
+  lowerThreshold: 0,
+  ...NO_TUNNEL,
+};
 const PG1: DestinationKey = { address: ip("10.0.2.3"), port: 5432 };
 const PG2: DestinationKey = { address: ip("10.0.2.4"), port: 5432 };
 
@@ -67,7 +75,7 @@ requires("ipvs", "ipvsadm")("the kernel's IPVS table", () => {
     expect(outcomes).toEqual(operations.map((operation) => ({ operation, ok: true })));
     expect(complete).toBe(true);
   };
-  const keyOf = ({ match }: KernelService): string => JSON.stringify(match);
+  const keyOf = ({ key }: KernelService): string => JSON.stringify(key);
 
   test("its version and size are what ipvsadm prints first", async () => {
     const { version, connectionTableSize } = table.info();
@@ -115,7 +123,7 @@ requires("ipvs", "ipvsadm")("the kernel's IPVS table", () => {
     // Persistence can be taken away again, and the dump says so.
     applied({ kind: "editService", service: persistent, attributes: { ...PLAIN, scheduler } });
     expect(await saved()).toContain(`-A -t 192.0.2.10:5433 -s ${scheduler}`);
-    expect(table.dump().find(({ match }) => match.kind === "address" && match.port === 5433)).toMatchObject({
+    expect(table.dump().find(({ key }) => key.protocol !== "FWM" && key.port === 5433)).toMatchObject({
       scheduler,
       persistenceTimeoutSec: 0,
       persistencePrefix: 32,
@@ -143,7 +151,7 @@ requires("ipvs", "ipvsadm")("the kernel's IPVS table", () => {
       {
         ...PLAIN,
         scheduler: "lc",
-        match: { kind: "address", ...SERVICE },
+        key: SERVICE,
         statistics: none,
         destinations: [
           { ...ROUTE, ...PG1, upperThreshold: 1000, lowerThreshold: 500, ...idle },
@@ -155,15 +163,15 @@ requires("ipvs", "ipvsadm")("the kernel's IPVS table", () => {
         ...PLAIN,
         persistenceTimeoutSec: 300,
         persistencePrefix: 64,
-        match: { kind: "address", ...service6 },
+        key: service6,
         statistics: none,
         destinations: [{ ...ROUTE, ...server6, ...idle }],
       },
-      { ...PLAIN, onePacket: true, match: { kind: "address", ...dns }, statistics: none, destinations: [] },
+      { ...PLAIN, onePacket: true, key: dns, statistics: none, destinations: [] },
       {
         ...PLAIN,
         scheduler: "wrr",
-        match: { kind: "fwmark", mark: 7, family: 4 },
+        key: { protocol: "FWM", mark: 7, family: 4 },
         statistics: none,
         destinations: [{ ...ROUTE, weight: 3, address: ip("10.0.2.6"), port: 0, ...idle }],
       },
@@ -210,7 +218,7 @@ requires("ipvs", "ipvsadm")("the kernel's IPVS table", () => {
     expect(outcomes.map((outcome) => (outcome.ok ? "done" : `${outcome.errno} ${outcome.message}`))).toEqual([
       "done",
       "17 the service exists already (EEXIST)",
-      "2 the kernel has no such scheduler (module ip_vs_NAME) (ENOENT)",
+      "2 the kernel has no scheduler nosuch: load the module ip_vs_nosuch (ENOENT)",
       "3 the service does not exist (ESRCH)",
       "done",
       "17 the server exists already (EEXIST)",
@@ -218,7 +226,7 @@ requires("ipvs", "ipvsadm")("the kernel's IPVS table", () => {
       "2 the server does not exist (ENOENT)",
       "3 the service does not exist (ESRCH)",
       "3 the service does not exist (ESRCH)",
-      "2 the kernel has no such scheduler (module ip_vs_NAME) (ENOENT)",
+      "2 the kernel has no scheduler nosuch: load the module ip_vs_nosuch (ENOENT)",
       "3 the service does not exist (ESRCH)",
       "done",
     ]);
@@ -274,7 +282,7 @@ requires("ipvs", "ipvsadm")("the kernel's IPVS table", () => {
       try {
         const ports = through
           .dump()
-          .map(({ match, destinations }) => [match.kind === "address" ? match.port : 0, destinations.length]);
+          .map(({ key, destinations }) => [key.protocol === "FWM" ? 0 : key.port, destinations.length]);
         expect(ports.sort()).toEqual([
           [5432, 1],
           [6000, 1],

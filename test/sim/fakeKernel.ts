@@ -82,8 +82,7 @@ export class FakeKernel implements IpvsTable {
 
   /** Puts a service there as somebody else left it. */
   put(service: KernelService): void {
-    if (service.match.kind !== "address") throw new Error("the fake holds services by address");
-    this.services.set(serviceId(service.match), structuredClone(service));
+    this.services.set(serviceId(service.key), structuredClone(service));
   }
 
   weights(id: ServiceId): Map<DestinationId, number> {
@@ -100,8 +99,12 @@ export class FakeKernel implements IpvsTable {
     const service = this.services.get(id);
     if (operation.kind === "addService") {
       if (service !== undefined) return EEXIST;
-      const match = { kind: "address" as const, ...operation.service };
-      this.services.set(id, { match, ...operation.attributes, statistics: NO_TRAFFIC, destinations: [] });
+      this.services.set(id, {
+        key: operation.service,
+        ...operation.attributes,
+        statistics: NO_TRAFFIC,
+        destinations: [],
+      });
       return 0;
     }
     if (service === undefined) return ESRCH;

@@ -18,6 +18,7 @@ import type {
   ProbeSpec,
   ServiceHealth,
 } from "../../src/health/types.ts";
+import { serviceId } from "../../src/plan/keys.ts";
 import type { DesiredService } from "../../src/plan/types.ts";
 
 /** What a simulated node does with one probe. */
@@ -201,7 +202,10 @@ export function tcpCheck(host: number, timing: TimingChange = {}): CheckConfig {
 }
 
 export function realServer(host: number, checks: readonly CheckConfig[], inhibitOnFailure = true): RealServerConfig {
-  return { address: hostIp(host), port: 5432, weight: 50, inhibitOnFailure, checks };
+  return {
+    ...{ address: hostIp(host), port: 5432, weight: 50, forwarding: { method: "DR" } },
+    ...{ upperThreshold: 0, lowerThreshold: 0, inhibitOnFailure, checks },
+  };
 }
 
 export function virtualServer(
@@ -209,18 +213,25 @@ export function virtualServer(
   change: Partial<VirtualServerConfig> = {},
 ): VirtualServerConfig {
   return {
-    address: ip("10.0.2.10"),
-    port: 5432,
-    protocol: "TCP",
+    ...targetAt(),
     scheduler: "lc",
-    forwarding: "DR",
+    schedulerFlags: 0,
+    onePacket: false,
     persistenceTimeoutSec: 1,
+    persistencePrefix: undefined,
+    persistenceEngine: "",
     exclusive: "no",
     roleWatch: milliseconds(200),
     realServers,
     at: { file: "test.conf", line: 1, column: 1, length: 1 },
     ...change,
   };
+}
+
+/** Another address or port of a service. */
+export function targetAt(address = "10.0.2.10", port = 5432): Pick<VirtualServerConfig, "name" | "targets"> {
+  const target = { protocol: "TCP", address: ip(address), port } as const;
+  return { name: serviceId(target), targets: [target] };
 }
 
 /** The article's write service: three members asked on `/primary`. */

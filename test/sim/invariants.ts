@@ -21,7 +21,7 @@ export class Invariants {
   }
 
   expectExclusive(services: readonly DesiredService[]): void {
-    this.exclusive = new Set(services.filter((service) => service.exclusive).map(serviceId));
+    this.exclusive = new Set(services.filter((service) => service.exclusive).map(({ key }) => serviceId(key)));
   }
 
   /** A new life over the table as it is: weights found there are proven by whoever left them. */

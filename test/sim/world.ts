@@ -1,14 +1,14 @@
 import type { VirtualServerConfig } from "../../src/config/types.ts";
-import { ip } from "../../src/core/ip.ts";
 import { after, durationUs, seconds, toMilliseconds, type Us } from "../../src/core/units.ts";
 import type { ProbeOutcome, ProbeSpec } from "../../src/health/types.ts";
 import { destinationId, existingWeights, serviceId } from "../../src/plan/keys.ts";
 import { type ReconcileReport, reconcile } from "../../src/plan/reconcile.ts";
 import type { Operation, ServiceId, ServiceKey } from "../../src/plan/types.ts";
+import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 import { Dice } from "./dice.ts";
 import { FakeKernel, type Fault } from "./fakeKernel.ts";
 import { FakePatroni } from "./fakePatroni.ts";
-import { HealthRig, hostIp, httpCheck, realServer, tcpCheck, virtualServer } from "./healthRig.ts";
+import { HealthRig, hostIp, httpCheck, realServer, targetAt, tcpCheck, virtualServer } from "./healthRig.ts";
 import { Invariants } from "./invariants.ts";
 
 /** What disturbs a world besides its Patroni cluster. */
@@ -92,7 +92,7 @@ export class World {
     const { life } = this;
     this.config = this.drawConfig();
     this.programmed = false;
-    this.invariants.adopt(this.config.map(serviceId));
+    this.invariants.adopt(this.config.map(({ name }) => name));
     this.rig.restart(this.dice.integer(0, 1_000_000));
     const existing = existingWeights(this.kernel.dump());
     this.note(`life ${life} over ${JSON.stringify([...existing].map(([id, rows]) => [id, [...rows]]))}`);
@@ -122,8 +122,8 @@ export class World {
     const onRoot = HOSTS.map((host) => realServer(host, [httpCheck(host, "/", timing)], inhibit));
     const services = [
       virtualServer(writers, { exclusive: "detected" }),
-      virtualServer(readers, { address: ip("10.0.2.11") }),
-      virtualServer(onRoot, { address: ip("10.0.2.12"), exclusive: "onScope" }),
+      virtualServer(readers, targetAt("10.0.2.11")),
+      virtualServer(onRoot, { ...targetAt("10.0.2.12"), exclusive: "onScope" }),
     ];
     return dice.chance(0.7) ? services : services.slice(0, 2);
   }
@@ -136,7 +136,7 @@ export class World {
 
   private program(): void {
     const desired = this.rig.desired();
-    const wanted = new Set(desired.map(serviceId));
+    const wanted = new Set(desired.map(({ key }) => serviceId(key)));
     this.owned = new Set([...this.owned, ...wanted]);
     this.invariants.expectExclusive(desired);
     const report = reconcile(this.kernel, desired, this.owned);
@@ -154,7 +154,8 @@ export class World {
       const weighted = service.destinations.filter((row) => row.weight > 0).map(destinationId);
       if (weighted.length > 1) throw new Error(`two writers wanted: ${weighted.join(" and ")}`);
       for (const server of weighted) {
-        if (this.denied.has(`${serviceId(service)} ${server}`)) throw new Error(`${server} wanted although it said no`);
+        if (this.denied.has(`${serviceId(service.key)} ${server}`))
+          throw new Error(`${server} wanted although it said no`);
       }
     }
   }
@@ -164,7 +165,7 @@ export class World {
     const server = destinationId({ address: spec.check.connectIp, port: 5432 });
     for (const service of this.config) {
       if (!service.realServers.some(({ checks }) => checks.some((check) => sameCheck(check, spec.check)))) continue;
-      const id = `${serviceId(service)} ${server}`;
+      const id = `${service.name} ${server}`;
       const answer = outcome.kind === "answered" ? outcome.answers[0] : undefined;
       if (outcome.kind === "connected" || answer?.status === 200) this.invariants.proven.add(id);
       const body = answer === undefined ? "" : answer.body;
@@ -198,21 +199,26 @@ export class World {
 
   private beforeRead(service: ServiceKey | undefined): void {
     if (this.trouble !== "hands" || !this.disturbed || !this.dice.chance(0.15)) return;
-    this.hand(service ?? this.dice.pick(this.config));
+    this.hand(service ?? this.anyService());
+  }
+
+  private anyService(): ServiceKey {
+    const [target] = this.dice.pick(this.config).targets;
+    if (target === undefined) throw new Error("a service without target");
+    return target;
   }
 
   private scheduleHands(start: Us, end: Us): void {
     for (let count = this.dice.integer(1, 4); count > 0; count--) {
-      this.at(start, end, "hand", () => this.hand(this.dice.pick(this.config)));
+      this.at(start, end, "hand", () => this.hand(this.anyService()));
     }
   }
 
   /** Something that an administrator does to one of our services. */
-  private hand({ protocol, address, port }: ServiceKey): void {
-    const service = { protocol, address, port };
+  private hand(service: ServiceKey): void {
     const destination = { address: hostIp(this.dice.integer(3, 6)), port: 5432 };
     const weight = this.dice.pick([0, 1, 50]);
-    const attributes = { weight, forwarding: "route", upperThreshold: 0, lowerThreshold: 0 } as const;
+    const attributes = { weight, forwarding: "route", upperThreshold: 0, lowerThreshold: 0, ...NO_TUNNEL } as const;
     const operation = this.dice.pick<Operation>([
       { kind: "editDestination", service, destination, attributes },
       { kind: "editDestination", service, destination, attributes },
@@ -231,7 +237,7 @@ export class World {
     const [writers] = this.config;
     if (writers === undefined) return;
     const server = destinationId({ address: hostIp(last.to), port: 5432 });
-    if ((this.kernel.weights(serviceId(writers)).get(server) ?? 0) === 0) return;
+    if ((this.kernel.weights(writers.name).get(server) ?? 0) === 0) return;
     this.measured.add(last);
     const quietly = last.demotedAt !== undefined && last.promotedAt - last.demotedAt >= 250_000;
     const watched = last.demotedAt !== undefined && this.lifeBegan < last.demotedAt - 2_000_000;
@@ -255,7 +261,7 @@ export class World {
     for (const { address, checks } of readers?.realServers ?? []) {
       const leads = address === hostIp(this.patroni.leader().host);
       const wanted = checks[0]?.kind === "TCP_CHECK" || !leads ? 50 : 0;
-      const found = this.kernel.weights(serviceId(readers as ServiceKey)).get(destinationId({ address, port: 5432 }));
+      const found = this.kernel.weights(readers?.name ?? "").get(destinationId({ address, port: 5432 }));
       if ((found ?? 0) !== wanted) throw new Error(`reader ${address} has weight ${found}, wanted ${wanted}`);
     }
   }
@@ -264,13 +270,13 @@ export class World {
   private compareTable(): void {
     const desired = this.rig.desired();
     for (const service of desired) {
-      const id = serviceId(service);
+      const id = serviceId(service.key);
       const rows = new Map(service.destinations.map((row) => [destinationId(row), row.weight]));
       const found = this.kernel.weights(id);
       const same = rows.size === found.size && [...rows].every(([server, weight]) => found.get(server) === weight);
       if (!same) throw new Error(`${id}: wanted ${JSON.stringify([...rows])}, found ${JSON.stringify([...found])}`);
     }
-    const ids = new Set(desired.map(serviceId));
+    const ids = new Set(desired.map(({ key }) => serviceId(key)));
     for (const id of existingWeights(this.kernel.dump()).keys()) {
       if (!ids.has(id)) throw new Error(`${id} is left over`);
     }

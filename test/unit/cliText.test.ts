@@ -5,6 +5,7 @@ import { ip } from "../../src/core/ip.ts";
 import { durationUs } from "../../src/core/units.ts";
 import type { DaemonStatus } from "../../src/daemon/control.types.ts";
 import type { KernelDestination, KernelService } from "../../src/plan/types.ts";
+import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 
 const statistics = { connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n };
 
@@ -16,6 +17,7 @@ function row(address: string, weight: number, active: number, inactive: number):
     forwarding: "route",
     upperThreshold: 0,
     lowerThreshold: 0,
+    ...NO_TUNNEL,
     activeConnections: active,
     inactiveConnections: inactive,
     persistentConnections: 0,
@@ -29,12 +31,13 @@ function service(
   changes: Partial<KernelService> = {},
 ): KernelService {
   return {
-    match: { kind: "address", protocol: "TCP", address: ip(address), port: 5432 },
+    key: { protocol: "TCP", address: ip(address), port: 5432 },
     scheduler: "lc",
     persistenceTimeoutSec: 0,
     persistencePrefix: 32,
     onePacket: false,
     schedulerFlags: 0,
+    persistenceEngine: "",
     statistics,
     destinations,
     ...changes,
@@ -66,7 +69,7 @@ test("the article's table prints as in the article (ipvsadm 1.31 -Ln)", () => {
 test("persistence, its mask and firewall marks print in ipvsadm's words", () => {
   const services = [
     service("10.0.2.10", [], { persistenceTimeoutSec: 300, persistencePrefix: 24 }),
-    service("10.0.2.10", [], { match: { kind: "fwmark", mark: 7, family: 4 }, scheduler: "rr" }),
+    service("10.0.2.10", [], { key: { protocol: "FWM", mark: 7, family: 4 }, scheduler: "rr" }),
   ];
   const lines = formatIpvsTable({ version: "1.2.1", connectionTableSize: 4096 }, services).split("\n");
   expect(lines.slice(3, 5)).toEqual(["TCP  10.0.2.10:5432 lc persistent 300 mask 255.255.255.0", "FWM  7 rr"]);

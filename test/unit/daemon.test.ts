@@ -16,6 +16,7 @@ import type { DesiredService } from "../../src/plan/types.ts";
 import type { Recording } from "../../src/vrrp/recorder.ts";
 import type { VrrpListener } from "../../src/workers/vrrp/handle.types.ts";
 import type { TrackResult } from "../../src/workers/vrrp/protocol.ts";
+import { PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
 import { VirtualTime } from "../lab/virtualTime.ts";
 import { instanceConfig, vrrpConfig } from "../lab/vrrpConfig.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
@@ -74,11 +75,9 @@ function withScript(config: Config): Config {
 }
 
 function desiredOf(config: Config): DesiredService[] {
-  return config.virtualServers.map(({ protocol, address, port }) => ({
-    ...{ protocol, address, port, scheduler: "lc", persistenceTimeoutSec: 0, persistencePrefix: 32 },
-    ...{ onePacket: false, schedulerFlags: 0, exclusive: false },
-    destinations: [],
-  }));
+  return config.virtualServers.flatMap(({ targets }) =>
+    targets.map((key) => ({ ...PLAIN_SERVICE, key, exclusive: false, destinations: [] })),
+  );
 }
 
 const SERVICE = "TCP 10.0.2.11:5432";
@@ -224,7 +223,7 @@ function world(
       if (health === undefined) throw new Error("no health half was made");
       return health;
     },
-    services: () => kernel.dump().map(({ match }) => (match.kind === "address" ? serviceId(match) : "")),
+    services: () => kernel.dump().map(({ key }) => serviceId(key)),
     refusesScripts: (problem: ScriptProblem | undefined) => {
       refused = problem;
     },
@@ -275,7 +274,7 @@ test("a table that exists already is kept right from the first change on, before
   const it = world();
   const [service] = desiredOf(configOf(5432));
   if (service === undefined) throw new Error("no service");
-  it.kernel.apply([{ kind: "addService", service, attributes: { ...service, scheduler: "rr" } }]);
+  it.kernel.apply([{ kind: "addService", service: service.key, attributes: { ...service, scheduler: "rr" } }]);
   await it.daemon.start();
   it.taken();
   it.listener().onTableChanged();

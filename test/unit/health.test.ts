@@ -8,6 +8,7 @@ import {
   httpCheck,
   type Reply,
   realServer,
+  targetAt,
   tcpCheck,
   virtualServer,
 } from "../sim/healthRig.ts";
@@ -170,7 +171,10 @@ describe("probes", () => {
   test("identical checks are one probe, asked as often as the most eager wants", () => {
     const rig = rigWith({ 3: connected });
     const one = virtualServer([realServer(3, [tcpCheck(3)])]);
-    const two = virtualServer([realServer(3, [tcpCheck(3, { delayLoop: milliseconds(100) })])], { port: 9 });
+    const two = virtualServer(
+      [realServer(3, [tcpCheck(3, { delayLoop: milliseconds(100) })])],
+      targetAt("10.0.2.10", 9),
+    );
     rig.configure([one, two]);
     rig.run(seconds(1));
     expect(rig.started.length).toBeGreaterThanOrEqual(10);
@@ -184,7 +188,10 @@ describe("probes", () => {
     const checks = [httpCheck(3, "/x"), httpCheck(3, "/y"), { ...httpCheck(3, "/x"), urls }];
     rig.configure([virtualServer([realServer(3, [...checks, { ...httpCheck(3, "/x"), connectPort: 1 }])])]);
     expect(rig.started).toHaveLength(4);
-    const other = virtualServer([realServer(3, [httpCheck(3, "/x", { connectTimeout: seconds(2) })])], { port: 7 });
+    const other = virtualServer(
+      [realServer(3, [httpCheck(3, "/x", { connectTimeout: seconds(2) })])],
+      targetAt("10.0.2.10", 7),
+    );
     rig.configure([other]);
     expect(rig.started).toHaveLength(5);
   });
@@ -251,7 +258,7 @@ describe("probes", () => {
 describe("reload", () => {
   test("verdicts of unchanged checks are kept, removed services vanish, new ones start at 0", () => {
     const rig = rigWith({ 3: connected, 4: connected, 5: connected });
-    rig.configure([readers(), virtualServer([realServer(3, [tcpCheck(3)])], { port: 9 })]);
+    rig.configure([readers(), virtualServer([realServer(3, [tcpCheck(3)])], targetAt("10.0.2.10", 9))]);
     rig.run(seconds(1));
     const asked = rig.started.length;
     rig.configure([virtualServer([3, 6].map((host) => realServer(host, [tcpCheck(host)])))]);

@@ -6,6 +6,7 @@ import {
   httpCheck,
   type Reply,
   realServer,
+  targetAt,
   tcpCheck,
   virtualServer,
   writeService,
@@ -480,7 +481,7 @@ describe("watching and hunting", () => {
       },
     });
     const service = (path: string, port: number) =>
-      virtualServer([realServer(3, [httpCheck(3, path)])], { exclusive: "detected", port });
+      virtualServer([realServer(3, [httpCheck(3, path)])], { exclusive: "detected", ...targetAt("10.0.2.10", port) });
     rig.configure([service("/primary", 1), service("/leader", 2)]);
     rig.run(seconds(5));
     expect(worst).toBe(1);

@@ -5,6 +5,7 @@ import { describeDifference } from "../../src/plan/differences.ts";
 import { destinationId, existingWeights, serviceId } from "../../src/plan/keys.ts";
 import { ROUNDS_MAX, reconcile } from "../../src/plan/reconcile.ts";
 import type { DesiredService, Operation, ServiceKey } from "../../src/plan/types.ts";
+import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 
 const KEY: ServiceKey = { protocol: "TCP", address: ip("10.0.2.10"), port: 5432 };
@@ -17,12 +18,13 @@ function service(
   change: Partial<DesiredService> = {},
 ): DesiredService & { exclusive: boolean } {
   return {
-    ...KEY,
+    key: KEY,
     scheduler: "lc",
     persistenceTimeoutSec: 0,
     persistencePrefix: 32,
     onePacket: false,
     schedulerFlags: 0,
+    persistenceEngine: "",
     exclusive: true,
     destinations: Object.entries(weights).map(([host, weight]) => ({
       address: ip(`10.0.2.${host}`),
@@ -31,6 +33,7 @@ function service(
       forwarding: "route",
       upperThreshold: 0,
       lowerThreshold: 0,
+      ...NO_TUNNEL,
     })),
     ...change,
   };
@@ -40,8 +43,7 @@ function service(
 function kernelWith(...services: readonly DesiredService[]): FakeKernel {
   const kernel = new FakeKernel();
   for (const wanted of services) {
-    const { protocol, address, port, exclusive: _, destinations, ...attributes } = wanted;
-    const key = { protocol, address, port };
+    const { key, exclusive: _, destinations, ...attributes } = wanted;
     kernel.administrator({ kind: "addService", service: key, attributes });
     for (const { address: host, port: hostPort, ...row } of destinations) {
       const destination = { address: host, port: hostPort };
@@ -72,10 +74,15 @@ describe("keys", () => {
     expect(destinationId({ address: ip("2001:db8::3"), port: 80 })).toBe("[2001:db8::3]:80");
   });
 
-  test("existing weights leave firewall marks out", () => {
-    const kernel = kernelWith(service({ 3: 50, 4: 0 })).dump();
-    const marked = { ...kernel[0], match: { kind: "fwmark" as const, mark: 1, family: 4 as const } };
-    expect(existingWeights([...kernel, marked as (typeof kernel)[number]])).toEqual(
+  test("of firewall marks are theirs, by family", () => {
+    expect(serviceId({ protocol: "FWM", mark: 7, family: 4 })).toBe("FWM 7");
+    expect(serviceId({ protocol: "FWM", mark: 7, family: 6 })).toBe("FWM 7 IPv6");
+  });
+
+  test("existing weights are those of every service, firewall marks too", () => {
+    const marked = service({ 5: 9 }, { key: { protocol: "FWM", mark: 1, family: 4 } });
+    const kernel = kernelWith(service({ 3: 50, 4: 0 }), marked).dump();
+    expect(existingWeights(kernel)).toEqual(
       new Map([
         [
           ID,
@@ -84,6 +91,7 @@ describe("keys", () => {
             ["10.0.2.4:5432", 0],
           ]),
         ],
+        ["FWM 1", new Map([["10.0.2.5:5432", 9]])],
       ]),
     );
   });
@@ -169,15 +177,15 @@ describe("diff", () => {
   });
 
   test("foreign services stay; ours go only when we created them", () => {
-    const foreign = service({ 3: 1 }, { port: 80 });
-    const ours = service({ 3: 1 }, { port: 81 });
+    const foreign = service({ 3: 1 }, { key: { ...KEY, port: 80 } });
+    const ours = service({ 3: 1 }, { key: { ...KEY, port: 81 } });
     const kernel = kernelWith(foreign, ours).dump();
-    const plan = diff([], kernel, new Set([serviceId(ours), "TCP 192.0.2.1:9"]));
+    const plan = diff([], kernel, new Set([serviceId(ours.key), "TCP 192.0.2.1:9"]));
     expect(plan.operations).toEqual([{ kind: "deleteService", service: { ...KEY, port: 81 } }]);
   });
 
   test("exclusive services come first", () => {
-    const readers = service({ 3: 50 }, { exclusive: false, port: 1 });
+    const readers = service({ 3: 50 }, { exclusive: false, key: { ...KEY, port: 1 } });
     const kernel = kernelWith(service({ 3: 50, 4: 0 }), { ...readers, destinations: [] }).dump();
     const plan = diff([readers, service({ 3: 0, 4: 0 })], kernel, NONE);
     expect(words(plan.operations)).toEqual(["editDestination 10.0.2.3:5432 0", "addDestination 10.0.2.3:5432 50"]);
@@ -217,7 +225,7 @@ describe("reconcile", () => {
 
   test("builds a table from nothing and then finds it in sync", () => {
     const kernel = new FakeKernel();
-    const wanted = [after, service({ 3: 50, 4: 50 }, { exclusive: false, port: 5433 })];
+    const wanted = [after, service({ 3: 50, 4: 50 }, { exclusive: false, key: { ...KEY, port: 5433 } })];
     expect(reconcile(kernel, wanted, NONE)).toMatchObject({ inSync: true, rounds: 1, errors: [] });
     expect(weightsOf(kernel)).toEqual({ "10.0.2.3:5432": 0, "10.0.2.4:5432": 50 });
     expect(reconcile(kernel, wanted, NONE)).toMatchObject({ inSync: true, rounds: 1, differences: [], done: [] });
@@ -303,8 +311,9 @@ describe("reconcile", () => {
 
   test("a service that the kernel refuses does not keep another from its switch", () => {
     const kernel = kernelWith(before);
-    const broken = service({ 3: 50 }, { port: 1, exclusive: false, scheduler: "lc" });
-    kernel.beforeOperation = (operation) => (operation.service.port === 1 ? { kind: "refuse", errno: 2 } : undefined);
+    const broken = service({ 3: 50 }, { key: { ...KEY, port: 1 }, exclusive: false });
+    kernel.beforeOperation = (operation) =>
+      "port" in operation.service && operation.service.port === 1 ? { kind: "refuse", errno: 2 } : undefined;
     const report = reconcile(kernel, [broken, after], NONE);
     expect(weightsOf(kernel)).toEqual({ "10.0.2.3:5432": 0, "10.0.2.4:5432": 50 });
     expect(report.inSync).toBe(false);
@@ -325,7 +334,9 @@ describe("reconcile", () => {
 
   test("every raise is decided on rows read from the kernel, also where a dump is remembered", () => {
     const kernel = new FakeKernel();
-    const many = Array.from({ length: 20 }, (_, index) => service({ 3: 50, 4: 0 }, { port: 6000 + index }));
+    const many = Array.from({ length: 20 }, (_, index) =>
+      service({ 3: 50, 4: 0 }, { key: { ...KEY, port: 6000 + index } }),
+    );
     expect(reconcile(kernel, many, NONE).inSync).toBe(true);
     expect(kernel.reads).toBe(21);
     expect(kernel.weights("TCP 10.0.2.10:6019").get("10.0.2.3:5432")).toBe(50);

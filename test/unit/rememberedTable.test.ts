@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { ip } from "../../src/core/ip.ts";
 import { RememberedTable } from "../../src/plan/rememberedTable.ts";
 import type { Operation, ServiceKey } from "../../src/plan/types.ts";
+import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 
 const services: ServiceKey[] = [80, 81].map((port) => ({ protocol: "TCP", address: ip("10.0.2.10"), port }));
@@ -23,7 +24,7 @@ const operation: fc.Arbitrary<Operation> = fc
     weight: fc.nat(3),
   })
   .map(({ kind, service, destination, weight }): Operation => {
-    const attributes = { weight, forwarding: "route", upperThreshold: 0, lowerThreshold: 0 } as const;
+    const attributes = { weight, forwarding: "route", upperThreshold: 0, lowerThreshold: 0, ...NO_TUNNEL } as const;
     switch (kind) {
       case "addService":
       case "editService":
@@ -36,6 +37,7 @@ const operation: fc.Arbitrary<Operation> = fc
             persistencePrefix: 32,
             onePacket: false,
             schedulerFlags: 0,
+            persistenceEngine: "",
           },
         };
       case "deleteService":
@@ -75,6 +77,7 @@ test("a change after a dump needs no other one; a refusal, a lost answer and `fo
       persistencePrefix: 32,
       onePacket: false,
       schedulerFlags: 0,
+      persistenceEngine: "",
     },
   };
   table.dump();

@@ -5,7 +5,8 @@ import { instantUs, milliseconds, type Us } from "../../src/core/units.ts";
 import { EventLog } from "../../src/daemon/events.ts";
 import { TableOwner } from "../../src/daemon/tableOwner.ts";
 import { serviceId } from "../../src/plan/keys.ts";
-import type { DesiredService, IpvsTable, ServiceId } from "../../src/plan/types.ts";
+import type { DesiredService, IpvsTable, ServiceId, ServiceKey } from "../../src/plan/types.ts";
+import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 
 const silent = { error: () => undefined, warn: () => undefined, info: () => undefined, debug: () => undefined };
@@ -45,14 +46,13 @@ function world(open?: () => IpvsTable) {
 }
 
 const reader: DesiredService = {
-  protocol: "TCP",
-  address: ip("10.0.2.11"),
-  port: 5432,
+  key: { protocol: "TCP", address: ip("10.0.2.11"), port: 5432 },
   scheduler: "lc",
   persistenceTimeoutSec: 0,
   persistencePrefix: 32,
   onePacket: false,
   schedulerFlags: 0,
+  persistenceEngine: "",
   exclusive: false,
   destinations: ["10.0.2.3", "10.0.2.4"].map((address) => ({
     address: ip(address),
@@ -61,9 +61,10 @@ const reader: DesiredService = {
     forwarding: "route",
     upperThreshold: 0,
     lowerThreshold: 0,
+    ...NO_TUNNEL,
   })),
 };
-const foreign: DesiredService = { ...reader, port: 80, destinations: [] };
+const foreign: DesiredService = { ...reader, key: { ...reader.key, port: 80 } as ServiceKey, destinations: [] };
 
 describe("the table's owner", () => {
   let at: ReturnType<typeof world>;
@@ -74,12 +75,12 @@ describe("the table's owner", () => {
   test("claims a service before it creates it, so that a crash in between leaves no row that nobody knows", () => {
     let claimedFirst = false;
     at.kernel.beforeOperation = (operation) => {
-      if (operation.kind === "addService") claimedFirst = at.stored.at(-1)?.includes(serviceId(reader)) ?? false;
+      if (operation.kind === "addService") claimedFirst = at.stored.at(-1)?.includes(serviceId(reader.key)) ?? false;
       return undefined;
     };
     at.owner.program([reader], "start");
     expect(claimedFirst).toBe(true);
-    expect(at.owner.serviceState(serviceId(reader))).toEqual({ drifts: 0, inSync: true });
+    expect(at.owner.serviceState(serviceId(reader.key))).toEqual({ drifts: 0, inSync: true });
   });
 
   test("repairs what an administrator did within one interval, counts it, and says what was found", () => {
@@ -88,19 +89,19 @@ describe("the table's owner", () => {
     at.kernel.clear();
     at.advance(2_000_000);
     expect(at.kernel.dump()).toHaveLength(1);
-    expect(at.owner.serviceState(serviceId(reader)).drifts).toBe(1);
+    expect(at.owner.serviceState(serviceId(reader.key)).drifts).toBe(1);
     expect(at.events.latest().at(-1)).toMatchObject({ kind: "drift" });
     expect(at.events.latest().at(-1)?.message).toContain("10.0.2.11:5432 is missing");
     at.kernel.clear();
     at.advance(4_000_000);
-    expect(at.owner.serviceState(serviceId(reader)).drifts).toBe(2);
+    expect(at.owner.serviceState(serviceId(reader.key)).drifts).toBe(2);
   });
 
   test("leaves foreign services alone while it runs and when it stops, and removes its own", () => {
-    at.kernel.administrator({ kind: "addService", service: foreign, attributes: foreign });
+    at.kernel.administrator({ kind: "addService", service: foreign.key, attributes: foreign });
     at.owner.program([reader], "start");
     at.owner.clear();
-    expect(at.kernel.dump().map((service) => service.match)).toMatchObject([{ port: 80 }]);
+    expect(at.kernel.dump().map((service) => service.key)).toMatchObject([{ port: 80 }]);
     expect(at.stored.at(-1)).toEqual([]);
   });
 
@@ -116,10 +117,10 @@ describe("the table's owner", () => {
     at.owner.watch(() => [reader]);
     at.advance(2_000_000);
     expect(at.events.latest().filter(({ kind }) => kind === "notInSync")).toHaveLength(1);
-    expect(at.owner.serviceState(serviceId(reader))).toEqual({ drifts: 0, inSync: false });
+    expect(at.owner.serviceState(serviceId(reader.key))).toEqual({ drifts: 0, inSync: false });
     at.kernel.beforeOperation = () => undefined;
     at.advance(4_000_000);
-    expect(at.owner.serviceState(serviceId(reader))).toEqual({ drifts: 0, inSync: true });
+    expect(at.owner.serviceState(serviceId(reader.key))).toEqual({ drifts: 0, inSync: true });
   });
 });
 

@@ -25,6 +25,7 @@ import {
 import { decodeMessages } from "../../src/wire/netlink/message.ts";
 import { MessageWriter } from "../../src/wire/netlink/writer.ts";
 import { goldenBytes } from "../golden/cases.ts";
+import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 
 const SERVICE: ServiceKey = { protocol: "TCP", address: ip("192.0.2.10"), port: 5432 };
 const PERSISTENT: ServiceKey = { ...SERVICE, port: 5433 };
@@ -35,8 +36,15 @@ const PLAIN: ServiceAttributes = {
   persistencePrefix: 32,
   onePacket: false,
   schedulerFlags: 0,
+  persistenceEngine: "",
 };
-const ROUTE: DestinationAttributes = { weight: 1, forwarding: "route", upperThreshold: 0, lowerThreshold: 0 };
+const ROUTE: DestinationAttributes = {
+  weight: 1,
+  forwarding: "route",
+  upperThreshold: 0,
+  lowerThreshold: 0,
+  ...NO_TUNNEL,
+};
 
 /** What became of the message on its way through its bytes. */
 function throughBytes(message: IpvsMessage): IpvsMessage {
@@ -150,13 +158,13 @@ describe("the kernel's dump in the plan's nouns", () => {
       service === undefined ? [] : kernelService(service, []),
     );
     const expected: KernelService[] = [
-      { ...PLAIN, scheduler: "wlc", match: { kind: "address", ...SERVICE }, statistics: none, destinations: [] },
+      { ...PLAIN, scheduler: "wlc", key: SERVICE, statistics: none, destinations: [] },
       {
         ...PLAIN,
         scheduler: "lc",
         persistenceTimeoutSec: 1,
         persistencePrefix: 24,
-        match: { kind: "address", ...PERSISTENT },
+        key: PERSISTENT,
         statistics: none,
         destinations: [],
       },
@@ -165,7 +173,7 @@ describe("the kernel's dump in the plan's nouns", () => {
         scheduler: "wrr",
         persistenceTimeoutSec: 300,
         persistencePrefix: 64,
-        match: { kind: "address", ...SERVICE6 },
+        key: SERVICE6,
         statistics: none,
         destinations: [],
       },
@@ -173,20 +181,20 @@ describe("the kernel's dump in the plan's nouns", () => {
         ...PLAIN,
         scheduler: "wlc",
         onePacket: true,
-        match: { kind: "address", protocol: "UDP", address: ip("192.0.2.11"), port: 53 },
+        key: { protocol: "UDP", address: ip("192.0.2.11"), port: 53 },
         statistics: none,
         destinations: [],
       },
       {
         ...PLAIN,
         scheduler: "wlc",
-        match: { kind: "fwmark", mark: 7, family: 4 },
+        key: { protocol: "FWM", mark: 7, family: 4 },
         statistics: none,
         destinations: [],
       },
     ];
     for (const service of expected) expect(services).toContainEqual(service);
-    const counted = services.find(({ match }) => match.kind === "address" && match.port === 7000);
+    const counted = services.find(({ key }) => key.protocol !== "FWM" && key.port === 7000);
     expect(counted?.statistics).toMatchObject({ connections: 3n });
     expect(services).toHaveLength(expected.length + 1);
   });
@@ -204,6 +212,7 @@ describe("the kernel's dump in the plan's nouns", () => {
         weight: 0,
         upperThreshold: 1000,
         lowerThreshold: 500,
+        ...NO_TUNNEL,
         address: ip("10.0.2.4"),
         port: 5433,
         ...idle,
@@ -250,21 +259,26 @@ describe("random values", () => {
   const port = fc.integer({ min: 0, max: 0xffff });
 
   test("services survive: written as an operation, read as a dump", () => {
-    const key = fc.record({ protocol: fc.constantFrom("TCP", "UDP", "SCTP"), address, port });
+    const mark = fc.integer({ min: 1, max: 0xffff_ffff });
+    const key: fc.Arbitrary<ServiceKey> = fc.oneof(
+      fc.record({ protocol: fc.constantFrom("TCP", "UDP", "SCTP"), address, port }),
+      fc.record({ protocol: fc.constant("FWM"), mark, family: fc.constantFrom(4, 6) }),
+    );
     const attributes = fc.record({
       scheduler: fc.constantFrom("rr", "wrr", "lc", "wlc", "sh", "mh"),
       persistenceTimeoutSec: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
       persistencePrefix: fc.integer({ min: 1, max: 32 }),
       onePacket: fc.boolean(),
       schedulerFlags: fc.integer({ min: 0, max: 7 }),
+      persistenceEngine: fc.constantFrom("", "sip"),
     });
     fc.assert(
       fc.property(key, attributes, (service, wanted) => {
         const { service: read = {} } = throughBytes(
           operationMessage({ kind: "addService", service, attributes: wanted }),
         );
-        const { match, statistics: _, destinations: __, ...got } = kernelService(read, []);
-        expect(match).toEqual({ kind: "address", ...service });
+        const { key: named, statistics: _, destinations: __, ...got } = kernelService(read, []);
+        expect(named).toEqual(service);
         expect(got).toEqual(wanted);
       }),
       { numRuns: 300 },
@@ -278,6 +292,10 @@ describe("random values", () => {
       forwarding: fc.constantFrom("masq", "tunnel", "route", "local"),
       upperThreshold: fc.integer({ min: 0, max: 0xffff_ffff }),
       lowerThreshold: fc.integer({ min: 0, max: 0xffff_ffff }),
+      // Nothing is sent of an IPIP tunnel, so that kernels without the others take it.
+      tunnelType: fc.constantFrom("gue", "gre"),
+      tunnelPort: fc.integer({ min: 0, max: 0xffff }),
+      tunnelChecksum: fc.constantFrom("nocsum", "csum", "remcsum"),
     });
     fc.assert(
       fc.property(key, attributes, (at, wanted) => {

@@ -18,7 +18,7 @@ export function buildConfig(file: ParsedFile, global: ParsedGlobal): Config {
     scripts: buildScripts(file),
     trackProcesses: buildTrackProcesses(file),
     trackFiles: buildTrackFiles(file),
-    virtualServers: file.virtual_server.map(buildService),
+    virtualServers: file.virtual_server.map((service) => buildService(service, file.virtual_server_group)),
   });
 }
 

@@ -1,8 +1,9 @@
 import type { httpGetTable, tcpCheckTable } from "../keywords/checkers.ts";
 import type { BlockValues, ParsedBlock } from "../keywords/row.ts";
+import type { Endpoint, ServiceHeader } from "../keywords/serviceKinds.ts";
 import type { syncGroupTable } from "../keywords/syncGroup.ts";
 import type { topLevelTable } from "../keywords/topLevel.ts";
-import type { Endpoint, realServerTable, virtualServerTable } from "../keywords/virtualServer.ts";
+import type { realServerTable, virtualServerGroupTable, virtualServerTable } from "../keywords/virtualServer.ts";
 import type { vrrpInstanceTable } from "../keywords/vrrpInstance.ts";
 
 /** The blocks of a file as the tables type them: what rules check and what the configuration is built from. */
@@ -12,7 +13,8 @@ export type ParsedGlobal = ParsedFile["global_defs"][number]["values"];
 export type ParsedInstance = ParsedBlock<string, typeof vrrpInstanceTable.rows>;
 export type InstanceValues = ParsedInstance["values"];
 export type ParsedSyncGroup = ParsedBlock<string, typeof syncGroupTable.rows>;
-export type ParsedService = ParsedBlock<Endpoint & { readonly port: number }, typeof virtualServerTable.rows>;
+export type ParsedService = ParsedBlock<ServiceHeader, typeof virtualServerTable.rows>;
+export type ParsedGroup = ParsedBlock<string, typeof virtualServerGroupTable.rows>;
 export type ParsedServer = ParsedBlock<Endpoint, typeof realServerTable.rows>;
 export type ParsedHttp = ParsedBlock<true, typeof httpGetTable.rows>;
 export type ParsedTcp = ParsedBlock<true, typeof tcpCheckTable.rows>;

@@ -1,20 +1,23 @@
 import { exclusiveSetting } from "../exclusive.ts";
 import type { CheckConfig, CheckTiming, RealServerConfig, VirtualServerConfig } from "../types.ts";
-import type { ParsedHttp, ParsedServer, ParsedService, ParsedTcp } from "./parsed.ts";
+import type { ParsedGroup, ParsedHttp, ParsedServer, ParsedService, ParsedTcp } from "./parsed.ts";
+import { buildTargets, forwardingOf, serviceName } from "./targets.ts";
 import { firstWritten } from "./written.ts";
 
 /** `virtual_server` and what is inside it. */
 
-export function buildService(service: ParsedService): VirtualServerConfig {
-  const { header, values, at } = service;
+export function buildService(service: ParsedService, groups: readonly ParsedGroup[]): VirtualServerConfig {
+  const { values, at } = service;
   const realServers = values.real_server.map((server) => buildServer(server, service));
   return {
-    address: header.address,
-    port: header.port,
-    protocol: "TCP",
+    name: serviceName(service),
+    targets: buildTargets(service, groups),
     scheduler: values.lvs_sched.value,
-    forwarding: "DR",
+    schedulerFlags: schedulerFlags(values),
+    onePacket: values.ops !== undefined,
     persistenceTimeoutSec: values.persistence_timeout.value,
+    persistencePrefix: values.persistence_granularity?.value.prefix,
+    persistenceEngine: values.persistence_engine?.value ?? "",
     exclusive: exclusiveSetting(values.exclusive?.value, realServers),
     roleWatch: values.role_watch.value,
     realServers,
@@ -22,12 +25,25 @@ export function buildService(service: ParsedService): VirtualServerConfig {
   };
 }
 
+/** keepalived.conf(5) and ipvsadm(8), -b: bits 0 to 2 are flag-1 to flag-3. */
+function schedulerFlags(values: ParsedService["values"]): number {
+  const bits = [
+    values["flag-1"] ?? values["sh-fallback"] ?? values["mh-fallback"],
+    values["flag-2"] ?? values["sh-port"] ?? values["mh-port"],
+    values["flag-3"],
+  ];
+  return bits.reduce((sum, written, bit) => sum | (written === undefined ? 0 : 1 << bit), 0);
+}
+
 function buildServer(server: ParsedServer, service: ParsedService): RealServerConfig {
   const { header, values } = server;
-  const port = header.port ?? service.header.port;
+  const port = header.port ?? (service.header.kind === "address" ? (service.header.port ?? 0) : 0);
   const endpoint = { address: header.address, port };
   return {
     ...endpoint,
+    forwarding: forwardingOf(server, service.values.lvs_method.value),
+    upperThreshold: values.uthreshold.value,
+    lowerThreshold: values.lthreshold.value,
     weight: values.weight.value,
     inhibitOnFailure: firstWritten(
       [values.inhibit_on_failure, service.values.inhibit_on_failure],

@@ -110,6 +110,14 @@ export interface BlockTable<Inner extends Rows> {
   /** As an operator calls the block: `vrrp_instance`, `the file's top level`. */
   readonly name: string;
   readonly rows: Inner;
+  /** Lines that begin with a value and no keyword, any number of them; asked before the rows. */
+  readonly free?: FreeLines<unknown>;
+}
+
+export interface FreeLines<Value> {
+  readonly line: ValueKind<Value>;
+  readonly example: string;
+  isMeant(keyword: Word): boolean;
 }
 
 /** A value with the place where it was written; a default points at its block. */
@@ -125,6 +133,8 @@ export interface ParsedBlock<Header, Inner extends Rows> {
   /** The keyword that opened it. */
   readonly at: SourceSpan;
   readonly values: BlockValues<Inner>;
+  /** What the table's `free` lines said. */
+  readonly free: readonly Written<unknown>[];
   /** What was written, also where it was refused: no rule then says that it is missing. */
   readonly seen: ReadonlySet<string>;
 }
@@ -151,8 +161,12 @@ type RowValue<Each> = Each extends { readonly shape: "value"; readonly kind: Val
       : never;
 
 /** Keeps the exact type of the rows, which the parsed block's type comes from. */
-export function blockTable<const Inner extends Rows>(name: string, rows: Inner): BlockTable<Inner> {
-  return { name, rows };
+export function blockTable<const Inner extends Rows>(
+  name: string,
+  rows: Inner,
+  free?: FreeLines<unknown>,
+): BlockTable<Inner> {
+  return free === undefined ? { name, rows } : { name, rows, free };
 }
 
 export const MAN = "keepalived.conf(5)";

@@ -1,62 +1,25 @@
-import type { Ip } from "../../core/ip.ts";
-import { fail, ok } from "../../core/result.ts";
+import type { Family } from "../../core/ip.ts";
+import { ok } from "../../core/result.ts";
 import { type DurationUs, milliseconds } from "../../core/units.ts";
-import type { Word } from "../lexer.ts";
-import type { Scheduler } from "../types.ts";
+import type { ForwardingConfig, Scheduler } from "../types.ts";
 import { checkerRows } from "./checkers.ts";
-import { choice, integer, notImplemented, type Parsed, parseAddress, port, switchable, timer, truth } from "./kinds.ts";
+import { choice, flag, integer, switchable, text, timer, truth } from "./kinds.ts";
 import { type BlockRow, blockTable, MAN, notYetBlock, notYetRows, type ValueKind, type ValueRow } from "./row.ts";
+import {
+  type Endpoint,
+  endpoint,
+  forwardingKind,
+  type Granularity,
+  type GroupLine,
+  granularity,
+  groupLines,
+  inetFamily,
+  markLine,
+  type ServiceHeader,
+  schedulerKind,
+  serviceHeader,
+} from "./serviceKinds.ts";
 import { outerTimingRows } from "./timing.ts";
-
-/** `IP [PORT]` of a virtual server or a real server. */
-export interface Endpoint {
-  readonly address: Ip;
-  readonly port: number | undefined;
-}
-
-const endpoint: ValueKind<Endpoint> = {
-  syntax: "<IPADDR> [<PORT>]",
-  minimumWords: 1,
-  maximumWords: 2,
-  parse: ([addressWord, portWord]) => {
-    if (addressWord === undefined)
-      return fail({ code: "missing-value", message: "an address is missing", remedy: "write IP and port" });
-    const address = parseAddress(addressWord);
-    if (!address.ok) return address;
-    if (portWord === undefined) return ok({ address: address.value, port: undefined });
-    const parsed = port.parse([portWord]);
-    return parsed.ok ? ok({ address: address.value, port: parsed.value }) : parsed;
-  },
-  format: ({ address, port: written }) => (written === undefined ? address : `${address} ${written}`),
-};
-
-/** `IP PORT`; keepalived's other forms are refused by name. */
-const serviceEndpoint: ValueKind<Endpoint & { readonly port: number }> = {
-  ...endpoint,
-  syntax: "<IPADDR> <PORT>",
-  parse: (words): Parsed<Endpoint & { readonly port: number }> => {
-    const [first] = words;
-    const other = first === undefined ? undefined : otherForm(first);
-    if (other !== undefined) return other;
-    const parsed = endpoint.parse(words);
-    if (!parsed.ok) return parsed;
-    const { address, port: written } = parsed.value;
-    if (written !== undefined) return ok({ address, port: written });
-    return fail({
-      code: "not-implemented",
-      message: "a virtual server without port (a service on all ports) is not implemented yet",
-      remedy: "write the port behind the address",
-    });
-  },
-};
-
-function otherForm(word: Word) {
-  if (word.text === "fwmark")
-    return notImplemented(word, "a virtual server by firewall mark", "write address and port");
-  if (word.text === "group")
-    return notImplemented(word, "a virtual server by group", "write one virtual_server for each address");
-  return undefined;
-}
 
 const value = { shape: "value", status: "implemented", reference: MAN, reload: "live" } as const;
 const native = { ...value, status: "native", reference: "holdfast" } as const;
@@ -66,6 +29,8 @@ const WEIGHT_MAX = 65_535;
 /** keepalived 2.2.7 refuses more (31 days). */
 const PERSISTENCE_MAX_SEC = 2_678_400;
 const PERSISTENCE_DEFAULT_SEC = 360;
+/** ip_vs.h has 32 bits. */
+const THRESHOLD_MAX = 4_294_967_295;
 
 /** `persistence_timeout` without a number means six minutes. 0 is ours: keepalived wants the keyword left out. */
 const persistence: ValueKind<number> = {
@@ -79,8 +44,30 @@ const persistence: ValueKind<number> = {
   format: String,
 };
 
-const SCHEDULERS = ["rr", "wrr", "lc", "wlc"] as const satisfies readonly Scheduler[];
-const SCHEDULERS_REFUSED = ["lblc", "lblcr", "sh", "mh", "dh", "fo", "ovf", "sed", "nq", "twos"];
+const threshold = (keyword: string, doc: string) =>
+  ({
+    ...value,
+    kind: integer({ min: 0, max: THRESHOLD_MAX, unit: "CONNECTIONS" }),
+    default: 0,
+    doc,
+    example: `${keyword} 1000`,
+  }) as const satisfies ValueRow<number>;
+
+const schedulerFlag = (keyword: string, doc: string) =>
+  ({
+    ...value,
+    kind: flag,
+    doc,
+    reference: "keepalived.conf(5), ipvsadm(8)",
+    example: keyword,
+  }) as const satisfies ValueRow<true>;
+
+const forwardingRow = {
+  ...value,
+  aliases: ["lb_kind"],
+  kind: forwardingKind,
+  example: "lvs_method DR",
+} as const;
 
 const inhibitOnFailure = {
   ...value,
@@ -98,14 +85,21 @@ export const realServerTable = blockTable("real_server", {
     example: "weight 50",
   } satisfies ValueRow<number>,
   inhibit_on_failure: { ...inhibitOnFailure, default: false, defaultFrom: "the virtual server" },
+  lvs_method: {
+    ...forwardingRow,
+    defaultFrom: "the virtual server",
+    doc: "Forwarding method of this server, as for a virtual server.",
+  } satisfies ValueRow<ForwardingConfig>,
+  uthreshold: threshold("uthreshold", "Connections from which on the server gets no new ones; 0 = no limit."),
+  lthreshold: threshold(
+    "lthreshold",
+    "Connections below which an overloaded server gets new ones again; 0 = three quarters of `uthreshold`.",
+  ),
   ...outerTimingRows,
   ...checkerRows,
   ...notYetRows({
-    lvs_method: ["Forwarding method of this server.", "lb_kind"],
     notify_up: "Script to run when the server comes up.",
     notify_down: "Script to run when the server goes down.",
-    uthreshold: "Greatest number of connections.",
-    lthreshold: "Number of connections below which an overloaded server takes new ones again.",
     smtp_alert: "Mail when the server changes.",
     virtualhost: "Host header of HTTP checks.",
     snmp_name: "Name for SNMP.",
@@ -115,27 +109,39 @@ export const realServerTable = blockTable("real_server", {
 
 export const virtualServerTable = blockTable("virtual_server", {
   lvs_method: {
-    ...value,
-    aliases: ["lb_kind"],
-    kind: choice("forwarding method", ["DR"], ["NAT", "TUN"]),
-    doc: "Forwarding method: DR is direct routing. keepalived's default is NAT, which is not implemented yet, so it must be written.",
-    example: "lvs_method DR",
-  } satisfies ValueRow<"DR">,
+    ...forwardingRow,
+    default: { method: "NAT" },
+    doc: "Forwarding method: NAT rewrites addresses, DR is direct routing, TUN wraps packets into IPIP, GUE (UDP) or GRE; servers behind a tunnel may be of the other address family.",
+  } satisfies ValueRow<ForwardingConfig>,
   lvs_sched: {
     ...value,
     aliases: ["lb_algo"],
-    kind: choice("scheduler", SCHEDULERS, SCHEDULERS_REFUSED),
+    kind: schedulerKind,
     default: "wlc",
-    doc: "Scheduler that spreads the connections: round robin, least connection, each also weighted.",
+    doc: "Scheduler that spreads the connections: a module of the kernel, ip_vs_NAME, each described in ipvsadm(8).",
     reference: "keepalived.conf(5), ipvsadm(8)",
     example: "lvs_sched lc",
   } satisfies ValueRow<Scheduler>,
+  "flag-1": schedulerFlag("flag-1", "First flag of the scheduler: fallback of sh and mh."),
+  "flag-2": schedulerFlag("flag-2", "Second flag of the scheduler: port of sh and mh."),
+  "flag-3": schedulerFlag("flag-3", "Third flag of the scheduler."),
+  "sh-fallback": schedulerFlag("sh-fallback", "The scheduler sh passes over servers with weight 0."),
+  "sh-port": schedulerFlag("sh-port", "The scheduler sh counts the client's port in."),
+  "mh-fallback": schedulerFlag("mh-fallback", "The scheduler mh passes over servers with weight 0."),
+  "mh-port": schedulerFlag("mh-port", "The scheduler mh counts the client's port in."),
+  ops: {
+    ...value,
+    kind: flag,
+    doc: "One-packet scheduling: each packet of UDP is scheduled anew.",
+    example: "ops",
+  } satisfies ValueRow<true>,
   protocol: {
     ...value,
-    kind: choice("protocol", ["TCP"], ["UDP", "SCTP"]),
-    doc: "Protocol of the service. keepalived takes UDP where none is written, which is not implemented yet, so it must be written.",
+    kind: choice("protocol", ["TCP", "UDP", "SCTP"]),
+    default: "UDP",
+    doc: "Protocol of the service. A firewall mark is of every protocol.",
     example: "protocol TCP",
-  } satisfies ValueRow<"TCP">,
+  } satisfies ValueRow<"TCP" | "UDP" | "SCTP">,
   persistence_timeout: {
     ...value,
     kind: persistence,
@@ -143,6 +149,26 @@ export const virtualServerTable = blockTable("virtual_server", {
     doc: "Seconds for which a client stays on the server it was first sent to; 0 or not written = no affinity, without a number = 360. Not programmed on an exclusive service.",
     example: "persistence_timeout 50",
   } satisfies ValueRow<number>,
+  persistence_granularity: {
+    ...value,
+    kind: granularity,
+    defaultFrom: "the whole address",
+    doc: "Part of the client's address that affinity goes by: a netmask, in IPv6 a prefix length.",
+    example: "persistence_granularity 255.255.255.0",
+  } satisfies ValueRow<Granularity>,
+  persistence_engine: {
+    ...value,
+    kind: choice("persistence engine", ["sip"]),
+    doc: "What affinity goes by instead of the client's address: sip is the Call-ID of SIP over UDP (module ip_vs_pe_sip).",
+    example: "persistence_engine sip",
+  } satisfies ValueRow<"sip">,
+  ip_family: {
+    ...value,
+    kind: inetFamily,
+    defaultFrom: "the real servers, else `persistence_granularity`, else inet",
+    doc: "Address family of a service by firewall mark.",
+    example: "ip_family inet6",
+  } satisfies ValueRow<Family>,
   ...outerTimingRows,
   inhibit_on_failure: inhibitOnFailure,
   exclusive: {
@@ -166,20 +192,10 @@ export const virtualServerTable = blockTable("virtual_server", {
     reload: "live",
     header: endpoint,
     table: realServerTable,
-    doc: "A server that connections are forwarded to. Its port is the virtual server's where none is written.",
+    doc: "A server that connections are forwarded to. Its port is the virtual server's where none is written; NAT alone can lead to another one.",
     example: "real_server 10.0.2.3 5432 {\n  weight 50\n}",
   } satisfies BlockRow<Endpoint, typeof realServerTable.rows>,
   ...notYetRows({
-    "flag-1": "First flag of the scheduler.",
-    "flag-2": "Second flag of the scheduler.",
-    "flag-3": "Third flag of the scheduler.",
-    "sh-port": "Source hashing includes the port.",
-    "sh-fallback": "Source hashing passes over servers with weight 0.",
-    "mh-port": "Maglev hashing includes the port.",
-    "mh-fallback": "Maglev hashing passes over servers with weight 0.",
-    ops: "One-packet scheduling (UDP).",
-    persistence_engine: "Persistence engine (sip).",
-    persistence_granularity: "Netmask of the affinity.",
     ha_suspend: "No checks while the host does not hold the address.",
     smtp_alert: "Mail when the quorum is reached or lost.",
     virtualhost: "Host header of HTTP checks.",
@@ -190,7 +206,6 @@ export const virtualServerTable = blockTable("virtual_server", {
     hysteresis: "Tolerance of the quorum.",
     quorum_up: "Script to run when the quorum is reached.",
     quorum_down: "Script to run when the quorum is lost.",
-    ip_family: "Address family of a service by firewall mark.",
     sorry_server: "Server to use when the quorum is not reached.",
     sorry_server_inhibit: "inhibit_on_failure for the sorry server.",
     sorry_server_lvs_method: "Forwarding method of the sorry server.",
@@ -198,9 +213,20 @@ export const virtualServerTable = blockTable("virtual_server", {
   }),
 });
 
-const virtualServerGroupTable = blockTable(
+/** Of a name, as long as keepalived's words are. */
+const GROUP_NAME_BYTES = 255;
+
+export const virtualServerGroupTable = blockTable(
   "virtual_server_group",
-  notYetRows({ fwmark: "A firewall mark of the group." }),
+  {
+    fwmark: {
+      ...value,
+      kind: markLine,
+      doc: "A firewall mark of the group. The family is needed where the real servers do not tell it: all are tunnelled.",
+      example: "fwmark 8 inet",
+    } satisfies ValueRow<GroupLine>,
+  },
+  groupLines,
 );
 
 export const lvsRows = {
@@ -209,15 +235,21 @@ export const lvsRows = {
     status: "implemented",
     reference: MAN,
     reload: "live",
-    header: serviceEndpoint,
+    header: serviceHeader,
     table: virtualServerTable,
-    doc: "An IPVS service: address, port, and the servers behind it.",
+    doc: "An IPVS service and the servers behind it: by address and port (without a port: every port, with persistence only), by firewall mark, or for everything that a group lists.",
     example: "virtual_server 10.0.2.10 5432 {\n  lvs_method DR\n  protocol TCP\n}",
-  } satisfies BlockRow<Endpoint & { readonly port: number }, typeof virtualServerTable.rows>,
-  virtual_server_group: notYetBlock(
-    "Addresses, ranges and firewall marks with the same real servers.",
-    virtualServerGroupTable,
-  ),
+  } satisfies BlockRow<ServiceHeader, typeof virtualServerTable.rows>,
+  virtual_server_group: {
+    shape: "block",
+    status: "implemented",
+    reference: MAN,
+    reload: "live",
+    header: text("NAME", GROUP_NAME_BYTES),
+    table: virtualServerGroupTable,
+    doc: "Addresses, ranges (10.0.0.1-10, 10.0.0.250-10.0.1.10, 10.0.0.8/29; behind each its port) and firewall marks with the same real servers, which are checked once.",
+    example: "virtual_server_group WEB {\n  10.0.2.20-25 80\n  fwmark 8\n}",
+  } satisfies BlockRow<string, typeof virtualServerGroupTable.rows>,
   SSL: notYetBlock(
     "Certificates of SSL_GET.",
     blockTable(

@@ -1,37 +1,27 @@
-import { family } from "../../core/ip.ts";
-import type { ParsedServer, ParsedService } from "../build/parsed.ts";
+import type { ParsedFile, ParsedServer, ParsedService } from "../build/parsed.ts";
+import { endpointText } from "../build/targets.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
+import { formatHeader } from "../keywords/serviceKinds.ts";
 import { reportRepeated } from "./rule.ts";
+import { SERVICE_KIND_RULES, serverKindRules, targetsDiffer } from "./serviceKinds.ts";
 
 /** Rules between the keywords of virtual servers, real servers and checkers. Each is one function and one sentence. */
 
-export function checkLvsRules(services: readonly ParsedService[], found: DiagnosticList): void {
-  for (const service of services) {
+export function checkLvsRules(file: ParsedFile, found: DiagnosticList): void {
+  for (const service of file.virtual_server) {
     for (const rule of SERVICE_RULES) rule(service, found);
-    for (const server of service.values.real_server) for (const rule of SERVER_RULES) rule(server, service, found);
+    for (const rule of SERVICE_KIND_RULES) rule(service, file.virtual_server_group, found);
+    for (const server of service.values.real_server) {
+      for (const rule of SERVER_RULES) rule(server, service, found);
+      serverKindRules(server, service, file.virtual_server_group, found);
+    }
   }
-  servicesDiffer(services, found);
+  targetsDiffer(file, found);
 }
 
-/** `10.0.2.10:5432`, `[2001:db8::1]:80` */
-export function endpointText(address: string, port: number): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-const nameOf = ({ header }: ParsedService): string => `virtual_server ${header.address} ${header.port}`;
-const portOf = (server: ParsedServer, service: ParsedService): number => server.header.port ?? service.header.port;
-
-function keywordsWithoutUsableDefaultAreWritten(service: ParsedService, found: DiagnosticList): void {
-  const { seen, at } = service;
-  if (!seen.has("lvs_method")) {
-    const message = `${nameOf(service)} has no lvs_method; keepalived would take NAT, which is not implemented yet`;
-    found.error("missing-keyword", at, message, "write lvs_method DR");
-  }
-  if (!seen.has("protocol")) {
-    const message = `${nameOf(service)} has no protocol; keepalived would take UDP, which is not implemented yet`;
-    found.error("missing-keyword", at, message, "write protocol TCP");
-  }
-}
+const nameOf = ({ header }: ParsedService): string => `virtual_server ${formatHeader(header)}`;
+const portOf = (server: ParsedServer, service: ParsedService): number =>
+  server.header.port ?? (service.header.kind === "address" ? (service.header.port ?? 0) : 0);
 
 function serversAreThere(service: ParsedService, found: DiagnosticList): void {
   if (service.seen.has("real_server")) return;
@@ -71,29 +61,16 @@ function roleWatchHasAnEffect(service: ParsedService, found: DiagnosticList): vo
 }
 
 type ServiceRule = (service: ParsedService, found: DiagnosticList) => void;
-const SERVICE_RULES: readonly ServiceRule[] = [
-  keywordsWithoutUsableDefaultAreWritten,
-  serversAreThere,
-  serversDiffer,
-  roleWatchHasAnEffect,
-];
+const SERVICE_RULES: readonly ServiceRule[] = [serversAreThere, serversDiffer, roleWatchHasAnEffect];
 
-function familiesAgree(server: ParsedServer, service: ParsedService, found: DiagnosticList): void {
-  if (family(server.header.address) === family(service.header.address)) return;
-  const message = `real_server ${server.header.address} is not of the address family of ${nameOf(service)}`;
-  found.error("family-mismatch", server.at, message, "direct routing needs addresses of one family");
-}
-
-/** ipvsadm(8): with direct routing the port of a real server is that of its service. */
-function portsAgree(server: ParsedServer, service: ParsedService, found: DiagnosticList): void {
-  if (portOf(server, service) === service.header.port) return;
-  const message = `real_server ${server.header.address} has port ${portOf(server, service)}, but direct routing delivers to port ${service.header.port} of its virtual_server`;
-  found.error(
-    "port-mismatch",
-    server.at,
-    message,
-    `write port ${service.header.port}; to check another port, use connect_port`,
-  );
+/** Nothing tells where to ask: neither the check, nor the server, nor its service. */
+function checksHaveAPort(server: ParsedServer, service: ParsedService, found: DiagnosticList): void {
+  if (portOf(server, service) !== 0) return;
+  for (const check of [...server.values.HTTP_GET, ...server.values.TCP_CHECK]) {
+    if (check.seen.has("connect_port")) continue;
+    const message = `real_server ${server.header.address} has no port that its check could ask`;
+    found.error("check-without-port", check.at, message, "write connect_port into the check, or the server's port");
+  }
 }
 
 function urlsAreComplete(server: ParsedServer, _service: ParsedService, found: DiagnosticList): void {
@@ -120,19 +97,4 @@ function exclusiveServersTellTheirRole(server: ParsedServer, service: ParsedServ
 }
 
 type ServerRule = (server: ParsedServer, service: ParsedService, found: DiagnosticList) => void;
-const SERVER_RULES: readonly ServerRule[] = [familiesAgree, portsAgree, urlsAreComplete, exclusiveServersTellTheirRole];
-
-function servicesDiffer(services: readonly ParsedService[], found: DiagnosticList): void {
-  reportRepeated(
-    services,
-    ({ header }) => endpointText(header.address, header.port),
-    (service, first) => {
-      found.error(
-        "duplicate-virtual-server",
-        service.at,
-        `${nameOf(service)} is defined already in line ${first.at.line}`,
-        "keep one of them, with all real servers",
-      );
-    },
-  );
-}
+const SERVER_RULES: readonly ServerRule[] = [checksHaveAPort, urlsAreComplete, exclusiveServersTellTheirRole];

@@ -74,6 +74,11 @@ export const SERVICE_FLAG = {
 export const FORWARDING_MASK = 0x07;
 export const FORWARDING_METHOD = { masq: 0, local: 1, tunnel: 2, route: 3, bypass: 4 } as const;
 
+/** IP_VS_CONN_F_TUNNEL_TYPE_*: what IPVS_DEST_ATTR_TUN_TYPE says; GUE since Linux 5.2, GRE since 5.3. */
+export const TUNNEL_TYPE = { ipip: 0, gue: 1, gre: 2 } as const;
+/** IP_VS_TUNNEL_ENCAP_FLAG_*: what IPVS_DEST_ATTR_TUN_FLAGS says. */
+export const TUNNEL_FLAG = { nocsum: 0, csum: 1, remcsum: 2 } as const;
+
 /** The counters of 32 bits (bytes: 64), which wrap: read only where a kernel before 4.1 sends no others. */
 export const STATISTICS_ATTRIBUTES = {
   connections: { attr: 1, type: u32, kernel: "IPVS_STATS_ATTR_CONNS" },

@@ -13,6 +13,7 @@ const OPENERS: Readonly<Record<string, string>> = {
   vrrp_script: "vrrp_script S {",
   vrrp_track_process: "vrrp_track_process P {",
   track_file: "track_file F {",
+  virtual_server_group: "virtual_server_group W {",
   virtual_server: "virtual_server 10.0.0.1 80 {",
   real_server: "real_server 10.0.0.3 80 {",
 };
@@ -87,7 +88,7 @@ describe("a keyword that is not implemented yet", () => {
   const rows = rowsOf(readBlocks, ({ shape }) => shape === "notYet").filter(({ spelling }) => !isDirective(spelling));
 
   it("is refused by name with its own code", () => {
-    expect(rows.length).toBeGreaterThan(90);
+    expect(rows.length).toBeGreaterThan(30);
     for (const { path, spelling } of rows) {
       const refusals = diagnosticsOf(path, `${spelling} x`).filter(({ code }) => code === "not-implemented");
       expect(
@@ -99,14 +100,8 @@ describe("a keyword that is not implemented yet", () => {
   });
 
   it("is refused once with its whole block", () => {
-    const found = parseConfig(
-      "virtual_server_group s {\n 10.0.0.1 80\n nonsense\n}\nSSL { ca /etc/ca\n nonsense }\n",
-      "t.conf",
-    );
-    expect(found.diagnostics.map(({ code, at }) => [code, at.line])).toEqual([
-      ["not-implemented", 1],
-      ["not-implemented", 5],
-    ]);
+    const found = parseConfig("SSL { ca /etc/ca\n nonsense }\n", "t.conf");
+    expect(found.diagnostics.map(({ code, at }) => [code, at.line])).toEqual([["not-implemented", 1]]);
   });
 
   it.each([

@@ -131,7 +131,7 @@ describe("virtual_server", () => {
 
   it.each(["rr", "wrr", "lc", "wlc"])("lb_kind and lb_algo %s are other names", (scheduler) => {
     const text = service(http(), `lb_algo ${scheduler}`).replace("lvs_method", "lb_kind");
-    expect(firstService(text)).toMatchObject({ scheduler, forwarding: "DR" });
+    expect(firstService(text)).toMatchObject({ scheduler, realServers: [{ forwarding: { method: "DR" } }] });
   });
 
   it("a real server's port is the service's where none is written", () => {
