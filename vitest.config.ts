@@ -8,13 +8,14 @@ import { defineConfig } from "vitest/config";
 const pure = ["unit", "golden", "scenario", "sim"].map((kind) => ({
   test: { name: kind, include: [`test/${kind}/**/*.test.ts`], testTimeout: 60_000 },
 }));
+const FILES_AT_A_TIME: Readonly<Record<string, number>> = { interop: 4, chaos: 2 };
 const kernel = ["netns", "interop", "chaos", "guest", "e2e", "bench", "bench-netns"].map((kind) => ({
   test: {
     name: kind,
     include: [`test/${kind}/**/*.test.ts`],
     pool: "forks" as const,
-    fileParallelism: kind === "interop",
-    maxWorkers: kind === "interop" ? 4 : 1,
+    fileParallelism: kind in FILES_AT_A_TIME,
+    maxWorkers: FILES_AT_A_TIME[kind] ?? 1,
     testTimeout: 300_000,
     hookTimeout: 300_000,
   },

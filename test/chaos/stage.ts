@@ -220,6 +220,12 @@ export class Pair {
     return [...new Set(vipsOf(this.combination).flatMap((vip) => this.#stage.watch.holders(vip)))];
   }
 
+  /** States that the first virtual router of `a` has entered, in order. */
+  holderTransitions(): string[] {
+    const transitions = this.holder.log().filter(({ event, instance }) => event === "transition" && instance === "V1");
+    return transitions.map(({ to }) => String(to));
+  }
+
   /** The other host has seen nothing: it is what it was at the beginning. */
   survivorHasStayedBackup(): boolean {
     return this.survivor.states().every((state) => state === "BACKUP");
