@@ -23,6 +23,9 @@ const FLAG_WORDS: Readonly<Record<string, readonly string[]>> = {
   mh: ["mh-fallback", "mh-port"],
 };
 
+/** ipvsadm 1.31 lists IPv4 before IPv6, firewall marks at the end. */
+const PROTOCOL_ORDER = { TCP: 0, UDP: 1, SCTP: 2 } as const;
+
 const PREFIX_DEFAULT = { 4: 32, 6: 128 } as const;
 
 /** The kernel's table as `ipvsadm -Ln` prints it, services and servers in ipvsadm's order. */
@@ -84,10 +87,12 @@ function endpoint(address: Ip, port: number): string {
 
 function compareServices({ key: left }: KernelService, { key: right }: KernelService): number {
   if (left.protocol === "FWM" || right.protocol === "FWM") {
-    if (left.protocol === "FWM" && right.protocol === "FWM") return left.mark - right.mark;
+    if (left.protocol === "FWM" && right.protocol === "FWM")
+      return left.mark - right.mark || left.family - right.family;
     return left.protocol === "FWM" ? 1 : -1;
   }
-  return left.protocol.localeCompare(right.protocol) || compareEndpoints(left, right);
+  const byFamily = family(left.address) - family(right.address);
+  return byFamily || PROTOCOL_ORDER[left.protocol] - PROTOCOL_ORDER[right.protocol] || compareEndpoints(left, right);
 }
 
 function compareEndpoints(left: { address: Ip; port: number }, right: { address: Ip; port: number }): number {

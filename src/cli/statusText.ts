@@ -34,6 +34,8 @@ function serviceLines(service: ServiceStatus): string[] {
     notes.push(service.holder === undefined ? "exclusive, NO HOLDER" : `exclusive, held by ${service.holder}`);
   if (service.hunting) notes.push("hunting");
   if (service.conflict) notes.push("CONFLICTING CLAIMS");
+  if (service.sorryServer !== undefined) notes.push(`QUORUM LOST, sorry server ${service.sorryServer}`);
+  else if (service.quorum === "down") notes.push("QUORUM LOST");
   if (service.persistenceConfiguredSec !== service.persistenceProgrammedSec) {
     notes.push(`persistence ${service.persistenceConfiguredSec} s not programmed on an exclusive service`);
   } else if (service.persistenceProgrammedSec > 0) {

@@ -115,6 +115,11 @@ export interface VirtualServerConfig {
   readonly persistencePrefix: number | undefined;
   /** `sip`, or empty. */
   readonly persistenceEngine: string;
+  /** Total weight of live servers from which on the service is whole, and how far it may be passed before that changes. */
+  readonly quorum: number;
+  readonly hysteresis: number;
+  /** Takes the place of all real servers while the quorum is lost. */
+  readonly sorryServer: SorryServerConfig | undefined;
   readonly exclusive: ExclusiveSetting;
   /** Native: the incumbent of an exclusive service is probed every min(delay_loop, this); 0 = at delay_loop. Default 200 ms. */
   readonly roleWatch: DurationUs;
@@ -127,6 +132,15 @@ export interface VirtualServerConfig {
  * leader paths, `onScope` when every server asks `/` (exclusive as soon as a body carries `patroni.scope`), else `no`.
  */
 export type ExclusiveSetting = "on" | "off" | "detected" | "onScope" | "no";
+
+/** `sorry_server` */
+export interface SorryServerConfig {
+  readonly address: Ip;
+  readonly port: number;
+  readonly forwarding: ForwardingConfig;
+  /** Its row stays with weight 0 while it is not needed. */
+  readonly inhibit: boolean;
+}
 
 /** `real_server IP PORT { ... }` */
 export interface RealServerConfig {

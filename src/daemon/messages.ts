@@ -95,6 +95,8 @@ export function describeHealthEvent(event: HealthEvent): string {
       return `${event.service}: ${event.claimants.join(" and ")} both claim the role: ${event.decision}`;
     case "conflictEnded":
       return `${event.service}: the conflict of claims has ended`;
+    case "quorum":
+      return `${event.service}: quorum ${event.to}: weight ${event.weight} of the servers that are up, ${event.needed} needed`;
     case "hunt":
       return `${event.service}: hunt for the role's holder ${event.phase}: ${event.reason}`;
     default:

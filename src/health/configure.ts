@@ -5,6 +5,7 @@ import type { DestinationId } from "../plan/types.ts";
 import { rowKey, serverWeight, updateDesired, wantedServices } from "./desired.ts";
 import { isExclusive, setHolder } from "./exclusive.ts";
 import { serverVerdict } from "./judge.ts";
+import { decideQuorum } from "./quorum.ts";
 import { dropProbe, wakeProbe } from "./schedule.ts";
 import {
   type Assumption,
@@ -101,16 +102,19 @@ function buildService(
     exclusive,
     holder: carried ? old.holder : undefined,
     conflict: carried ? old.conflict : undefined,
+    quorum: old?.quorum,
+    sorryRow: undefined,
     hunt: carried ? old.hunt : undefined,
     electionOpensAt: old?.electionOpensAt,
     wakeAt: undefined,
-    desired: wantedServices(config, exclusive, []),
+    desired: wantedServices(config, exclusive, [], undefined),
   };
   if (exclusive && !carried) adoptHolder(service, (server) => weightBefore(server, old, existing), events);
   const holder = serverOf(service, service.holder);
   if (old === undefined || holder?.checks.some((check) => check.resultAt === undefined)) {
     service.electionOpensAt = firstResultsBy([service], now);
   }
+  events.push(...decideQuorum(service));
   updateDesired(service);
   return service;
 }

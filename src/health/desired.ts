@@ -2,6 +2,7 @@ import type { ForwardingConfig, RealServerConfig, ServiceTarget, VirtualServerCo
 import { serviceFamily } from "../plan/keys.ts";
 import type { DesiredDestination, DesiredService, DestinationKey } from "../plan/types.ts";
 import { serverVerdict } from "./judge.ts";
+import { isSorry, sorryWeight } from "./quorum.ts";
 import type { ServerState, ServiceState } from "./state.ts";
 
 /**
@@ -15,7 +16,10 @@ export function updateDesired(service: ServiceState): boolean {
     changed ||= row !== server.row;
     server.row = row;
   }
-  if (changed) service.desired = wantedServices(service.config, service.exclusive, service.servers);
+  const sorry = sorryWeight(service);
+  changed ||= sorry !== service.sorryRow;
+  service.sorryRow = sorry;
+  if (changed) service.desired = wantedServices(service.config, service.exclusive, service.servers, sorry);
   return changed;
 }
 
@@ -24,6 +28,7 @@ export function wantedServices(
   config: VirtualServerConfig,
   exclusive: boolean,
   servers: readonly ServerState[],
+  sorry: number | undefined,
 ): readonly DesiredService[] {
   return config.targets.map((target) => ({
     key: target,
@@ -35,7 +40,10 @@ export function wantedServices(
     onePacket: config.onePacket,
     schedulerFlags: config.schedulerFlags,
     exclusive,
-    destinations: servers.flatMap((server) => destination(target, server) ?? []),
+    destinations: [
+      ...servers.flatMap(({ config: server, row }) => destination(target, server, row) ?? []),
+      ...[config.sorryServer].flatMap((server) => (server && destination(target, server, sorry)) ?? []),
+    ],
   }));
 }
 
@@ -63,6 +71,7 @@ export function serverWeight(service: ServiceState, server: ServerState): number
  * keeps its row, and outside an exclusive service its weight, until its own first verdict.
  */
 function rowWeight(service: ServiceState, server: ServerState): number | undefined {
+  if (isSorry(service)) return server.config.inhibitOnFailure ? 0 : undefined;
   const weight = serverWeight(service, server);
   if (weight > 0 || server.config.inhibitOnFailure) return weight;
   const verdict = serverVerdict(server);
@@ -81,16 +90,17 @@ export function rowKey(
   return { address: server.address, port: ownPort ? server.port : targetPort };
 }
 
-function destination(target: ServiceTarget, { config, row }: ServerState): DesiredDestination | undefined {
-  if (row === undefined) return undefined;
-  const { upperThreshold, lowerThreshold, forwarding } = config;
-  return {
-    ...rowKey(target, config),
-    weight: row,
-    upperThreshold,
-    lowerThreshold,
-    ...forwardingAttributes(forwarding),
-  };
+type ForwardedServer = Pick<RealServerConfig, "address" | "port" | "forwarding"> &
+  Partial<Pick<RealServerConfig, "upperThreshold" | "lowerThreshold">>;
+
+function destination(
+  target: ServiceTarget,
+  server: ForwardedServer,
+  weight: number | undefined,
+): DesiredDestination | undefined {
+  if (weight === undefined) return undefined;
+  const { upperThreshold = 0, lowerThreshold = 0, forwarding } = server;
+  return { ...rowKey(target, server), weight, upperThreshold, lowerThreshold, ...forwardingAttributes(forwarding) };
 }
 
 /** keepalived's `lvs_method` in the plan's words. */

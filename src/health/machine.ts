@@ -4,6 +4,7 @@ import { updateDesired } from "./desired.ts";
 import { decide, isExclusive } from "./exclusive.ts";
 import { Heap } from "./heap.ts";
 import { interpret, judge, serverReason, serverVerdict } from "./judge.ts";
+import { decideQuorum } from "./quorum.ts";
 import { finishProbe, nextWakeup, planNext, pullForward, startOrGiveUp, takeDue } from "./schedule.ts";
 import type { HealthState, ProbeState, ServiceState } from "./state.ts";
 import type { HealthEffect, HealthEvent, HealthMachine, ProbeOutcome } from "./types.ts";
@@ -133,6 +134,7 @@ class Step {
       this.events(events);
     }
     if (service.exclusive) this.events(decide(service, now));
+    this.events(decideQuorum(service));
     if (service.holder !== holder || service.hunt !== hunt) pullForward(state, service, now);
     if (updateDesired(service)) this.changed = true;
     this.armService(service);

@@ -106,6 +106,10 @@ export interface ServiceState {
   /** The server of an exclusive service that has the weight. */
   holder: DestinationId | undefined;
   conflict: Conflict | undefined;
+  /** Undefined until it is known: while servers are unknown that could make it up. */
+  quorum: "up" | "down" | undefined;
+  /** The weight of the sorry server's row in the table wanted; undefined = it has none. */
+  sorryRow: number | undefined;
   hunt: { readonly startedAt: Us } | undefined;
   /** No election before every first result is there or this instant; undefined afterwards. */
   electionOpensAt: Us | undefined;

@@ -96,6 +96,15 @@ export type HealthEvent =
       readonly decision: string;
     }
   | { readonly kind: "conflictEnded"; readonly service: ServiceId }
+  /** The total weight of live servers passed what is needed, by more than the hysteresis; `from` undefined = the first decision. */
+  | {
+      readonly kind: "quorum";
+      readonly service: ServiceId;
+      readonly from: "up" | "down" | undefined;
+      readonly to: "up" | "down";
+      readonly weight: number;
+      readonly needed: number;
+    }
   | {
       readonly kind: "hunt";
       readonly service: ServiceId;
@@ -115,6 +124,10 @@ export interface ServiceHealth {
   readonly holder: DestinationId | undefined;
   readonly hunting: boolean;
   readonly conflict: boolean;
+  /** Undefined until it is known. */
+  readonly quorum: "up" | "down" | undefined;
+  /** The server that has the service's place while the quorum is lost: `10.0.2.9:80`. */
+  readonly sorryServer: DestinationId | undefined;
   readonly servers: readonly ServerHealth[];
 }
 

@@ -1,6 +1,8 @@
 import { between, type Us } from "../core/units.ts";
+import { destinationId } from "../plan/keys.ts";
 import { serverWeight } from "./desired.ts";
 import { decidingCheck, serverReason, serverVerdict } from "./judge.ts";
+import { isSorry } from "./quorum.ts";
 import type { ServerState, ServiceState } from "./state.ts";
 import type { PatroniBody, ServerHealth, ServiceHealth } from "./types.ts";
 
@@ -12,6 +14,11 @@ export function viewService(service: ServiceState, now: Us): ServiceHealth {
     holder: service.holder,
     hunting: service.hunt !== undefined,
     conflict: service.conflict?.announced !== undefined,
+    quorum: service.quorum,
+    sorryServer:
+      isSorry(service) && service.config.sorryServer !== undefined
+        ? destinationId(service.config.sorryServer)
+        : undefined,
     servers: service.servers.map((server) => viewServer(service, server, now)),
   };
 }

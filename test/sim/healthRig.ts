@@ -220,6 +220,7 @@ export function virtualServer(
     persistenceTimeoutSec: 1,
     persistencePrefix: undefined,
     persistenceEngine: "",
+    ...{ quorum: 1, hysteresis: 0, sorryServer: undefined },
     exclusive: "no",
     roleWatch: milliseconds(200),
     realServers,

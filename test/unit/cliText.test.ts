@@ -137,6 +137,8 @@ const status: DaemonStatus = {
       holder: "10.0.2.3:5432",
       hunting: false,
       conflict: false,
+      quorum: "up",
+      sorryServer: undefined,
       servers: [
         {
           server: "10.0.2.3:5432",

@@ -3,8 +3,16 @@ import type { RealServerConfig } from "../../src/config/types.ts";
 import { ip } from "../../src/core/ip.ts";
 import { milliseconds, seconds } from "../../src/core/units.ts";
 import { serviceId } from "../../src/plan/keys.ts";
-import { HealthRig, httpCheck, realServer, targetAt, tcpCheck, virtualServer } from "../sim/healthRig.ts";
-import { follows, leads } from "../sim/patroniAnswers.ts";
+import {
+  type ExistingTable,
+  HealthRig,
+  httpCheck,
+  realServer,
+  targetAt,
+  tcpCheck,
+  virtualServer,
+} from "../sim/healthRig.ts";
+import { fails, follows, leads } from "../sim/patroniAnswers.ts";
 
 const connected = { outcome: { kind: "connected" }, after: milliseconds(1) } as const;
 
@@ -98,4 +106,109 @@ test("an exclusive group has one holder in all its kernel services, and keeps th
     expect(exclusive).toBe(true);
     expect(destinations.map(({ weight }) => weight)).toEqual([0, 50]);
   }
+});
+
+const SORRY = { address: ip("10.0.2.9"), port: 5432, forwarding: { method: "DR" }, inhibit: false } as const;
+const weighing = (host: number, weight: number, inhibit = false): RealServerConfig => ({
+  ...realServer(host, [tcpCheck(host, { retry: 0 })], inhibit),
+  weight,
+});
+
+/** Three servers of weight 10, with what each answers. */
+function pool(change: Parameters<typeof virtualServer>[1], inhibit = false) {
+  const alive = new Set([3, 4, 5]);
+  const rig = new HealthRig({
+    respond: (check) => (alive.has(Number(check.connectIp.split(".").at(-1))) ? connected : fails("refused")),
+  });
+  const configure = (existing?: ExistingTable) =>
+    rig.configure(
+      [
+        virtualServer(
+          [3, 4, 5].map((host) => weighing(host, 10, inhibit)),
+          change,
+        ),
+      ],
+      existing,
+    );
+  return { rig, alive, configure };
+}
+
+test("the quorum is lost below quorum - hysteresis and gained at quorum + hysteresis, each told once", () => {
+  const { rig, alive, configure } = pool({ quorum: 15, hysteresis: 5 });
+  configure();
+  rig.run(seconds(2));
+  const told = () => rig.eventsOf("quorum").map(({ to, weight }) => `${to} ${weight}`);
+  expect(told()).toEqual(["up 20"]);
+  alive.delete(3);
+  alive.delete(4);
+  rig.run(seconds(3));
+  // 10 is 15 - 5: tolerated.
+  expect(told()).toEqual(["up 20"]);
+  alive.delete(5);
+  rig.run(seconds(3));
+  expect(told()).toEqual(["up 20", "down 0"]);
+  expect(rig.view()[0]?.quorum).toBe("down");
+  alive.add(5);
+  rig.run(seconds(3));
+  expect(told()).toHaveLength(2);
+  alive.add(4);
+  rig.run(seconds(3));
+  expect(told()).toEqual(["up 20", "down 0", "up 20"]);
+});
+
+test.each([false, true])(
+  "the sorry server takes the place of all servers while the quorum is lost (inhibit %s)",
+  (inhibit) => {
+    const { rig, alive, configure } = pool({ quorum: 20, sorryServer: { ...SORRY, inhibit } }, inhibit);
+    configure();
+    rig.run(seconds(2));
+    const whole = { 3: 10, 4: 10, 5: 10 };
+    expect(rig.weights()).toEqual(inhibit ? { ...whole, 9: 0 } : whole);
+    alive.delete(3);
+    alive.delete(4);
+    rig.run(seconds(3));
+    expect(rig.weights()).toEqual(inhibit ? { 3: 0, 4: 0, 5: 0, 9: 1 } : { 9: 1 });
+    expect(rig.view()[0]?.sorryServer).toBe("10.0.2.9:5432");
+    alive.add(3);
+    rig.run(seconds(3));
+    expect(rig.weights()).toEqual(inhibit ? { 3: 10, 4: 0, 5: 10, 9: 0 } : { 3: 10, 5: 10 });
+  },
+);
+
+test("a start does not send a service to its sorry server before its servers were asked", () => {
+  const { rig, configure } = pool({ quorum: 20, sorryServer: SORRY });
+  configure(new Map([["TCP 10.0.2.10:5432", new Map([["10.0.2.3:5432", 10]])]]));
+  expect(rig.weights()).toEqual({ 3: 10 });
+  rig.run(seconds(2));
+  expect(rig.weights()).toEqual({ 3: 10, 4: 10, 5: 10 });
+  expect(rig.eventsOf("quorum").map(({ to }) => to)).toEqual(["up"]);
+});
+
+test("a reload keeps the quorum as it was: within the hysteresis nothing is told again", () => {
+  const { rig, alive, configure } = pool({ quorum: 15, hysteresis: 5, sorryServer: SORRY });
+  configure();
+  rig.run(seconds(2));
+  alive.clear();
+  rig.run(seconds(3));
+  alive.add(3);
+  rig.run(seconds(3));
+  configure();
+  rig.run(seconds(3));
+  expect(rig.eventsOf("quorum").map(({ to }) => to)).toEqual(["up", "down"]);
+  expect(rig.weights()).toEqual({ 9: 1 });
+});
+
+test("an exclusive service without holder has its sorry server as the only weight", () => {
+  const nodes = { 3: leads(), 4: follows() };
+  const rig = new HealthRig({ respond: (check) => nodes[Number(check.connectIp.split(".").at(-1)) as 3 | 4] });
+  const servers = [3, 4].map((host) => realServer(host, [httpCheck(host, "/primary")]));
+  rig.configure([virtualServer(servers, { exclusive: "detected", sorryServer: SORRY })]);
+  rig.run(seconds(2));
+  expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
+  nodes[3] = follows();
+  rig.run(seconds(2));
+  expect(rig.weights()).toEqual({ 3: 0, 4: 0, 9: 1 });
+  nodes[4] = leads();
+  rig.run(seconds(2));
+  expect(rig.weights()).toEqual({ 3: 0, 4: 50 });
 });

@@ -70,6 +70,7 @@ export const FULL_STATUS: DaemonStatus = {
   services: [
     {
       ...{ service: "TCP 10.0.2.10:5432", exclusive: true, holder: "10.0.2.3:5432", hunting: false, conflict: false },
+      ...{ quorum: "up", sorryServer: undefined },
       servers: [
         {
           ...{ server: "10.0.2.3:5432", verdict: "up", reason: "HTTP 200", role: "primary", timeline: 4, weight: 50 },

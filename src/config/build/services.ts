@@ -1,5 +1,6 @@
 import { exclusiveSetting } from "../exclusive.ts";
-import type { CheckConfig, CheckTiming, RealServerConfig, VirtualServerConfig } from "../types.ts";
+import { PERSISTENCE_DEFAULT_SEC } from "../keywords/virtualServer.ts";
+import type { CheckConfig, CheckTiming, RealServerConfig, SorryServerConfig, VirtualServerConfig } from "../types.ts";
 import type { ParsedGroup, ParsedHttp, ParsedServer, ParsedService, ParsedTcp } from "./parsed.ts";
 import { buildTargets, forwardingOf, serviceName } from "./targets.ts";
 import { firstWritten } from "./written.ts";
@@ -15,13 +16,46 @@ export function buildService(service: ParsedService, groups: readonly ParsedGrou
     scheduler: values.lvs_sched.value,
     schedulerFlags: schedulerFlags(values),
     onePacket: values.ops !== undefined,
-    persistenceTimeoutSec: values.persistence_timeout.value,
+    persistenceTimeoutSec: persistenceSec(values),
     persistencePrefix: values.persistence_granularity?.value.prefix,
     persistenceEngine: values.persistence_engine?.value ?? "",
+    quorum: Math.min(values.quorum.value, attainableQuorum(service, realServers)),
+    hysteresis: values.hysteresis.value,
+    sorryServer: buildSorryServer(service),
     exclusive: exclusiveSetting(values.exclusive?.value, realServers),
     roleWatch: values.role_watch.value,
     realServers,
     at,
+  };
+}
+
+/** Granularity or engine alone switch affinity on, as keepalived 2.2.7 does. */
+function persistenceSec({
+  persistence_timeout,
+  persistence_granularity,
+  persistence_engine,
+}: ParsedService["values"]): number {
+  const implied = persistence_granularity !== undefined || persistence_engine !== undefined;
+  return implied && !persistence_timeout.written ? PERSISTENCE_DEFAULT_SEC : persistence_timeout.value;
+}
+
+/** keepalived 2.2.7 reduces a quorum that all servers together cannot reach, with a warning. */
+export function attainableQuorum(
+  { values }: ParsedService,
+  servers: readonly Pick<RealServerConfig, "weight">[],
+): number {
+  const total = servers.reduce((sum, { weight }) => sum + weight, 0);
+  return total === 0 ? values.quorum.value : total;
+}
+
+function buildSorryServer({ header, values }: ParsedService): SorryServerConfig | undefined {
+  const { sorry_server, sorry_server_inhibit, sorry_server_lvs_method, lvs_method } = values;
+  if (sorry_server === undefined) return undefined;
+  return {
+    address: sorry_server.value.address,
+    port: sorry_server.value.port ?? (header.kind === "address" ? (header.port ?? 0) : 0),
+    forwarding: sorry_server_lvs_method?.value ?? lvs_method.value,
+    inhibit: sorry_server_inhibit !== undefined,
   };
 }
 
@@ -44,7 +78,7 @@ function buildServer(server: ParsedServer, service: ParsedService): RealServerCo
     forwarding: forwardingOf(server, service.values.lvs_method.value),
     upperThreshold: values.uthreshold.value,
     lowerThreshold: values.lthreshold.value,
-    weight: values.weight.value,
+    weight: firstWritten([values.weight, service.values.weight], values.weight),
     inhibitOnFailure: firstWritten(
       [values.inhibit_on_failure, service.values.inhibit_on_failure],
       values.inhibit_on_failure,

@@ -4,7 +4,16 @@ import { type DurationUs, milliseconds } from "../../core/units.ts";
 import type { ForwardingConfig, Scheduler } from "../types.ts";
 import { checkerRows } from "./checkers.ts";
 import { choice, flag, integer, switchable, text, timer, truth } from "./kinds.ts";
-import { type BlockRow, blockTable, MAN, notYetBlock, notYetRows, type ValueKind, type ValueRow } from "./row.ts";
+import {
+  type BlockRow,
+  blockTable,
+  leftOutRows,
+  MAN,
+  notYetBlock,
+  notYetRows,
+  type ValueKind,
+  type ValueRow,
+} from "./row.ts";
 import {
   type Endpoint,
   endpoint,
@@ -28,7 +37,8 @@ const native = { ...value, status: "native", reference: "holdfast" } as const;
 const WEIGHT_MAX = 65_535;
 /** keepalived 2.2.7 refuses more (31 days). */
 const PERSISTENCE_MAX_SEC = 2_678_400;
-const PERSISTENCE_DEFAULT_SEC = 360;
+export const PERSISTENCE_DEFAULT_SEC = 360;
+const QUORUM_MAX = 1_000_000_000;
 /** ip_vs.h has 32 bits. */
 const THRESHOLD_MAX = 4_294_967_295;
 
@@ -62,6 +72,24 @@ const schedulerFlag = (keyword: string, doc: string) =>
     example: keyword,
   }) as const satisfies ValueRow<true>;
 
+const alwaysAlpha = {
+  ...value,
+  status: "noEffect",
+  reload: "none",
+  reason: "a server never gets connections before its first check has passed",
+  kind: switchable,
+  doc: "Counts servers as down until their first check has passed.",
+  example: "alpha",
+} as const satisfies ValueRow<boolean>;
+
+const { snmp_name: noSnmp } = leftOutRows({
+  snmp_name: {
+    doc: "Name for SNMP.",
+    reason: "holdfast has no SNMP agent; its states and counters are metrics for Prometheus",
+    remedy: "remove it, and read the metrics or `holdfast status --json`",
+  },
+});
+
 const forwardingRow = {
   ...value,
   aliases: ["lb_kind"],
@@ -81,6 +109,7 @@ export const realServerTable = blockTable("real_server", {
     ...value,
     kind: integer({ min: 0, max: WEIGHT_MAX, unit: "WEIGHT" }),
     default: 1,
+    defaultFrom: "the virtual server",
     doc: "Weight for the weighted schedulers; 0 = no new connections.",
     example: "weight 50",
   } satisfies ValueRow<number>,
@@ -90,6 +119,8 @@ export const realServerTable = blockTable("real_server", {
     defaultFrom: "the virtual server",
     doc: "Forwarding method of this server, as for a virtual server.",
   } satisfies ValueRow<ForwardingConfig>,
+  alpha: alwaysAlpha,
+  snmp_name: noSnmp,
   uthreshold: threshold("uthreshold", "Connections from which on the server gets no new ones; 0 = no limit."),
   lthreshold: threshold(
     "lthreshold",
@@ -102,8 +133,6 @@ export const realServerTable = blockTable("real_server", {
     notify_down: "Script to run when the server goes down.",
     smtp_alert: "Mail when the server changes.",
     virtualhost: "Host header of HTTP checks.",
-    snmp_name: "Name for SNMP.",
-    alpha: "Counts the server as down until its first check has passed.",
   }),
 });
 
@@ -153,7 +182,7 @@ export const virtualServerTable = blockTable("virtual_server", {
     ...value,
     kind: granularity,
     defaultFrom: "the whole address",
-    doc: "Part of the client's address that affinity goes by: a netmask, in IPv6 a prefix length.",
+    doc: "Part of the client's address that affinity goes by: a netmask, in IPv6 a prefix length. Alone it switches affinity of six minutes on.",
     example: "persistence_granularity 255.255.255.0",
   } satisfies ValueRow<Granularity>,
   persistence_engine: {
@@ -169,6 +198,58 @@ export const virtualServerTable = blockTable("virtual_server", {
     doc: "Address family of a service by firewall mark.",
     example: "ip_family inet6",
   } satisfies ValueRow<Family>,
+  alpha: alwaysAlpha,
+  snmp_name: noSnmp,
+  hashed: {
+    ...value,
+    status: "noEffect",
+    reload: "none",
+    reason: "it is the kernel's own mark of every service in its table",
+    kind: flag,
+    doc: "Sets the flag IP_VS_SVC_F_HASHED.",
+    reference: "keepalived 2.2.7",
+    example: "hashed",
+  } satisfies ValueRow<true>,
+  weight: {
+    ...value,
+    kind: integer({ min: 0, max: WEIGHT_MAX, unit: "WEIGHT" }),
+    doc: "Weight of the real servers that do not write their own.",
+    reference: "keepalived 2.2.7",
+    example: "weight 50",
+  } satisfies ValueRow<number>,
+  quorum: {
+    ...value,
+    kind: integer({ min: 1, max: QUORUM_MAX, unit: "WEIGHT" }),
+    default: 1,
+    doc: "Total weight of the servers that are up from which on the service has its quorum; of an exclusive service the holder's weight alone.",
+    example: "quorum 2",
+  } satisfies ValueRow<number>,
+  hysteresis: {
+    ...value,
+    kind: integer({ min: 0, max: QUORUM_MAX, unit: "WEIGHT" }),
+    default: 0,
+    doc: "The quorum is lost this much below `quorum` and gained this much above it. Less than `quorum`.",
+    example: "hysteresis 1",
+  } satisfies ValueRow<number>,
+  sorry_server: {
+    ...value,
+    kind: endpoint,
+    doc: "Server that takes the place of all real servers while the quorum is lost.",
+    example: "sorry_server 10.0.2.9 80",
+  } satisfies ValueRow<Endpoint>,
+  sorry_server_inhibit: {
+    ...value,
+    kind: flag,
+    doc: "The sorry server stays in the table with weight 0 while it is not needed.",
+    example: "sorry_server_inhibit",
+  } satisfies ValueRow<true>,
+  sorry_server_lvs_method: {
+    ...forwardingRow,
+    aliases: ["sorry_server_lb_kind"],
+    defaultFrom: "the virtual server",
+    doc: "Forwarding method of the sorry server.",
+    example: "sorry_server_lvs_method NAT",
+  } satisfies ValueRow<ForwardingConfig>,
   ...outerTimingRows,
   inhibit_on_failure: inhibitOnFailure,
   exclusive: {
@@ -199,17 +280,9 @@ export const virtualServerTable = blockTable("virtual_server", {
     ha_suspend: "No checks while the host does not hold the address.",
     smtp_alert: "Mail when the quorum is reached or lost.",
     virtualhost: "Host header of HTTP checks.",
-    snmp_name: "Name for SNMP.",
-    alpha: "Counts servers as down until their first check has passed. holdfast always does.",
     omega: "Runs the down scripts at shutdown.",
-    quorum: "Total weight needed to operate the service.",
-    hysteresis: "Tolerance of the quorum.",
     quorum_up: "Script to run when the quorum is reached.",
     quorum_down: "Script to run when the quorum is lost.",
-    sorry_server: "Server to use when the quorum is not reached.",
-    sorry_server_inhibit: "inhibit_on_failure for the sorry server.",
-    sorry_server_lvs_method: "Forwarding method of the sorry server.",
-    weight: "Weight of all real servers (accepted by keepalived 2.2.7, not in its manual page).",
   }),
 });
 

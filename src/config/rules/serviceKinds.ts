@@ -3,8 +3,8 @@ import type { ParsedFile, ParsedGroup, ParsedServer, ParsedService } from "../bu
 import { buildService } from "../build/services.ts";
 import { buildTargets, endpointText, forwardingOf, groupOf, linesOf } from "../build/targets.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
-import { formatHeader } from "../keywords/serviceKinds.ts";
-import type { ServiceTarget, SourceSpan } from "../types.ts";
+import { type Endpoint, formatHeader } from "../keywords/serviceKinds.ts";
+import type { ForwardingConfig, ServiceTarget, SourceSpan } from "../types.ts";
 import { reportRepeated } from "./rule.ts";
 
 /** Rules about what a virtual server answers to and how it forwards; ipvsadm(8) says which combinations are valid. */
@@ -70,10 +70,10 @@ const onePacketIsOfUdp: KindRule = ({ header, values }, _groups, found) => {
 const persistenceIsWhole: KindRule = (service, groups, found) => {
   const { persistence_granularity, persistence_engine, persistence_timeout, protocol } = service.values;
   for (const written of [persistence_granularity, persistence_engine]) {
-    if (written === undefined || persistence_timeout.value > 0) continue;
+    if (written === undefined || !persistence_timeout.written || persistence_timeout.value > 0) continue;
     const keyword = written === persistence_engine ? "persistence_engine" : "persistence_granularity";
-    const message = `${keyword} has no effect without persistence_timeout`;
-    found.warning("persistence-missing", written.at, message, "write persistence_timeout, or remove it");
+    const message = `${keyword} has no effect with persistence_timeout 0`;
+    found.warning("persistence-missing", written.at, message, "write a longer persistence_timeout, or remove it");
   }
   if (persistence_engine !== undefined && service.header.kind !== "fwmark" && protocol.value !== "UDP") {
     const message = "persistence_engine sip reads SIP over UDP only";
@@ -95,6 +95,40 @@ const ipFamilyIsOfAMark: KindRule = ({ header, values }, _groups, found) => {
   found.warning("ip-family-ignored", values.ip_family.at, "ip_family is for a service by fwmark", remedy);
 };
 
+/** With as much tolerance as quorum, the quorum would never be lost. */
+const hysteresisIsBelowQuorum: KindRule = ({ values }, _groups, found) => {
+  const { quorum, hysteresis } = values;
+  if (hysteresis.value === 0 || hysteresis.value < quorum.value) return;
+  const message = `hysteresis ${hysteresis.value} is not below quorum ${quorum.value}: the quorum would never be lost`;
+  found.error("contradiction", hysteresis.at, message, `write a smaller one, or a greater quorum`);
+};
+
+const quorumIsAttainable: KindRule = (service, groups, found) => {
+  const { quorum } = service.values;
+  if (quorum.value === buildService(service, groups).quorum) return;
+  const message = `quorum ${quorum.value} is more than the weight of all real servers together, which is taken instead`;
+  found.warning("quorum-unattainable", quorum.at, message, "write a smaller one");
+};
+
+const sorryServerFits: KindRule = (service, groups, found) => {
+  const { sorry_server, sorry_server_inhibit, sorry_server_lvs_method, lvs_method, real_server } = service.values;
+  if (sorry_server === undefined) {
+    const [written] = [sorry_server_inhibit, sorry_server_lvs_method].filter((each) => each !== undefined);
+    if (written === undefined) return;
+    found.warning("sorry-server-missing", written.at, "there is no sorry_server", "write one, or remove this");
+    return;
+  }
+  const { address, port } = sorry_server.value;
+  const method = (sorry_server_lvs_method?.value ?? lvs_method.value).method;
+  serverFits({ what: "sorry_server", address, port, method, at: sorry_server.at }, service, groups, found);
+  const same = real_server.find(
+    ({ header }) => header.address === address && (method !== "NAT" || header.port === port),
+  );
+  if (same === undefined) return;
+  const message = `sorry_server ${address} is a real_server of the same service, in line ${same.at.line}`;
+  found.error("duplicate-real-server", sorry_server.at, message, "name a server that is none of the real ones");
+};
+
 export const SERVICE_KIND_RULES: readonly KindRule[] = [
   groupIsThere,
   everyPortIsPersistent,
@@ -102,6 +136,9 @@ export const SERVICE_KIND_RULES: readonly KindRule[] = [
   onePacketIsOfUdp,
   persistenceIsWhole,
   ipFamilyIsOfAMark,
+  hysteresisIsBelowQuorum,
+  quorumIsAttainable,
+  sorryServerFits,
 ];
 
 /** keepalived.conf(5): only tunnelled servers may be of another family; ipvsadm(8): only NAT leads to another port. */
@@ -111,24 +148,38 @@ export function serverKindRules(
   groups: readonly ParsedGroup[],
   found: DiagnosticList,
 ): void {
-  const { address, port } = server.header;
   const { method } = forwardingOf(server, service.values.lvs_method.value);
+  serverFits({ what: "real_server", ...server.header, method, at: server.at }, service, groups, found);
+  thresholdsAgree(server, found);
+}
+
+interface Forwarded extends Endpoint {
+  readonly what: string;
+  readonly method: ForwardingConfig["method"];
+  readonly at: SourceSpan;
+}
+
+function serverFits(
+  { what, address, port, method, at }: Forwarded,
+  service: ParsedService,
+  groups: readonly ParsedGroup[],
+  found: DiagnosticList,
+): void {
   const targets = buildTargets(service, groups);
   const other = targets.find((target) => targetFamily(target) !== family(address));
   if (method !== "TUN" && other !== undefined) {
-    const message = `real_server ${address} is not of the address family of ${nameOf(service)} (${targetText(other)})`;
-    found.error("family-mismatch", server.at, message, "only tunnels lead to the other family: lvs_method TUN");
+    const message = `${what} ${address} is not of the address family of ${nameOf(service)} (${targetText(other)})`;
+    found.error("family-mismatch", at, message, "only tunnels lead to the other family: lvs_method TUN");
   }
   const elsewhere = targets.find((target) => target.protocol !== "FWM" && port !== undefined && target.port !== port);
   if (method !== "NAT" && elsewhere !== undefined && elsewhere.protocol !== "FWM") {
-    const message = `real_server ${address} has port ${port}, but ${method} delivers to port ${elsewhere.port} of ${nameOf(service)}`;
+    const message = `${what} ${address} has port ${port}, but ${method} delivers to port ${elsewhere.port} of ${nameOf(service)}`;
     const remedy =
       elsewhere.port === 0
         ? "remove the port; to check one, use connect_port"
         : `write port ${elsewhere.port}; to check another port, use connect_port`;
-    found.error("port-mismatch", server.at, message, remedy);
+    found.error("port-mismatch", at, message, remedy);
   }
-  thresholdsAgree(server, found);
 }
 
 function thresholdsAgree({ values }: ParsedServer, found: DiagnosticList): void {

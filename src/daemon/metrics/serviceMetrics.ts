@@ -51,6 +51,9 @@ export const SERVICE_METRICS: readonly Metric[] = [
   ),
   ofService("gauge", "holdfast_service_conflict", "1 while several servers claim the role.", (it) => it.conflict),
   ofService("gauge", "holdfast_service_hunting", "1 while the role's holder is looked for.", (it) => it.hunting),
+  ofService("gauge", "holdfast_service_quorum", "1 while the servers that are up have the quorum.", (it) =>
+    it.quorum === undefined ? undefined : it.quorum === "up",
+  ),
   ofService("gauge", "holdfast_service_in_sync", "1 when the kernel's rows are as they should be.", (it) => it.inSync),
   ofService(
     "counter",

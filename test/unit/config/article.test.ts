@@ -41,6 +41,9 @@ function expectedConfig(host: "KAD1" | "KAD2"): Config {
     persistenceTimeoutSec: 1,
     persistencePrefix: undefined,
     persistenceEngine: "",
+    quorum: 1,
+    hysteresis: 0,
+    sorryServer: undefined,
     exclusive,
     roleWatch: seconds(0.2),
     realServers: NODES.map((node) => ({

@@ -47,6 +47,11 @@ describe("affinity", () => {
     expect(six).toMatchObject({ persistencePrefix: 64, persistenceEngine: "", persistenceTimeoutSec: 360 });
     expect(service("persistence_timeout\npersistence_granularity 255.255.255.255").persistencePrefix).toBe(32);
   });
+
+  it("is switched on by its granularity alone, as by keepalived 2.2.7", () => {
+    expect(service("persistence_granularity 255.255.0.0").persistenceTimeoutSec).toBe(360);
+    expect(service("persistence_timeout 0\npersistence_granularity 255.255.0.0").persistenceTimeoutSec).toBe(0);
+  });
 });
 
 describe("forwarding", () => {
@@ -74,6 +79,32 @@ describe("forwarding", () => {
       "real_server 10.0.2.3 8080 {\nuthreshold 100\nlthreshold 40\n}\n",
     ).realServers;
     expect(server).toMatchObject({ port: 8080, upperThreshold: 100, lowerThreshold: 40 });
+  });
+});
+
+describe("quorum and sorry server", () => {
+  const two = "real_server 10.0.2.3 {\n}\nreal_server 10.0.2.4 {\nweight 2\n}\n";
+
+  it("has keepalived's defaults", () => {
+    expect(service("")).toMatchObject({ quorum: 1, hysteresis: 0, sorryServer: undefined });
+  });
+
+  it("is at most what all servers weigh together; weight of the virtual server is its servers' default", () => {
+    expect(service("quorum 3\nhysteresis 1", undefined, two)).toMatchObject({ quorum: 3, hysteresis: 1 });
+    expect(service("quorum 4", undefined, two).quorum).toBe(3);
+    const weighted = service("quorum 99\nweight 40", undefined, two);
+    expect(weighted.quorum).toBe(42);
+    expect(weighted.realServers.map(({ weight }) => weight)).toEqual([40, 2]);
+  });
+
+  it("the sorry server forwards as its service where it does not say how", () => {
+    const sorry = { address: "10.0.2.9", port: 80, inhibit: false };
+    expect(service("lvs_method DR\nsorry_server 10.0.2.9").sorryServer).toEqual({
+      ...sorry,
+      forwarding: { method: "DR" },
+    });
+    const own = service("lvs_method DR\nsorry_server 10.0.2.9 8080\nsorry_server_inhibit\nsorry_server_lvs_method NAT");
+    expect(own.sorryServer).toEqual({ ...sorry, port: 8080, inhibit: true, forwarding: { method: "NAT" } });
   });
 });
 

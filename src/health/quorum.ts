@@ -1,0 +1,38 @@
+import type { DesiredDestination } from "../plan/types.ts";
+import { serverWeight } from "./desired.ts";
+import { serverVerdict } from "./judge.ts";
+import type { ServiceState } from "./state.ts";
+import type { HealthEvent } from "./types.ts";
+
+/**
+ * keepalived.conf(5), quorum: "Minimum total weight of all live servers in the pool necessary to operate VS with no quality
+ * regression"; hysteresis: "Tolerate this much weight units compared to the nominal quorum, when considering quorum gain
+ * or loss". In an exclusive service only the holder's weight is live.
+ */
+export function decideQuorum(service: ServiceState): HealthEvent[] {
+  const { quorum: needed, hysteresis } = service.config;
+  const weight = service.servers.reduce((sum, server) => sum + serverWeight(service, server), 0);
+  const before = service.quorum;
+  if (before === undefined && weight < needed && service.servers.some((each) => serverVerdict(each) === "unknown")) {
+    // Not lost before everybody was asked: a restart must not send a running service to its sorry server.
+    return [];
+  }
+  const margin = before === undefined ? 0 : before === "up" ? -hysteresis : hysteresis;
+  const after = weight >= needed + margin ? "up" : "down";
+  if (after === before) return [];
+  service.quorum = after;
+  return [{ kind: "quorum", service: service.id, from: before, to: after, weight, needed }];
+}
+
+/** True while the sorry server has the service's place. */
+export function isSorry({ config, quorum }: Pick<ServiceState, "config" | "quorum">): boolean {
+  return quorum === "down" && config.sorryServer !== undefined;
+}
+
+/** The weight of the sorry server's row; undefined = it has none. */
+export function sorryWeight(service: ServiceState): DesiredDestination["weight"] | undefined {
+  const { sorryServer } = service.config;
+  if (sorryServer === undefined) return undefined;
+  if (isSorry(service)) return 1;
+  return sorryServer.inhibit ? 0 : undefined;
+}
