@@ -59,7 +59,11 @@ function transportText({ version, family, transport, sourceAddress, group, lease
   const to = transport.kind === "multicast" ? `to ${transport.group}` : `to ${transport.peers.length} unicast peers`;
   const from = sourceAddress === undefined ? ", NO SOURCE ADDRESS" : ` from ${sourceAddress}`;
   const together = group === undefined ? "" : `, in sync group ${group}`;
-  return `version ${version} over IPv${family} ${to}${from}, addresses last ${leaseLifetimeSec} s without adverts${together}`;
+  const lease =
+    leaseLifetimeSec === undefined
+      ? "addresses STAY without adverts (vip_lease off)"
+      : `addresses last ${leaseLifetimeSec} s without adverts`;
+  return `version ${version} over IPv${family} ${to}${from}, ${lease}${together}`;
 }
 
 function peerLine(peer: PeerStatus): string {

@@ -48,6 +48,8 @@ export interface VrrpInstanceConfig {
   /** False: `dont_track_primary`, faults of the interface do not count. */
   readonly trackPrimary: boolean;
   readonly promoteSecondaries: boolean;
+  /** `vip_lease`; false: the addresses stay in the kernel until they are removed, adverts or not. */
+  readonly vipLease: boolean;
   /** Advertised, in the order of the file. */
   readonly virtualAddresses: readonly VirtualAddressConfig[];
   /** Held by the master, but not in the adverts; of either family. */

@@ -35,6 +35,7 @@ export function instanceConfig({ garp, ...changes }: InstanceChanges = {}): Vrrp
     checksumForm: "withPseudoHeader",
     virtualMac: undefined,
     trackPrimary: true,
+    vipLease: true,
     promoteSecondaries: false,
     virtualAddresses: [vipConfig("10.0.2.10/24")],
     excludedAddresses: [],

@@ -116,6 +116,23 @@ requires("netns")("the VRRP worker on a real kernel", () => {
     expect((await second.status()).instances[0]?.advertsSent).toBe(0);
   });
 
+  it("vip_lease off: the address outlives a killed one by more than every lease, and the next one sweeps it", async () => {
+    const configs = [instance({ vipLease: false })];
+    const first = await master(configs);
+    const life = async () => (await ours.addresses()).find(({ address }) => address === VIP)?.validLifetimeSec ?? 0;
+    first.process.kill();
+    await first.process.exited;
+    // Not for ever, else it would be the host's own.
+    expect(await life()).toBeGreaterThan(4_000_000_000);
+    expect(await life()).toBeLessThan(4_294_967_295);
+    const second = await VrrpHost.start(ours, configs);
+    await second.waitForEvent("the start", ({ event }) => event === "started");
+    expect(await inet()).toEqual(["10.0.2.1/24"]);
+    await second.waitForState("MASTER");
+    await second.process.stop();
+    expect(await inet()).toEqual(["10.0.2.1/24"]);
+  });
+
   it("never touches an address that the host has for ever: the owner is MASTER at once, and leaves it when it stops", async () => {
     await ours.ip("address", "add", "10.0.2.10/24", "dev", "eth0");
     const host = await master([instance({ priority: 255 })]);

@@ -21,6 +21,27 @@ describe("the driver of VRRP instances, on a fake host", () => {
     expect(host.calls).toEqual(["advert eth0 10.0.2.1 vrid=1 priority=100", "set 10.0.2.10/32 eth0 2"]);
   });
 
+  it("vip_lease off: sets addresses that outlive it, renews nothing, puts back, removes, and sweeps them in the next life", () => {
+    const { host, driver, becomeMaster } = setUp(instance({ vipLease: false }));
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    const addressCalls = (): string[] => host.calls.filter((call) => /^(set|delete) /.test(call));
+    host.advance(5 * SECOND);
+    expect(addressCalls()).toEqual([]);
+    expect(driver.status().instances[0]).toMatchObject({ leaseLifetimeSec: undefined, addresses: [{ held: true }] });
+    host.removeAddress("eth0", "10.0.2.10");
+    host.advance(SECOND);
+    expect(addressCalls()).toEqual(["set 10.0.2.10/32 eth0 4294967294"]);
+    host.calls.length = 0;
+    driver.stop();
+    expect(addressCalls()).toEqual(["delete 10.0.2.10/32 eth0"]);
+    const next = setUp();
+    next.host.addLink("eth0", "10.0.2.1/24");
+    next.host.addAddress("eth0", "10.0.2.10/32", 4_294_967_294);
+    next.driver.start(vrrpConfig([instance({ vipLease: false })]), undefined, []);
+    expect(next.host.addressesOf("eth0")).toEqual(["10.0.2.1/24"]);
+  });
+
   it("sends and holds nothing before the election is released", () => {
     const { host, driver } = setUp(instance());
     host.addLink("eth0", "10.0.2.1/24");
@@ -318,6 +339,21 @@ describe("a new configuration", () => {
     becomeMaster();
     driver.configure(vrrpConfig([instance()]));
     expect(host.calls).toEqual([]);
+    expect(transitions()).toEqual([]);
+  });
+
+  it("that turns leases off and on programs the lifetimes at once, and keeps the role", () => {
+    const { host, driver, becomeMaster, transitions } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    const sets = (): string[] => host.calls.splice(0).filter((call) => call.startsWith("set"));
+    driver.configure(vrrpConfig([instance({ vipLease: false })]));
+    host.advance(3 * SECOND);
+    expect(sets()).toEqual(["set 10.0.2.10/32 eth0 4294967294"]);
+    driver.configure(vrrpConfig([instance()]));
+    host.advance(3 * SECOND);
+    // At once, and then behind each advert.
+    expect(sets()).toEqual(Array(4).fill("set 10.0.2.10/32 eth0 2"));
     expect(transitions()).toEqual([]);
   });
 

@@ -57,6 +57,7 @@ export function buildInstance(
     checksumForm: values.v3_checksum.value,
     virtualMac: plan.own,
     trackPrimary: values.dont_track_primary === undefined,
+    vipLease: values.vip_lease.value,
     promoteSecondaries: values.promote_secondaries !== undefined,
     virtualAddresses: values.virtual_ipaddress.map(({ value }) => buildVirtualAddress(value, instanceInterface, plan)),
     excludedAddresses: values.virtual_ipaddress_excluded.map(({ value }) =>

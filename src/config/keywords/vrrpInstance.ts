@@ -1,6 +1,6 @@
 import { type DurationUs, seconds } from "../../core/units.ts";
 import { garpInstanceRows } from "./garp.ts";
-import { choice, flag, integer, interfaceName, switchable, text, timer } from "./kinds.ts";
+import { choice, flag, integer, interfaceName, switchable, text, timer, truth } from "./kinds.ts";
 import { lowerPriorityRow, notifyRows } from "./notify.ts";
 import { virtualRoutingRows } from "./routing.ts";
 import { type BlockRow, blockTable, type LinesRow, leftOutRows, MAN, type ValueRow } from "./row.ts";
@@ -118,6 +118,15 @@ const electionRows = {
 } as const;
 
 const behaviourRows = {
+  vip_lease: {
+    ...value,
+    status: "native",
+    reference: "holdfast",
+    kind: truth,
+    default: true,
+    doc: "The addresses have a lifetime in the kernel that each advert renews, so that they end with their holder whatever dies. With `off` they stay until they are removed, and nothing is renewed: after a death of daemon and guard together, or in a host that hangs as a whole, two hosts hold them.",
+    example: "vip_lease off",
+  } satisfies ValueRow<boolean>,
   dont_track_primary: {
     ...value,
     kind: flag,

@@ -3,7 +3,15 @@ import { after, between, type DurationUs, milliseconds, seconds, type Us } from 
 import { ADDRESS_BATCH_MAX } from "../../io/hostNetwork.ts";
 import { NetlinkError } from "../../io/netlinkSocket.ts";
 import { IndexedView } from "./hostView.ts";
-import { asLease, type Lease, type LeasePlan, leaseKey, preferredSec, takenAlong } from "./leases.ts";
+import {
+  asLease,
+  type Lease,
+  type LeasePlan,
+  leaseKey,
+  preferredSec,
+  takenAlong,
+  UNLIMITED_LIFETIME_SEC,
+} from "./leases.ts";
 import type { AddressChange, VrrpHost } from "./ports.ts";
 import type { WorkerAlarm } from "./protocol.ts";
 import type { ProgramOutcome } from "./runEffects.ts";
@@ -33,7 +41,8 @@ export interface LeaseTiming {
 
 interface Held {
   readonly lease: Lease;
-  refreshedAt: Us;
+  readonly validSec: number;
+  readonly refreshedAt: Us;
 }
 
 /** Leases to be set behind one advert. */
@@ -99,9 +108,7 @@ export class LeaseHolder {
     for (const lease of this.#planned) {
       const held = this.#held.get(leaseKey(lease));
       if (held === undefined) missing.push(lease);
-      else if (between(held.refreshedAt, advertSentAt) >= Math.min(REFRESH_INTERVAL, timing.advertInterval / 2)) {
-        old.push(lease);
-      }
+      else if (isOld(held, timing, advertSentAt)) old.push(lease);
     }
     const leases = missing.length === 0 ? old : [...missing, ...old];
     return this.#run({ leases, next: 0, timing, advertSentAt }, true);
@@ -252,13 +259,13 @@ export class LeaseHolder {
       if (code === "unknown") {
         // The answer was lost, perhaps not the request: look.
         fresh ??= this.#look();
-        if (fresh === "interrupted") this.#held.set(leaseKey(lease), { lease, refreshedAt: advertSentAt });
+        if (fresh === "interrupted") this.#held.set(leaseKey(lease), { lease, validSec, refreshedAt: advertSentAt });
         else if (fresh.address(lease.linkIndex, lease.address, lease.prefixLength) !== undefined) code = undefined;
       }
       if (code === undefined) {
         const key = leaseKey(lease);
         if (!this.#held.has(key)) this.#revision += 1;
-        this.#held.set(key, { lease, refreshedAt: advertSentAt });
+        this.#held.set(key, { lease, validSec, refreshedAt: advertSentAt });
         continue;
       }
       failures.push(`${lease.address}/${lease.prefixLength} dev ${lease.device}: ${code}`);
@@ -290,6 +297,13 @@ export class LeaseHolder {
       });
     }
   }
+}
+
+/** Whether a lease is to be renewed. One without an end needs it only to get that, or to lose it. */
+function isOld({ validSec, refreshedAt }: Held, timing: LeaseTiming, advertSentAt: Us): boolean {
+  if (validSec !== timing.validSec) return true;
+  if (validSec === UNLIMITED_LIFETIME_SEC) return false;
+  return between(refreshedAt, advertSentAt) >= Math.min(REFRESH_INTERVAL, timing.advertInterval / 2);
 }
 
 /** Deletes leases, also those of an earlier life; puts back what the kernel takes along. Returns the failures. */

@@ -10,7 +10,7 @@ import type { Announcements } from "./announcements.ts";
 import { type Estate, EstateBook } from "./estate.ts";
 import { LeaseHolder } from "./holder.ts";
 import type { IndexedView } from "./hostView.ts";
-import { type Lease, type LeasePlan, leaseLifetimeSec, planLeases, type VipTable } from "./leases.ts";
+import { addressLifetimeSec, type Lease, type LeasePlan, planLeases, type VipTable } from "./leases.ts";
 import { changedHardware, isChanged, isRecreated, type Observation, observe } from "./observation.ts";
 import { routerParameters } from "./parameters.ts";
 import { Peers } from "./peers.ts";
@@ -325,7 +325,7 @@ export class VrrpInstance implements AdvertListener {
   }
 
   get leaseLifetimeSec(): number {
-    return leaseLifetimeSec(this.#config.advertInterval, this.#config.downTimerAdverts);
+    return addressLifetimeSec(this.#config);
   }
 
   #release(): void {

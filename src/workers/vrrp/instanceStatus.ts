@@ -38,7 +38,7 @@ export function instanceStatus(
     sourceAddress: state.link.primaryAddress,
     peers: instance.peers.status(config, now),
     virtualMac: virtualMacStatus(instance, view),
-    leaseLifetimeSec: instance.leaseLifetimeSec,
+    leaseLifetimeSec: config.vipLease ? instance.leaseLifetimeSec : undefined,
     addresses: vipStatuses(instance),
     routes: instance.routing.status(instance.routingWanted.filter(({ kind }) => kind === "route")),
     rules: instance.routing.status(instance.routingWanted.filter(({ kind }) => kind === "rule")),

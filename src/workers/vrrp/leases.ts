@@ -39,6 +39,11 @@ export type LeasePlan =
 /** The kernel counts in whole seconds, and adds up to 1.1 s of its own until it takes the address away (docs/decisions.md). */
 const LIFETIME_MIN_SEC = 2;
 const KERNEL_LATENESS_SEC = 0.9;
+/**
+ * The longest lifetime that is one, 136 years: with `vip_lease off`. One more would be "for ever" (rtnetlink(7)
+ * IFA_F_PERMANENT), and then nothing would tell our addresses from the host's own, which are never taken.
+ */
+export const UNLIMITED_LIFETIME_SEC = 0xffff_fffe;
 
 /**
  * Valid lifetime of a lease: at 1 s adverts the VIP is gone 2.0 to 3.1 s after the last advert, and the first peer takes
@@ -46,6 +51,11 @@ const KERNEL_LATENESS_SEC = 0.9;
  */
 export function leaseLifetimeSec(advertInterval: DurationUs, downTimerAdverts = 3): number {
   return Math.max(LIFETIME_MIN_SEC, Math.floor(downTimerAdverts * toSeconds(advertInterval) - KERNEL_LATENESS_SEC));
+}
+
+/** Valid lifetime of an instance's addresses, leased or not. */
+export function addressLifetimeSec({ vipLease, advertInterval, downTimerAdverts }: VrrpInstanceConfig): number {
+  return vipLease ? leaseLifetimeSec(advertInterval, downTimerAdverts) : UNLIMITED_LIFETIME_SEC;
 }
 
 /** Preferred lifetime as it is programmed: 0 keeps IPv6 from taking the VIP as a source of the host's own. */

@@ -159,8 +159,8 @@ export interface InstanceStatus {
   readonly virtualMac:
     | { readonly device: string; readonly present: boolean; readonly hardwareAddress: string | undefined }
     | undefined;
-  /** How long the kernel keeps an address after the last advert. */
-  readonly leaseLifetimeSec: number;
+  /** How long the kernel keeps an address after the last advert; undefined = for ever (`vip_lease off`). */
+  readonly leaseLifetimeSec: number | undefined;
   readonly addresses: readonly VipStatus[];
   readonly routes: readonly HostObjectStatus[];
   readonly rules: readonly HostObjectStatus[];

@@ -76,6 +76,12 @@ describe("election", () => {
     expect(instance(VIP + own, global)).toEqual(instanceConfig({ name: "A", virtualRouterId: 7 }));
   });
 
+  it("leases the addresses unless the file says otherwise", () => {
+    expect(instance(VIP).vipLease).toBe(true);
+    expect(instance(`${VIP}vip_lease on\n`).vipLease).toBe(true);
+    expect(instance(`${VIP}vip_lease off\n`).vipLease).toBe(false);
+  });
+
   it("does not answer lower priorities in strict mode", () => {
     expect(instance(VIP, "vrrp_strict").lowerPrioNoAdvert).toBe(true);
     expect(instance(VIP).lowerPrioNoAdvert).toBe(false);
