@@ -40,7 +40,7 @@ function rootScriptsAreSecure({ global, config }: TrapInput, found: DiagnosticLi
   );
 }
 
-function runsScripts({ global, vrrp, scripts }: Config): boolean {
+function runsScripts({ global, vrrp, scripts, virtualServers }: Config): boolean {
   const notified = [...vrrp.instances, ...vrrp.syncGroups].some(({ notify }) =>
     [notify.master, notify.backup, notify.fault, notify.stop, notify.deleted, notify.masterRxLowerPri, notify.any].some(
       (command) => command !== undefined,
@@ -48,7 +48,12 @@ function runsScripts({ global, vrrp, scripts }: Config): boolean {
   );
   const ofDaemon =
     global.startupScript ?? global.shutdownScript ?? global.fifos.find(({ script }) => script !== undefined);
-  return notified || scripts.length > 0 || ofDaemon !== undefined;
+  const ofServices = virtualServers.some(
+    ({ notify, realServers }) =>
+      (notify.quorumUp ?? notify.quorumDown) !== undefined ||
+      realServers.some((server) => (server.notify.up ?? server.notify.down) !== undefined),
+  );
+  return notified || ofServices || scripts.length > 0 || ofDaemon !== undefined;
 }
 
 /** RFC 3768, 10: the passwords were removed because they gave no real security. */

@@ -120,6 +120,7 @@ export interface VirtualServerConfig {
   readonly hysteresis: number;
   /** Takes the place of all real servers while the quorum is lost. */
   readonly sorryServer: SorryServerConfig | undefined;
+  readonly notify: { readonly quorumUp: ScriptCommand | undefined; readonly quorumDown: ScriptCommand | undefined };
   readonly exclusive: ExclusiveSetting;
   /** Native: the incumbent of an exclusive service is probed every min(delay_loop, this); 0 = at delay_loop. Default 200 ms. */
   readonly roleWatch: DurationUs;
@@ -149,6 +150,7 @@ export interface RealServerConfig {
   readonly port: number;
   readonly forwarding: ForwardingConfig;
   /** Connections from which on it gets no new ones, and below which it gets them again; 0 = no limit. */
+  readonly notify: { readonly up: ScriptCommand | undefined; readonly down: ScriptCommand | undefined };
   readonly upperThreshold: number;
   readonly lowerThreshold: number;
   /** 0 to 65535 */

@@ -326,8 +326,10 @@ export class Daemon {
   }
 
   #recordHealth(event: HealthEvent): void {
-    const level = event.kind === "conflict" ? "error" : "info";
+    const lost = event.kind === "quorum" && event.to === "down";
+    const level = event.kind === "conflict" ? "error" : lost ? "warn" : "info";
     this.#modules.events.record(level, event.kind, describeHealthEvent(event), { ...event });
+    this.#host.notifier.health(event);
   }
 }
 

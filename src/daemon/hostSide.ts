@@ -6,6 +6,7 @@ import { after, type DurationUs, milliseconds } from "../core/units.ts";
 import type { EventLog } from "./events.ts";
 import type { Notifier, NotifyStatus } from "./notify/notifier.ts";
 import { notifyScripts } from "./notify/occasion.ts";
+import { serviceScripts } from "./notify/serviceNotices.ts";
 import type { Trackers } from "./track/trackers.ts";
 import type { TrackerStatus } from "./track/types.ts";
 
@@ -148,7 +149,7 @@ const LOOK = milliseconds(20);
 
 /** Every script that this configuration would run, by the keyword and the name that an operator knows it by. */
 function scriptsOf(config: Config): NamedScript[] {
-  const { global, vrrp, scripts } = config;
+  const { global, vrrp, scripts, virtualServers } = config;
   const tracked = new Set(vrrp.instances.flatMap(({ track }) => track.scripts.map(({ name }) => name)));
   const timed = { startup_script: global.startupScript, shutdown_script: global.shutdownScript };
   return [
@@ -161,6 +162,9 @@ function scriptsOf(config: Config): NamedScript[] {
       .map(({ name, command }) => ({ what: `vrrp_script ${name}`, command })),
     ...[...vrrp.instances, ...vrrp.syncGroups].flatMap(({ name, notify }) =>
       notifyScripts(notify).map(({ keyword, command }) => ({ what: `${keyword} of ${name}`, command })),
+    ),
+    ...virtualServers.flatMap((service) =>
+      serviceScripts(service).map(({ keyword, command }) => ({ what: `${keyword} of ${service.name}`, command })),
     ),
   ];
 }

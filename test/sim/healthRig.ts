@@ -204,6 +204,7 @@ export function tcpCheck(host: number, timing: TimingChange = {}): CheckConfig {
 export function realServer(host: number, checks: readonly CheckConfig[], inhibitOnFailure = true): RealServerConfig {
   return {
     ...{ address: hostIp(host), port: 5432, weight: 50, forwarding: { method: "DR" } },
+    notify: { up: undefined, down: undefined },
     ...{ upperThreshold: 0, lowerThreshold: 0, inhibitOnFailure, checks },
   };
 }
@@ -221,6 +222,7 @@ export function virtualServer(
     persistencePrefix: undefined,
     persistenceEngine: "",
     ...{ quorum: 1, hysteresis: 0, sorryServer: undefined },
+    notify: { quorumUp: undefined, quorumDown: undefined },
     exclusive: "no",
     roleWatch: milliseconds(200),
     realServers,

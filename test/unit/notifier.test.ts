@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Config, MailConfig, NotifyFifoConfig } from "../../src/config/types.ts";
+import type { Config, MailConfig, NotifyFifoConfig, VirtualServerConfig } from "../../src/config/types.ts";
 import type { NotifyConfig, ScriptCommand, SyncGroupConfig } from "../../src/config/vrrp.types.ts";
 import { ip } from "../../src/core/ip.ts";
 import type { MailMessage, MailServer, NotifyFifo } from "../../src/core/notify.ts";
@@ -12,6 +12,7 @@ import { fakeRunner } from "../lab/fakeRunner.ts";
 import { recordingLogger } from "../lab/recordingLogger.ts";
 import { VirtualTime } from "../lab/virtualTime.ts";
 import { instanceConfig, vrrpConfig } from "../lab/vrrpConfig.ts";
+import { realServer, virtualServer } from "../sim/healthRig.ts";
 
 const OK: ScriptOutcome = { kind: "exited", status: 0 };
 const script = (...words: string[]): ScriptCommand => ({ arguments: words, user: "check", group: undefined });
@@ -40,9 +41,10 @@ interface Changes {
   readonly global?: Partial<Config["global"]>;
   readonly groups?: readonly SyncGroupConfig[];
   readonly instances?: readonly string[];
+  readonly services?: readonly VirtualServerConfig[];
 }
 
-function configuration({ notify = {}, global = {}, groups = [], instances = ["VI_1"] }: Changes = {}) {
+function configuration({ notify = {}, global = {}, groups = [], instances = ["VI_1"], services = [] }: Changes = {}) {
   return {
     global: {
       ...{ routerId: "lb1", vrrpStrict: false, enableScriptSecurity: false, scriptUser: undefined, fifos: [FIFO] },
@@ -54,6 +56,7 @@ function configuration({ notify = {}, global = {}, groups = [], instances = ["VI
       instances.map((name) => instanceConfig({ name, notify: { ...NOTIFY, ...notify } })),
       { syncGroups: groups },
     ),
+    virtualServers: services,
   };
 }
 
@@ -357,5 +360,55 @@ Host: host1
     await time.pass(1);
     expect(notifier.status().mail).toMatchObject({ waiting: 64, dropped: 1 });
     expect(calls().length).toBeGreaterThan(60);
+  });
+});
+
+describe("services", () => {
+  const server = { ...realServer(3, []), notify: { up: script("/up", "a"), down: script("/down") } };
+  const notify = { quorumUp: script("/quorum-up"), quorumDown: script("/quorum-down") };
+  const service = virtualServer([server], { notify });
+  const [name, at] = [service.name, "10.0.2.3:5432"];
+  const lvs = { fifos: [{ ...FIFO, events: ["lvs"] as const }] };
+  const verdict = (from: "up" | "down" | "unknown", to: "up" | "down") =>
+    ({ kind: "verdict", service: name, server: at, from, to, reason: "no answer" }) as const;
+  const quorum = (to: "up" | "down") =>
+    ({ kind: "quorum", service: name, from: undefined, to, weight: 0, needed: 1 }) as const;
+
+  test("scripts and FIFO are told of servers and quorum, in keepalived's words", async () => {
+    const { notifier, lines, calls, runs } = world({ services: [service], global: lvs });
+    for (const event of [verdict("up", "down"), quorum("down"), verdict("down", "up"), quorum("up")])
+      notifier.health(event);
+    await notifier.drained();
+    expect(calls()).toEqual(["/down", "/quorum-down", "/up a", "/quorum-up"]);
+    expect(lines).toEqual([
+      "RS [10.0.2.3]:tcp:5432 [10.0.2.10]:tcp:5432 DOWN\n",
+      "VS [10.0.2.10]:tcp:5432 DOWN\n",
+      "RS [10.0.2.3]:tcp:5432 [10.0.2.10]:tcp:5432 UP\n",
+      "VS [10.0.2.10]:tcp:5432 UP\n",
+    ]);
+    expect(runs[0]?.request).toMatchObject({
+      user: "check",
+      environment: { HOLDFAST_REASON: "no answer", HOLDFAST_SERVER: at },
+    });
+    expect(notifier.status().scripts).toContainEqual(expect.objectContaining({ subject: "SERVICE", name, started: 4 }));
+  });
+
+  test("a first verdict is told when it is down, and what is not configured any more is not told", async () => {
+    const { notifier, calls } = world({ services: [service], global: lvs });
+    notifier.health(verdict("unknown", "up"));
+    notifier.health(verdict("unknown", "down"));
+    await notifier.drained();
+    notifier.configure(configuration({ services: [] }));
+    notifier.health(quorum("down"));
+    await notifier.drained();
+    expect(calls()).toEqual(["/down"]);
+  });
+
+  test("marks and groups have keepalived's names", () => {
+    const mark = virtualServer([], { name: "FWM 30", targets: [{ protocol: "FWM", mark: 30, family: 4 }] });
+    const group = virtualServer([], { name: "TCP group W" });
+    const { notifier, lines } = world({ services: [mark, group], global: lvs });
+    for (const each of [mark, group]) notifier.health({ ...quorum("up"), service: each.name });
+    expect(lines).toEqual(["VS FWM 30 UP\n", "VS [W]:0 UP\n"]);
   });
 });

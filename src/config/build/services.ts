@@ -22,6 +22,7 @@ export function buildService(service: ParsedService, groups: readonly ParsedGrou
     quorum: Math.min(values.quorum.value, attainableQuorum(service, realServers)),
     hysteresis: values.hysteresis.value,
     sorryServer: buildSorryServer(service),
+    notify: { quorumUp: values.quorum_up?.value, quorumDown: values.quorum_down?.value },
     exclusive: exclusiveSetting(values.exclusive?.value, realServers),
     roleWatch: values.role_watch.value,
     realServers,
@@ -76,6 +77,7 @@ function buildServer(server: ParsedServer, service: ParsedService): RealServerCo
   return {
     ...endpoint,
     forwarding: forwardingOf(server, service.values.lvs_method.value),
+    notify: { up: values.notify_up?.value, down: values.notify_down?.value },
     upperThreshold: values.uthreshold.value,
     lowerThreshold: values.lthreshold.value,
     weight: firstWritten([values.weight, service.values.weight], values.weight),

@@ -2,6 +2,7 @@ import type { Family } from "../../core/ip.ts";
 import { ok } from "../../core/result.ts";
 import { type DurationUs, milliseconds } from "../../core/units.ts";
 import type { ForwardingConfig, Scheduler } from "../types.ts";
+import type { ScriptCommand } from "../vrrp.types.ts";
 import { checkerRows } from "./checkers.ts";
 import { choice, flag, integer, switchable, text, timer, truth } from "./kinds.ts";
 import {
@@ -14,6 +15,7 @@ import {
   type ValueKind,
   type ValueRow,
 } from "./row.ts";
+import { scriptAsUser } from "./scripts.ts";
 import {
   type Endpoint,
   endpoint,
@@ -90,6 +92,14 @@ const { snmp_name: noSnmp } = leftOutRows({
   },
 });
 
+const script = (keyword: string, doc: string) =>
+  ({
+    ...value,
+    kind: scriptAsUser,
+    doc,
+    example: `${keyword} "/etc/holdfast/notify.sh argument" nobody`,
+  }) as const satisfies ValueRow<ScriptCommand>;
+
 const forwardingRow = {
   ...value,
   aliases: ["lb_kind"],
@@ -121,6 +131,8 @@ export const realServerTable = blockTable("real_server", {
   } satisfies ValueRow<ForwardingConfig>,
   alpha: alwaysAlpha,
   snmp_name: noSnmp,
+  notify_up: script("notify_up", "Script to run when the server comes up again."),
+  notify_down: script("notify_down", "Script to run when the server goes down."),
   uthreshold: threshold("uthreshold", "Connections from which on the server gets no new ones; 0 = no limit."),
   lthreshold: threshold(
     "lthreshold",
@@ -129,8 +141,6 @@ export const realServerTable = blockTable("real_server", {
   ...outerTimingRows,
   ...checkerRows,
   ...notYetRows({
-    notify_up: "Script to run when the server comes up.",
-    notify_down: "Script to run when the server goes down.",
     smtp_alert: "Mail when the server changes.",
     virtualhost: "Host header of HTTP checks.",
   }),
@@ -231,6 +241,8 @@ export const virtualServerTable = blockTable("virtual_server", {
     doc: "The quorum is lost this much below `quorum` and gained this much above it. Less than `quorum`.",
     example: "hysteresis 1",
   } satisfies ValueRow<number>,
+  quorum_up: script("quorum_up", "Script to run when the quorum is gained."),
+  quorum_down: script("quorum_down", "Script to run when the quorum is lost."),
   sorry_server: {
     ...value,
     kind: endpoint,
@@ -281,8 +293,6 @@ export const virtualServerTable = blockTable("virtual_server", {
     smtp_alert: "Mail when the quorum is reached or lost.",
     virtualhost: "Host header of HTTP checks.",
     omega: "Runs the down scripts at shutdown.",
-    quorum_up: "Script to run when the quorum is reached.",
-    quorum_down: "Script to run when the quorum is lost.",
   }),
 });
 

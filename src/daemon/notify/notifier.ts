@@ -2,6 +2,7 @@ import type { Config } from "../../config/types.ts";
 import type { NotifyConfig } from "../../config/vrrp.types.ts";
 import type { MailSender } from "../../core/notify.ts";
 import { milliseconds } from "../../core/units.ts";
+import type { HealthEvent } from "../../health/types.ts";
 import type { Evidence, StateName, Transition } from "../../vrrp/types.ts";
 import type { GroupTransition } from "../../workers/vrrp/handle.types.ts";
 import { type FifoReaderStatus, FifoSet, type FifoSetModules } from "./fifoSet.ts";
@@ -17,6 +18,7 @@ import {
   type Occasion,
 } from "./occasion.ts";
 import { type QueueModules, type QueueStatus, ScriptQueue } from "./scriptQueue.ts";
+import { ServiceNotices } from "./serviceNotices.ts";
 
 /** A host whose scripts hang goes on: the newest notifications count. */
 const LIMITS = { waitingMax: 64, patience: milliseconds(30_000) } as const;
@@ -25,8 +27,11 @@ export type NotifierModules = QueueModules &
   FifoSetModules & { readonly sender: MailSender; readonly hostName: () => string };
 
 export interface NotifyStatus {
-  /** By instance and group. */
-  readonly scripts: readonly (QueueStatus & { readonly subject: "INSTANCE" | "GROUP"; readonly name: string })[];
+  /** By instance, group and virtual server. */
+  readonly scripts: readonly (QueueStatus & {
+    readonly subject: "INSTANCE" | "GROUP" | "SERVICE";
+    readonly name: string;
+  })[];
   readonly fifos: readonly FifoReaderStatus[];
   readonly mail: MailStatus;
 }
@@ -50,6 +55,7 @@ export class Notifier {
   readonly #modules: NotifierModules;
   readonly #fifos: FifoSet;
   readonly #mail: MailQueue;
+  readonly #services: ServiceNotices;
   readonly #known = new Map<string, Known>();
   #global: Config["global"] | undefined;
   #stopping = false;
@@ -58,13 +64,15 @@ export class Notifier {
     this.#modules = modules;
     this.#fifos = new FifoSet(modules);
     this.#mail = new MailQueue(modules);
+    this.#services = new ServiceNotices(LIMITS, modules, this.#fifos);
   }
 
   /** At the start and at a reload; what the new configuration removed has been told by `deleted` before. */
-  configure(config: Pick<Config, "global" | "vrrp">): void {
+  configure(config: Pick<Config, "global" | "vrrp" | "virtualServers">): void {
     const reload = this.#global !== undefined;
     this.#global = config.global;
     this.#fifos.configure(config.global.fifos);
+    this.#services.configure(config.virtualServers);
     for (const known of this.#known.values()) known.configured = false;
     for (const { name, notify, priority } of config.vrrp.instances) this.#know("INSTANCE", name, notify, priority);
     for (const { name, notify } of config.vrrp.syncGroups) this.#know("GROUP", name, notify, 0);
@@ -91,6 +99,11 @@ export class Notifier {
     const state = this.#stateOf(to);
     if (state === undefined) return;
     this.#tell({ subject: "GROUP", name: group, state, priority: 0, from, reason, evidence: {} });
+  }
+
+  /** Verdicts of servers and the quorum of services. */
+  health(event: HealthEvent): void {
+    this.#services.told(event);
   }
 
   lowerPriority(instance: string, heard: { readonly peer: string; readonly priority: number }): void {
@@ -149,7 +162,11 @@ export class Notifier {
 
   /** Resolves when every script has ended and every mail is sent or given up. */
   async drained(): Promise<void> {
-    await Promise.all([...[...this.#known.values()].map(({ queue }) => queue.drained()), this.#mail.drained()]);
+    await Promise.all([
+      ...[...this.#known.values()].map(({ queue }) => queue.drained()),
+      this.#services.drained(),
+      this.#mail.drained(),
+    ]);
   }
 
   /** Resolves when the scripts that read FIFOs have ended. */
@@ -159,7 +176,11 @@ export class Notifier {
 
   status(): NotifyStatus {
     const scripts = [...this.#known.values()].map(({ subject, name, queue }) => ({ subject, name, ...queue.status() }));
-    return { scripts, fifos: this.#fifos.status(), mail: this.#mail.status() };
+    return {
+      scripts: [...scripts, ...this.#services.status()],
+      fifos: this.#fifos.status(),
+      mail: this.#mail.status(),
+    };
   }
 
   /** INIT is no state that anybody is told of, but the way to the end. */
