@@ -65,6 +65,7 @@ export class VrrpInstance implements AdvertListener {
   #state: RouterState;
   #deadline: Us | undefined;
   #seen: Observation;
+  #willIsDue = false;
   #advertSentAt: Us;
   #last: InstanceStatus["last"];
   #output: AdvertOutput;
@@ -147,9 +148,9 @@ export class VrrpInstance implements AdvertListener {
       this.#state = state;
       if (effects.length === 0) continue;
       const after = state.role.name;
-      // Before the first advert and address: a death in between must find a will that names them.
-      if (after === "MASTER" && before !== after) this.#modules.willChanged();
+      this.#willIsDue = after === "MASTER" && before !== after;
       const answers = runEffects(effects, this.#actions);
+      this.#settleWill();
       if (before === "MASTER" && before !== after) this.#modules.willChanged();
       if (answers.length > 0) queue = [...queue, ...answers];
     }
@@ -312,7 +313,18 @@ export class VrrpInstance implements AdvertListener {
     return { sent: true };
   }
 
+  /**
+   * Of a term that begins: behind its first advert, since the guard's answer would be a delay of the takeover, and before its
+   * first address, since a death from there on must find a will that names it.
+   */
+  #settleWill(): void {
+    if (!this.#willIsDue) return;
+    this.#willIsDue = false;
+    this.#modules.willChanged();
+  }
+
   #program(action: "add" | "refresh"): ProgramOutcome {
+    this.#settleWill();
     const { advertInterval } = this.#config;
     const timing = { validSec: this.leaseLifetimeSec, advertInterval };
     return this.#withRouting(this.holder[action](this.plans(), timing, this.#advertSentAt));

@@ -31,7 +31,7 @@ export interface LastWillModules {
 }
 
 /**
- * The VRRP thread's side of the guard: the will is confirmed before the first address is added or advert sent, and it
+ * The VRRP thread's side of the guard: the will is confirmed before the first address is added, and it
  * shrinks only after addresses are gone, so at any moment it names at least what is held. Heartbeats prove that this
  * very loop runs.
  */
