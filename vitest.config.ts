@@ -8,7 +8,12 @@ import { defineConfig } from "vitest/config";
 const pure = ["unit", "golden", "scenario", "sim"].map((kind) => ({
   test: { name: kind, include: [`test/${kind}/**/*.test.ts`], testTimeout: 60_000 },
 }));
-const FILES_AT_A_TIME: Readonly<Record<string, number>> = { interop: 4, chaos: 2 };
+const FILES_AT_A_TIME: Readonly<Record<string, number>> = {
+  interop: 4,
+  chaos: 2,
+  // The protocol's benches too, where they only show that they work: their figures are not looked at then.
+  ...(process.env.HOLDFAST_BENCH === "quick" ? { "bench-netns": 4 } : {}),
+};
 const kernel = ["netns", "interop", "chaos", "guest", "e2e", "bench", "bench-netns"].map((kind) => ({
   test: {
     name: kind,

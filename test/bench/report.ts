@@ -25,7 +25,8 @@ export function printFigures(title: string, figures: readonly Figure[]): void {
       goalAtMost === undefined ? "" : `   goal <= ${goalAtMost} ${unit}: ${value <= goalAtMost ? "met" : "MISSED"}`;
     return `  ${what.padEnd(width)}  ${value.toFixed(1).padStart(9)} ${unit}${goal}`;
   });
-  process.stdout.write(`\n[figures] ${title}\n${lines.join("\n")}\n`);
+  const note = process.env.HOLDFAST_BENCH === "quick" ? " [few rounds, beside other tests: no measurement]" : "";
+  process.stdout.write(`\n[figures] ${title}${note}\n${lines.join("\n")}\n`);
 }
 
 /** Few rounds in every run of the tests, all of them where the figures are what is asked for. */

@@ -1,0 +1,23 @@
+import { readFileSync } from "node:fs";
+import { processTree } from "../lab/processTree.ts";
+
+/** Clock ticks a second in /proc (sysconf _SC_CLK_TCK is 100 on every Linux of these tests). */
+const TICKS_PER_SECOND = 100;
+
+/** CPU seconds of a process and all of its descendants (proc(5), stat). */
+export function cpuSeconds(root: number): number {
+  return processTree(root).reduce((sum, pid) => sum + ticksOf(`/proc/${pid}/stat`) / TICKS_PER_SECOND, 0);
+}
+
+/** Resident memory of a process in MB. */
+export function residentMb(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+}
+
+function ticksOf(path: string): number {
+  // The second field, the name in parentheses, can contain anything.
+  const fields = readFileSync(path, "latin1")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}
