@@ -2,7 +2,7 @@
  * VRRP adverts of both versions and families, and what a receiver must check (RFC 3768 7.1, RFC 9568 7.1). The bytes are in
  * vrrpV2.ts and vrrpV3.ts.
  */
-import { family, type Ip, ip, ipBytes } from "../core/ip.ts";
+import { family, type Ip, ip } from "../core/ip.ts";
 import { fail, ok, type Result } from "../core/result.ts";
 import { viewOf } from "./bytes.ts";
 import { decodeIpv4, type Ipv4Header } from "./ipv4.ts";
@@ -130,7 +130,9 @@ export function hopLimitProblem(
 
 /** 224.0.0.0/4 or ff00::/8. */
 export function isMulticast(address: Ip): boolean {
-  const bytes = ipBytes(address);
-  const first = bytes[0] ?? 0;
-  return bytes.length === 4 ? first >> 4 === 14 : first === 0xff;
+  // By the canonical text: it is asked for every packet, sent or received.
+  const colon = address.indexOf(":");
+  if (colon >= 0) return colon === 4 && address.startsWith("ff");
+  const first = Number.parseInt(address, 10);
+  return first >> 4 === 14;
 }

@@ -286,6 +286,25 @@ describe("the driver of VRRP instances, on a fake host", () => {
     expect(driver.status().instances[0]).toMatchObject({ state: "FAULT", last: { reason: "interfaceDown" } });
   });
 
+  // Seed 1001 of the simulation: it yielded as if others had taken its addresses, and kept them until their leases ended.
+  it("a dump made before its own addresses were set is no evidence that others took them", () => {
+    const { host, driver, begin, alarms } = setUp(instance());
+    host.addLink("eth0", "10.0.2.1/24");
+    begin();
+    host.advance(1 * SECOND);
+    host.viewError = new NetlinkError("netlinkDumpInterrupted", "changes all the time");
+    host.advance(2.7 * SECOND);
+    host.addLink("other");
+    host.advance(1 * SECOND);
+    expect(driver.status().instances[0]).toMatchObject({ state: "MASTER", addresses: [{ held: true }] });
+    expect(alarms()).toEqual([]);
+    host.removeAddress("eth0", "10.0.2.10");
+    host.viewError = undefined;
+    host.advance(0.1 * SECOND);
+    expect(alarms()).toEqual(["addressRemovedByOthers"]);
+    expect(host.addressesOf("eth0")).toContain("10.0.2.10/32");
+  });
+
   it("counts what is not acted on, by reason", () => {
     const { host, driver, becomeMaster } = setUp(instance());
     host.addLink("eth0", "10.0.2.1/24");

@@ -315,7 +315,9 @@ export class VrrpDriver {
 
   #linksChanged(now: Us): void {
     this.#prepared.links.observe(this.#prepared.view.current, now);
-    for (const instance of this.#instances.values()) instance.onView();
+    // Asked before the first of them sets anything for what it sees.
+    const { showsOwn } = this.#prepared.view;
+    for (const instance of this.#instances.values()) instance.onView(showsOwn);
     this.#will.settle();
     this.#evaluateTracking();
   }

@@ -24,6 +24,11 @@ export class FollowedView {
     return this.#view;
   }
 
+  /** Whether it shows what we have set ourselves: an older one is no evidence that something was taken away. */
+  get showsOwn(): boolean {
+    return !this.#stale;
+  }
+
   get deadline(): Us | undefined {
     return this.#dumpAt;
   }

@@ -174,8 +174,8 @@ export class VrrpInstance implements AdvertListener {
     this.feed({ kind: "tracking", tracking });
   }
 
-  /** A new dump was made: tells the machine what concerns it, and looks whether our addresses are still there. */
-  onView(): void {
+  /** A new dump was made: tells the machine what concerns it and, when it shows what we have set, looks whether our addresses are still there. */
+  onView(showsOwn: boolean): void {
     const before = this.#seen;
     const seen = this.#observe();
     this.#seen = seen;
@@ -184,7 +184,7 @@ export class VrrpInstance implements AdvertListener {
       this.feed({ kind: "link", link: { ...seen.facts, present: false, up: false, primaryAddress: undefined } });
     }
     if (isChanged(before, seen)) this.feed({ kind: "link", link: seen.facts });
-    this.#lookForMissing();
+    if (showsOwn) this.#lookForMissing();
     const changed = changedHardware(before, seen);
     if (changed.size === 0) return;
     const concerned = this.holder.held.filter(({ device }) => changed.has(device));
