@@ -1,0 +1,328 @@
+import { family, type Ip } from "../../../src/core/ip.ts";
+import type { Us } from "../../../src/core/units.ts";
+import { NetlinkError } from "../../../src/io/netlinkSocket.ts";
+import { encodeIpv4 } from "../../../src/wire/ipv4.ts";
+import { decodeAdvert, isMulticast, VRRP_PROTOCOL, VRRP_TYPE_OF_SERVICE } from "../../../src/wire/vrrp.ts";
+import type { HostInterface, HostView } from "../../../src/workers/vrrp/hostView.ts";
+import type {
+  AddressChange,
+  AdvertReceiver,
+  AdvertSender,
+  Announcer,
+  ChangeOutcome,
+  Datagram,
+  DeadlineTimer,
+  FrameWatch,
+  HostEvent,
+  ReceiverOptions,
+  SenderOptions,
+  VrrpHost,
+} from "../../../src/workers/vrrp/ports.ts";
+import type { Packet } from "./lan.ts";
+import type { StoredLink } from "./simKernel.ts";
+import type { SimRouter } from "./simRouter.ts";
+
+interface Socket extends ReceiverOptions {
+  readonly linkIndex: number;
+  readonly segment: number;
+  readonly onDatagrams: (datagrams: readonly Datagram[]) => void;
+  waiting: Packet[];
+}
+
+/** What an encoded advert says, read once: the driver sends the same bytes again and again. */
+interface Said {
+  readonly virtualRouterId: number;
+  readonly priority: number;
+  readonly advertIntervalUs: number;
+}
+
+/** The kernel and the LAN of one router, as its process sees them: real bytes, its own clock, one timer. */
+export class SimHost implements VrrpHost {
+  readonly clock: { nowUs: () => Us };
+  /** The process itself is changing addresses. */
+  changing = false;
+  readonly #router: SimRouter;
+  #sockets: Socket[] = [];
+  #dead = false;
+  #onEvent: (event: HostEvent) => void = () => undefined;
+  #onExpired: () => void = () => undefined;
+  #armedFor = Number.POSITIVE_INFINITY;
+  /** The world's time of the event that looks at the timer next. */
+  #lookAt = Number.POSITIVE_INFINITY;
+  #expiryWaits = false;
+  #hasDumped = false;
+  readonly #said = new WeakMap<Uint8Array, Said>();
+
+  constructor(router: SimRouter) {
+    this.#router = router;
+    this.clock = { nowUs: () => router.clockUs() };
+  }
+
+  die(): void {
+    this.#dead = true;
+    this.#sockets = [];
+    this.#armedFor = Number.POSITIVE_INFINITY;
+  }
+
+  openTimer(onExpired: () => void): DeadlineTimer {
+    this.#onExpired = onExpired;
+    return {
+      arm: (at) => {
+        this.#armedFor = at;
+        this.#look();
+      },
+      disarm: () => {
+        this.#armedFor = Number.POSITIVE_INFINITY;
+      },
+      close: () => {
+        this.#armedFor = Number.POSITIVE_INFINITY;
+      },
+    };
+  }
+
+  setRealtime(): void {
+    // As the kernel grants it: nothing to see in virtual time.
+  }
+
+  view(): HostView {
+    this.#stall();
+    // A process whose first dump fails finds nothing of an earlier life to sweep: it is left to the end of the leases.
+    const interrupted = this.#hasDumped && this.#router.dice.chance(this.#router.trouble.interruptsDumps);
+    this.#hasDumped = true;
+    if (interrupted) {
+      throw new NetlinkError("netlinkDumpInterrupted", "the table changed during every dump");
+    }
+    return this.#router.kernel.view();
+  }
+
+  watch(onEvent: (event: HostEvent) => void): void {
+    this.#onEvent = onEvent;
+  }
+
+  tell(event: HostEvent): void {
+    if (!this.#dead) this.#onEvent(event);
+  }
+
+  watchRouting(): void {
+    // No world has routes of its own: nothing is ever told.
+  }
+
+  applyRoutes(): never {
+    throw new Error("no world has virtual routes or rules");
+  }
+
+  findRoutes(): never {
+    throw new Error("no world has virtual routes or rules");
+  }
+
+  createDevice(): never {
+    throw new Error("no world has virtual MAC devices");
+  }
+
+  setDeviceUp(): never {
+    throw new Error("no world has virtual MAC devices");
+  }
+
+  deleteDevice(): never {
+    throw new Error("no world has virtual MAC devices");
+  }
+
+  readSysctl(): undefined {
+    return undefined;
+  }
+
+  writeSysctl(): ChangeOutcome {
+    return { ok: false, code: "ENOENT" };
+  }
+
+  applyAddresses(changes: readonly AddressChange[]): ChangeOutcome[] {
+    this.#stall();
+    this.changing = true;
+    const outcomes = changes.map((change) => this.#apply(change));
+    this.changing = false;
+    return outcomes;
+  }
+
+  openReceiver(
+    link: HostInterface,
+    options: ReceiverOptions,
+    on: { readonly datagrams: (datagrams: readonly Datagram[]) => void },
+  ): AdvertReceiver {
+    const { index, segment } = this.#link(link);
+    const socket: Socket = { ...options, linkIndex: index, segment, onDatagrams: on.datagrams, waiting: [] };
+    this.#sockets.push(socket);
+    return {
+      drain: () => this.#drain(socket),
+      close: () => {
+        this.#sockets = this.#sockets.filter((other) => other !== socket);
+      },
+    };
+  }
+
+  openSender(link: HostInterface, options: SenderOptions): AdvertSender {
+    const { index } = this.#link(link);
+    return {
+      send: (source, destination, message) => this.#send(index, options, { source, destination, message }),
+      close: () => undefined,
+    };
+  }
+
+  /** Frames that no IP socket shows lead to alarms only (test/netns has them). */
+  openFrameWatch(): FrameWatch {
+    return { look: () => undefined, close: () => undefined };
+  }
+
+  openAnnouncer(link: HostInterface): Announcer {
+    const { index } = this.#link(link);
+    return {
+      announce: () => {
+        if (this.#router.kernel.byIndex(index)?.up !== true) throw refused("ENETDOWN");
+      },
+      close: () => undefined,
+    };
+  }
+
+  close(): void {
+    this.die();
+  }
+
+  /** The kernel puts the packet into every socket that wants it; then the process is ready to read. */
+  receive(packet: Packet, link: StoredLink): void {
+    for (const socket of this.#sockets) {
+      if (socket.linkIndex !== link.index || socket.family !== packet.family) continue;
+      if (packet.multicast && !socket.groups.includes(packet.destination)) continue;
+      this.#router.world.advertArrived(this.#router, link, packet);
+      if (socket.waiting.push(packet) === 1) this.#router.enter(() => this.#drain(socket));
+    }
+  }
+
+  /** The machine stood still: the timer's end is elsewhere now. */
+  clockMoved(): void {
+    this.#lookAt = Number.POSITIVE_INFINITY;
+    this.#look();
+  }
+
+  #drain(socket: Socket): void {
+    if (socket.waiting.length === 0) return;
+    const packets = socket.waiting;
+    socket.waiting = [];
+    socket.onDatagrams(packets.map(received));
+    this.#router.world.advertsTaken(this.#router, socket.segment, packets);
+  }
+
+  #send(
+    index: number,
+    { timeToLive }: SenderOptions,
+    { source, destination, message }: { readonly source: Ip; readonly destination: Ip; readonly message: Uint8Array },
+  ): void {
+    const router = this.#router;
+    router.calledAtOwnUs = router.clockUs();
+    this.#stall();
+    const link = router.kernel.byIndex(index);
+    if (link === undefined) throw refused("ENXIO");
+    if (!link.up) throw refused("ENETDOWN");
+    if (router.dice.chance(router.trouble.refusesSends)) throw refused("ENOBUFS");
+    if (!link.addresses.some(({ ip }) => ip === source)) throw refused("EADDRNOTAVAIL");
+    const multicast = isMulticast(destination);
+    const hops = multicast ? 255 : timeToLive;
+    const ipFamily = family(source);
+    router.world.lan(link.segment).transmit({
+      bytes: ipFamily === 6 ? message : encodeIpv4({ ...HEADER, timeToLive: hops, source, destination }, message),
+      family: ipFamily,
+      source,
+      destination,
+      multicast,
+      timeToLive: hops,
+      from: router.number,
+      sentAtUs: router.actsAtUs,
+      advert: router.world.advertSent(router, link, { family: ipFamily, ...this.#read(message, source, destination) }),
+    });
+  }
+
+  /** By the real decoder: what we send must be what can be read. */
+  #read(message: Uint8Array, source: Ip, destination: Ip): Said {
+    const known = this.#said.get(message);
+    if (known !== undefined) return known;
+    const decoded = decodeAdvert(message, { source, destination });
+    if (!decoded.ok) throw new Error(`${this.#router.name} sends what nobody can read: ${decoded.error}`);
+    const { virtualRouterId, priority, advertIntervalCs } = decoded.value;
+    const said = { virtualRouterId, priority, advertIntervalUs: advertIntervalCs * 10_000 };
+    this.#said.set(message, said);
+    return said;
+  }
+
+  #apply(change: AddressChange): ChangeOutcome {
+    const { kernel, dice, world } = this.#router;
+    const { lease } = change;
+    const lost = dice.chance(this.#router.trouble.losesAnswers);
+    if (dice.chance(this.#router.trouble.refuses) || (lost && dice.chance(0.5))) {
+      world.addressRefused(this.#router, lease.address, change.kind === "delete");
+      return { ok: false, code: lost ? "unknown" : "ENOBUFS" };
+    }
+    const wanted = { ip: lease.address, prefixLength: lease.prefixLength, label: lease.label, scope: lease.scope };
+    const code =
+      change.kind === "delete"
+        ? kernel.delete(lease.linkIndex, lease.address, lease.prefixLength)
+        : kernel.set(lease.linkIndex, wanted, change.validSec);
+    if (lost) return { ok: false, code: "unknown" };
+    return code === undefined ? { ok: true } : { ok: false, code };
+  }
+
+  /** One event of the world looks when the timer may be due; most of the times it was armed anew meanwhile. */
+  #look(): void {
+    const at = this.#router.worldTimeOf(this.#armedFor);
+    if (at >= this.#lookAt || at === Number.POSITIVE_INFINITY) return;
+    const lookAt = Math.max(at, this.#router.world.nowUs) + this.#router.turnUs();
+    this.#lookAt = lookAt;
+    this.#router.world.at(lookAt, () => {
+      if (this.#lookAt !== lookAt || this.#dead) return;
+      this.#lookAt = Number.POSITIVE_INFINITY;
+      // Frozen: looked at again when the machine goes on.
+      if (this.#router.frozenSinceUs !== undefined || this.#armedFor === Number.POSITIVE_INFINITY) return;
+      if (this.#router.worldTimeOf(this.#armedFor) > this.#router.world.nowUs) this.#look();
+      else this.#expire();
+    });
+  }
+
+  #expire(): void {
+    if (this.#expiryWaits) return;
+    this.#expiryWaits = true;
+    this.#router.enter(() => {
+      this.#expiryWaits = false;
+      // Armed anew by what ran before: as timerfd_settime clears an expiry that nobody has read.
+      if (this.#dead || this.#armedFor > this.clock.nowUs()) return this.#look();
+      this.#armedFor = Number.POSITIVE_INFINITY;
+      this.#onExpired();
+    });
+  }
+
+  #link({ index }: HostInterface): StoredLink {
+    const link = this.#router.kernel.byIndex(index);
+    if (link === undefined) throw refused("ENODEV");
+    return link;
+  }
+
+  #stall(): void {
+    const router = this.#router;
+    if (router.stallChance > 0 && router.dice.chance(router.stallChance)) {
+      router.aheadUs += Math.ceil(router.dice.next() * router.stallMaxUs);
+    }
+  }
+}
+
+const HEADER = {
+  typeOfService: VRRP_TYPE_OF_SERVICE,
+  identification: 0,
+  fragment: 0x4000,
+  protocol: VRRP_PROTOCOL,
+};
+
+function refused(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+function received({ bytes, family: ipFamily, source, destination, timeToLive }: Packet): Datagram {
+  return ipFamily === 6
+    ? { bytes, source, destination, timeToLive }
+    : { bytes, source: undefined, destination: undefined, timeToLive: undefined };
+}

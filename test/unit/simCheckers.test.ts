@@ -1,0 +1,248 @@
+import { describe, expect, test } from "vitest";
+import type { DriverModules } from "../../src/workers/vrrp/driver.ts";
+import { VrrpDriver } from "../../src/workers/vrrp/driver.ts";
+import { addressesOnlyWhereMaster } from "../sim/vrrp/checkers/addresses.ts";
+import { advertsOnTime } from "../sim/vrrp/checkers/adverts.ts";
+import { groupsTogether } from "../sim/vrrp/checkers/groups.ts";
+import { oneHolder } from "../sim/vrrp/checkers/oneHolder.ts";
+import { oneMaster } from "../sim/vrrp/checkers/oneMaster.ts";
+import { listensAfterPause } from "../sim/vrrp/checkers/pauses.ts";
+import { noForbiddenPreemption } from "../sim/vrrp/checkers/preemption.ts";
+import { oneReasonEach } from "../sim/vrrp/checkers/reasons.ts";
+import { someMaster } from "../sim/vrrp/checkers/someMaster.ts";
+import { calmOptions } from "../sim/vrrp/options.ts";
+import { pending } from "../sim/vrrp/pending.ts";
+import type { Seat } from "../sim/vrrp/seat.ts";
+import { lifetimeSec, SentAdvert } from "../sim/vrrp/seat.ts";
+import { simulate } from "../sim/vrrp/simulate.ts";
+import { World } from "../sim/vrrp/world.ts";
+
+const SECOND = 1e6;
+const PLAIN = {
+  ...{ routers: 2, instances: 2, segments: 1, version3: 0, ipv6: 0, unicast: 0, nopreempt: 0, preemptDelay: 0 },
+  ...{
+    owner: 0,
+    equalPriorities: 0,
+    downTimers: 0,
+    excluded: 0,
+    authentication: 0,
+    groups: 0,
+    trackers: 0,
+    tracking: 0,
+  },
+};
+
+/** A world at rest, whose history a test then makes wrong; the first seed in which both routers have both instances. */
+function settled(changes: Partial<typeof PLAIN> = {}) {
+  const seed = [...Array(200).keys()].find((candidate) => {
+    const { plan } = new World(calmOptions(candidate, { ...PLAIN, ...changes }));
+    return plan.instances.every(({ members }) => members.every((member) => member !== undefined));
+  });
+  if (seed === undefined) throw new Error("no seed has such a world");
+  const world = new World(calmOptions(seed, { ...PLAIN, ...changes }));
+  for (const router of world.routers) router.start(0);
+  world.runUntil(60 * SECOND);
+  expect(pending(world)).toEqual([]);
+  const seats = world.seatsByInstance.get("V1") ?? [];
+  const master = seats.find((seat) => seat.state === "MASTER") as Seat;
+  const backup = seats.find((seat) => seat.state === "BACKUP") as Seat;
+  return { world, master, backup };
+}
+
+function configOf({ config }: Seat) {
+  if (config === undefined) throw new Error("not configured");
+  return config;
+}
+
+const evidence = { ownPriority: 100 };
+const vipOf = ({ router }: Seat) => {
+  const link = router.kernel.links.find(({ addresses }) => addresses.some((own) => own.validUntilUs !== undefined));
+  const address = link?.addresses.find((own) => own.validUntilUs !== undefined);
+  if (link === undefined || address === undefined) throw new Error("holds nothing");
+  return { link, address };
+};
+
+describe("each checker of the simulation takes a right history and refuses a wrong one", () => {
+  test("at most one master", () => {
+    const { world, backup } = settled();
+    const checker = oneMaster(world);
+    checker.sweep?.();
+    backup.state = "MASTER";
+    backup.stateSinceUs = world.nowUs - 30 * SECOND;
+    expect(() => checker.sweep?.()).not.toThrow();
+    backup.stateSinceUs = 0;
+    backup.disturbedAtUs = 0;
+    world.nowUs += 240 * SECOND;
+    expect(() => checker.sweep?.()).toThrow(/both MASTER/);
+  });
+
+  test("never without a master", () => {
+    const { world, master } = settled();
+    const checker = someMaster(world);
+    checker.sweep?.();
+    master.state = "BACKUP";
+    master.stateSinceUs = world.nowUs;
+    checker.sweep?.();
+    master.stateSinceUs = 0;
+    expect(() => checker.sweep?.()).toThrow(/should be MASTER/);
+  });
+
+  test("one holder of each address", () => {
+    const { world, master, backup } = settled();
+    const checker = oneHolder(world);
+    const { link, address } = vipOf(master);
+    master.router.stopped = true;
+    checker.addressChanged?.({ router: backup.router, link, address, event: "added", seat: backup });
+    checker.sweep?.();
+    // The kernel of the stopped one keeps the address for ever, against its promise.
+    address.validUntilUs = Number.MAX_SAFE_INTEGER;
+    address.goneAtUs = Number.MAX_SAFE_INTEGER;
+    world.nowUs += 60 * SECOND;
+    expect(() => checker.sweep?.()).toThrow(/which does not run/);
+  });
+
+  test("addresses only where MASTER, with the promised lifetime", () => {
+    const { master } = settled();
+    const checker = addressesOnlyWhereMaster();
+    const { link, address } = vipOf(master);
+    expect(() => checker.advertSent?.(master, 0)).toThrow(/resigns/);
+    const change = { router: master.router, link, event: "refreshed", seat: master } as const;
+    const validUntilUs = master.router.kernelNowUs() + lifetimeSec(configOf(master)) * SECOND;
+    checker.addressChanged?.({ ...change, address: { ...address, validUntilUs } });
+    checker.entryEnded?.(master.router);
+    checker.addressChanged?.({ ...change, address: { ...address, validUntilUs } });
+    master.state = "BACKUP";
+    expect(() => checker.entryEnded?.(master.router)).toThrow(/is BACKUP/);
+    const late = { ...address, validUntilUs: validUntilUs + SECOND };
+    expect(() => checker.addressChanged?.({ ...change, address: late })).toThrow(/to live/);
+  });
+
+  test("sync groups together", () => {
+    const { world } = settled({ groups: 1 });
+    const router = world.routers[0];
+    const name = router?.config.syncGroups[0]?.members[0];
+    if (router === undefined || name === undefined) throw new Error("no sync group");
+    const checker = groupsTogether();
+    checker.entryEnded?.(router);
+    const seat = router.seat(name);
+    seat.state = seat.state === "MASTER" ? "BACKUP" : "MASTER";
+    expect(() => checker.entryEnded?.(router)).toThrow(/is apart/);
+  });
+
+  test("no forbidden preemption: not too early, not with nopreempt, not before preempt_delay", () => {
+    const { world, backup } = settled();
+    const checker = noForbiddenPreemption(world);
+    const becomes = (reason: "masterDown" | "lowerPriorityHeard") =>
+      checker.transition?.(backup, { from: "BACKUP", to: "MASTER", reason, evidence });
+    backup.countedAtUs = world.nowUs - 10 * SECOND;
+    becomes("masterDown");
+    backup.countedAtUs = world.nowUs - 2 * SECOND;
+    expect(() => becomes("masterDown")).toThrow(/keeps it from it/);
+    backup.countedAtUs = Number.NEGATIVE_INFINITY;
+    becomes("lowerPriorityHeard");
+    const { config } = backup;
+    if (config === undefined) throw new Error("not configured");
+    backup.config = { ...config, nopreempt: true };
+    expect(() => becomes("lowerPriorityHeard")).toThrow(/has nopreempt/);
+    backup.config = { ...config, preemptDelay: (world.nowUs + SECOND) as typeof config.preemptDelay };
+    expect(() => becomes("lowerPriorityHeard")).toThrow(/preempt_delay/);
+  });
+
+  test("adverts on time", () => {
+    const { world, master } = settled();
+    const checker = advertsOnTime(world);
+    checker.sweep?.();
+    master.sentAtUs -= 5 * SECOND;
+    expect(() => checker.sweep?.()).toThrow(/has sent no advert/);
+    expect(() => checker.advertSent?.(master, 100)).toThrow(/has sent no advert/);
+  });
+
+  test("every transition has one reason", () => {
+    const { world, backup } = settled();
+    const checker = oneReasonEach(world);
+    checker.transition?.(backup, { from: "BACKUP", to: "MASTER", reason: "masterDown", evidence });
+    const says =
+      (from: "BACKUP" | "MASTER", to: "BACKUP" | "MASTER" | "FAULT", reason: "masterDown" | "started") => () =>
+        checker.transition?.(backup, { from, to, reason, evidence });
+    expect(says("MASTER", "BACKUP", "started")).toThrow(/leaves MASTER/);
+    expect(says("BACKUP", "FAULT", "masterDown")).toThrow(/because of masterDown/);
+    backup.state = "FAULT";
+    expect(() => checker.sweep?.()).toThrow(/reported was FAULT/);
+  });
+
+  test("a paused router listens first", () => {
+    const { master } = settled();
+    const checker = listensAfterPause();
+    master.router.calledAtOwnUs = master.sentAtOwnUs + SECOND;
+    checker.advertSent?.(master, 100);
+    master.router.calledAtOwnUs = master.sentAtOwnUs + 30 * SECOND;
+    expect(() => checker.advertSent?.(master, 100)).toThrow(/of silence/);
+    const change = { router: master.router, ...vipOf(master), event: "refreshed", seat: master } as const;
+    master.sentAtOwnUs = master.router.clockUs();
+    checker.addressChanged?.(change);
+    master.sentAtOwnUs -= 30 * SECOND;
+    expect(() => checker.addressChanged?.(change)).toThrow(/after its last advert/);
+  });
+
+  test("who reads an advert of a better master yields", () => {
+    const { world, master, backup } = settled();
+    const checker = oneMaster(world);
+    if (backup.config === undefined || master.config === undefined) throw new Error("not configured");
+    const advert = new SentAdvert(backup, backup.config, 255, SECOND);
+    const source = packetFrom(backup);
+    if (source === undefined) throw new Error("no packet");
+    expect(() => checker.advertTaken?.(backup, source, advert)).not.toThrow();
+    expect(() => checker.advertTaken?.(master, source, advert)).toThrow(/stays MASTER/);
+  });
+});
+
+test("a world without MASTER does not converge", () => {
+  const { world, master } = settled();
+  master.state = "BACKUP";
+  expect(pending(world).join()).toMatch(/V1 has no MASTER/);
+});
+
+test("a driver that forgets to release fails the whole simulation, and its seed is told", () => {
+  class KeepsItsAddresses extends VrrpDriver {
+    constructor(modules: DriverModules) {
+      const { host } = modules;
+      const keeping = new Proxy(host, {
+        get: (target, key) => {
+          const value = Reflect.get(target, key, target);
+          if (typeof value !== "function") return value;
+          if (key !== "applyAddresses") return value.bind(target);
+          return (changes: Parameters<typeof host.applyAddresses>[0]) => {
+            const kept = [...host.applyAddresses(changes.filter(({ kind }) => kind === "set"))];
+            return changes.map(({ kind }) => (kind === "set" ? (kept.shift() ?? { ok: true }) : { ok: true }));
+          };
+        },
+      });
+      super({ ...modules, host: keeping });
+    }
+  }
+  const result = simulate({
+    seed: 4,
+    hours: 2,
+    makeDriver: (modules) => new KeepsItsAddresses(modules),
+    realMs: () => 0,
+    cpuMs: () => 1,
+  });
+  expect(result.failure).toMatchObject({ kind: "safety", message: expect.stringContaining("addresses only where") });
+  expect(result.options.seed).toBe(4);
+});
+
+function packetFrom({ router, config }: Seat) {
+  const source = router.kernel.links[0]?.addresses[0]?.ip;
+  if (source === undefined || config === undefined) return undefined;
+  return {
+    bytes: new Uint8Array(),
+    family: 4 as const,
+    source,
+    destination: source,
+    multicast: true,
+    timeToLive: 255,
+    from: router.number,
+    sentAtUs: 0,
+    advert: undefined,
+  };
+}
