@@ -31,17 +31,10 @@ export function requireCapabilities(): void {
   );
 }
 
-/**
- * Throws when a keepalived runs in this network namespace: two daemons would fight over addresses and table.
- * Whether it is ours to see: by its namespace link where we may read that, else by the sockets that the kernel lists
- * for this namespace (an unprivileged process may not read another user's namespace links).
- */
+/** Throws when a keepalived runs in this network namespace: two daemons would fight over addresses and table. */
 export function refuseBesideKeepalived(): void {
-  const own = readlinkSync("/proc/self/ns/net");
   for (const processId of keepalivedProcesses()) {
-    const namespace = readLink(`/proc/${processId}/ns/net`);
-    const here = namespace === undefined ? hasSocketsHere(processId) : namespace === own;
-    if (!here) continue;
+    if (!isInThisNamespace(processId)) continue;
     throw new HoldfastError(
       "keepalivedRunning",
       `keepalived (process ${processId}) runs in this network namespace; both would fight over the same addresses and table`,
@@ -79,6 +72,20 @@ function keepalivedProcesses(): number[] {
     .sort((a, b) => a - b);
 }
 
+/**
+ * Whether a keepalived is one of this network namespace: by its namespace link where we may read that, else by the sockets
+ * that the kernel lists for this namespace (an unprivileged process may not read another user's namespace links). One that
+ * has ended meanwhile is not: the sockets found then would be those of a holdfast.
+ */
+export function isInThisNamespace(processId: number): boolean {
+  try {
+    return readlinkSync(`/proc/${processId}/ns/net`) === readlinkSync("/proc/self/ns/net");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return (code === "EACCES" || code === "EPERM") && hasSocketsHere(processId);
+  }
+}
+
 /** keepalived's netlink sockets carry its process id as port id; its VRRP sockets are raw ones of protocol 112. */
 function hasSocketsHere(processId: number): boolean {
   const netlinkPorts = (readText("/proc/net/netlink") ?? "")
@@ -95,13 +102,5 @@ function readText(path: string): string | undefined {
     return readFileSync(path, "utf8");
   } catch {
     return undefined; // The process ended meanwhile, or the file is not for us: both mean "not seen".
-  }
-}
-
-function readLink(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
   }
 }

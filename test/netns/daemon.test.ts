@@ -70,6 +70,16 @@ requires("netns")("the daemon as an operator meets it", () => {
     expect((await first.status()).processId).toBe(first.process.pid);
   });
 
+  test("a keepalived of another namespace that ends while it is looked at is not taken for one of this", async () => {
+    const daemon = await start();
+    await daemon.ready();
+    const ended = await kad1.start("true", [], { name: "true" });
+    await ended.exited;
+    const checks = join(projectRoot, "dist/io/hostChecks.js");
+    const program = `import(${JSON.stringify(checks)}).then((m) => console.log(m.isInThisNamespace(${ended.pid}), m.isInThisNamespace(process.pid)))`;
+    expect((await kad1.exec(process.execPath, ["-e", program])).stdout.trim()).toBe("false true");
+  });
+
   test("a second instance with a run directory of its own is refused too: it would sweep the first one's VIP", async () => {
     const first = await start();
     await first.waitForStatus("the VIP", (status) => status.vrrp.instances[0]?.state === "MASTER");
