@@ -18,6 +18,7 @@ import type { HealthEffect } from "./types.ts";
  * - the holder of an exclusive service: every min(delay_loop, role_watch);
  * - all members of a hunting service: 25 ms after each answer for 10 s, then 50 ms up to 120 s (a failover of Patroni takes
  *   ttl + loop_wait, 40 s by default), then doubled every minute up to delay_loop.
+ * - always: a node that needs long for its answers is left alone for as long as the last one took, at most REST_MOST.
  * Jitter only ever shortens, so that what the documentation calls the worst case is one.
  */
 const HUNT_FAST: DurationUs = milliseconds(25);
@@ -25,8 +26,9 @@ const HUNT_FAST_LASTS: DurationUs = seconds(10);
 const HUNT_SLOWER: DurationUs = milliseconds(50);
 const HUNT_SLOWER_LASTS: DurationUs = seconds(120);
 const HUNT_DOUBLES_EVERY: DurationUs = seconds(60);
-/** A node that answers slower than it is asked gets this rest between answer and question. */
-const REST: DurationUs = milliseconds(25);
+/** Between an answer and the next question there is a rest as long as the answer took, within these bounds. */
+const REST_LEAST: DurationUs = milliseconds(25);
+const REST_MOST: DurationUs = milliseconds(250);
 const JITTER = 0.1;
 /** A checker ends by itself at connect_timeout; one that has not by then was lost. */
 const OVERDUE_GRACE: DurationUs = seconds(1);
@@ -39,6 +41,14 @@ export function huntGap(age: DurationUs): DurationUs {
   if (age < HUNT_SLOWER_LASTS) return HUNT_SLOWER;
   const doublings = 1 + Math.floor((age - HUNT_SLOWER_LASTS) / HUNT_DOUBLES_EVERY);
   return durationUs(HUNT_SLOWER * 2 ** Math.min(doublings, 30));
+}
+
+/**
+ * The rest that a node gets after an answer (or its absence) that took so long. Every answer costs Patroni a thread and a
+ * query: asked without a pause, a node that is slow for a moment stays slow because it is asked.
+ */
+export function restAfter(took: DurationUs): DurationUs {
+  return durationUs(Math.min(Math.max(took, REST_LEAST), REST_MOST));
 }
 
 /** The next wakeup that has come, taken off; undefined when nothing is due. */
@@ -146,12 +156,13 @@ function dueForUser(
   const interval = watched ? durationUs(Math.min(delayLoop, service.config.roleWatch)) : delayLoop;
   const scatter = probe.results === 1 ? durationUs(Math.min(warmup, interval) * nextRandom(state)) : durationUs(0);
   const regular = durationUs(jitter(state, interval) - scatter);
-  let at = Math.max(after(startedAt, regular), after(finishedAt, durationUs(Math.min(interval, REST))));
+  const rest = restAfter(between(startedAt, finishedAt));
+  let at = Math.max(after(startedAt, regular), after(finishedAt, durationUs(Math.min(interval, rest))));
   // Not jittered: an earlier failure would not count, see judgeFailure.
   if (check.silentSince !== undefined && check.verdict !== "down")
     at = Math.min(at, after(finishedAt, delayBeforeRetry));
   if (role && service.hunt !== undefined) {
-    const gap = durationUs(Math.min(huntGap(between(service.hunt.startedAt, now)), delayLoop));
+    const gap = durationUs(Math.min(Math.max(huntGap(between(service.hunt.startedAt, now)), rest), delayLoop));
     at = Math.min(at, after(finishedAt, jitter(state, gap)));
   }
   return at as Us;

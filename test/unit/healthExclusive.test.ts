@@ -432,7 +432,7 @@ describe("watching and hunting", () => {
     expect(Math.max(...gaps(short.askedTimes(3, 3_000)))).toBeLessThanOrEqual(100);
   });
 
-  test("a hunt asks every member 25 ms after its answer, later 50 ms, then ever less up to delay_loop", () => {
+  test("a hunt asks every member 25 ms after a quick answer, later 50 ms, then ever less up to delay_loop", () => {
     const { rig, nodes } = settled();
     nodes[3] = follows({}, milliseconds(10));
     nodes[4] = follows({}, milliseconds(300));
@@ -444,7 +444,8 @@ describe("watching and hunting", () => {
     const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
     expect(mean(between(3, 0, 10))).toBeCloseTo(10 + 25 * 0.95, 0);
     expect(Math.max(...between(3, 0.1, 10))).toBeLessThanOrEqual(35);
-    expect(mean(between(4, 0, 10))).toBeCloseTo(300 + 25 * 0.95, -0.5);
+    // A slow one is left alone for as long as its answer took, at most 250 ms.
+    expect(mean(between(4, 0, 10))).toBeCloseTo(300 + 250 * 0.95, -0.5);
     expect(mean(between(3, 11, 119))).toBeCloseTo(10 + 50 * 0.95, 0);
     expect(mean(between(3, 121, 179))).toBeCloseTo(10 + 100 * 0.95, -0.5);
     expect(Math.max(...between(3, 181, 400))).toBeLessThanOrEqual(1_000);
