@@ -30,9 +30,12 @@ const ETCD_PORT = 2379;
 /** Everything between two phases of a real switchover can take this long under emulation. */
 const PHASE_TIMEOUT_MS = 480_000;
 const START_TIMEOUT_MS = 600_000;
-/** How often the watcher asks each node, while starting and then: every answer costs Patroni a thread and a query. */
-const WATCH_START_MS = 1_000;
-const WATCH_MS = 100;
+/**
+ * How often the watcher asks each node, and how often while a switchover is timed: every answer costs Patroni a thread and
+ * a query, 20 ms of an emulated processor's time.
+ */
+const WATCH_MS = 1_000;
+const SWITCHOVER_WATCH_MS = 100;
 
 interface User {
   readonly uid: number;
@@ -84,14 +87,13 @@ export class RealCluster {
         await this.#network.postgres[name].start("setpriv", [...args, this.#configuration(name)], options),
       );
     }
+    this.#watch = await this.#startWatch(WATCH_MS);
+    await this.waitUntilWhole(START_TIMEOUT_MS);
+  }
+
+  async #startWatch(intervalMs: number): Promise<Program<"restWatch">> {
     const nodes = POSTGRES_HOSTS.map(({ name, address }) => `${name}=${address}:${REST_PORT}`);
-    const watch = (intervalMs: number): Promise<Program<"restWatch">> =>
-      startProgram(this.#network.client, "restWatch", ["/primary", intervalMs, ...nodes]);
-    this.#watch = await watch(WATCH_START_MS);
-    const primary = await this.waitUntilWhole(START_TIMEOUT_MS);
-    await this.#watch.stop();
-    this.#watch = await watch(WATCH_MS);
-    await waitFor(() => this.primary() === primary, { what: "the watch's first answers", timeoutMs: PHASE_TIMEOUT_MS });
+    return await startProgram(this.#network.client, "restWatch", ["/primary", intervalMs, ...nodes]);
   }
 
   async #startEtcd(): Promise<RunningProcess> {
@@ -106,7 +108,7 @@ export class RealCluster {
     return await this.#network.client.start("etcd", args, { name: "etcd" });
   }
 
-  /** What the REST APIs have said since the cluster was whole, change by change. */
+  /** What the REST APIs have said since the start, change by change. */
   said(): RestLine[] {
     return this.#watch?.lines() ?? [];
   }
@@ -147,11 +149,24 @@ export class RealCluster {
   async switchover(to: PostgresName): Promise<SwitchoverRecord> {
     const from = this.primary();
     if (from === undefined || from === to) throw new Error(`no switchover from ${from} to ${to}`);
+    const watch = await this.#startWatch(SWITCHOVER_WATCH_MS);
+    try {
+      await waitFor(() => POSTGRES_NAMES.every((name) => watch.lines().some((line) => line.node === name)), {
+        what: "the watch's first answers",
+        timeoutMs: PHASE_TIMEOUT_MS,
+      });
+      return await this.#timedSwitchover(from, to, watch);
+    } finally {
+      await watch.stop();
+    }
+  }
+
+  async #timedSwitchover(from: PostgresName, to: PostgresName, watch: Program<"restWatch">): Promise<SwitchoverRecord> {
     const beganUs = monotonicUs();
     const args = ["switchover", "--leader", from, "--candidate", to, "--force", SCOPE];
     await this.patronictl(args, { timeoutMs: PHASE_TIMEOUT_MS });
     const first = async (what: string, condition: (line: RestLine) => boolean): Promise<number> => {
-      const find = (): RestLine | undefined => this.said().find((line) => line.atUs > beganUs && condition(line));
+      const find = (): RestLine | undefined => watch.lines().find((line) => line.atUs > beganUs && condition(line));
       return (await waitFor(find, { what, timeoutMs: PHASE_TIMEOUT_MS })).atUs;
     };
     const shutdownAtUs = await first(`${from} shutting down`, (line) => line.node === from && line.state !== "running");
@@ -214,7 +229,8 @@ function isPrimary(line: RestLine | undefined): boolean {
 
 /**
  * JSON is YAML. Patroni documents 20, 1 and 3 s as the least ttl, loop_wait and retry_timeout. Long ones here: a guest that is
- * short of processor time must not demote its primary by itself, and a switchover waits for none of them.
+ * short of processor time must not demote its primary by itself (a round of the loop costs each Patroni and etcd a third of
+ * an emulated processor), and a switchover waits for none of them: the store wakes who waits for the key.
  */
 function patroniConfiguration(name: PostgresName, folder: string, programs: string): object {
   const address = POSTGRES_HOSTS.find((host) => host.name === name)?.address ?? "";
@@ -226,7 +242,7 @@ function patroniConfiguration(name: PostgresName, folder: string, programs: stri
     restapi: { listen: `${address}:${REST_PORT}`, connect_address: `${address}:${REST_PORT}` },
     etcd3: { hosts: `${CLIENT_ADDRESS}:${ETCD_PORT}` },
     bootstrap: {
-      dcs: { ttl: 60, loop_wait: 1, retry_timeout: 20, postgresql: { use_pg_rewind: false, use_slots: true } },
+      dcs: { ttl: 60, loop_wait: 10, retry_timeout: 20, postgresql: { use_pg_rewind: false, use_slots: true } },
       initdb: [{ encoding: "UTF8" }, { locale: "C" }, "no-sync"],
     },
     postgresql: {
