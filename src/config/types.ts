@@ -180,6 +180,8 @@ export interface HttpCheckConfig {
   readonly kind: "HTTP_GET";
   readonly connectIp: Ip;
   readonly connectPort: number;
+  /** Where connections come from (`bindto`); undefined = as the route says. */
+  readonly bindIp?: Ip | undefined;
   /** In order; all must answer as expected. */
   readonly urls: readonly HttpUrlConfig[];
   readonly timing: CheckTiming;
@@ -190,6 +192,8 @@ export interface HttpUrlConfig {
   readonly path: string;
   /** Inclusive ranges; default 200 to 299. */
   readonly statusCodes: readonly { readonly from: number; readonly to: number }[];
+  /** The Host header; undefined = address and port. */
+  readonly virtualHost?: string | undefined;
 }
 
 /** `TCP_CHECK { ... }` */
@@ -197,6 +201,7 @@ export interface TcpCheckConfig {
   readonly kind: "TCP_CHECK";
   readonly connectIp: Ip;
   readonly connectPort: number;
+  readonly bindIp?: Ip | undefined;
   readonly timing: CheckTiming;
 }
 

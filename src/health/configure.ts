@@ -23,10 +23,11 @@ const FIRST_RESULT_GRACE: DurationUs = milliseconds(500);
 
 /** The whole definition of a probe as a key: what differs in nothing here is one probe, however many services ask it. */
 export function probeKey(check: CheckConfig): ProbeKey {
-  const head = `${check.kind} ${check.connectIp} ${check.connectPort} ${check.timing.connectTimeout}`;
+  const head = `${check.kind} ${check.connectIp} ${check.connectPort} ${check.bindIp ?? "-"} ${check.timing.connectTimeout}`;
   if (check.kind === "TCP_CHECK") return head;
   const urls = check.urls.map(
-    (url) => `${url.path} ${url.statusCodes.map(({ from, to }) => `${from}-${to}`).join(",")}`,
+    (url) =>
+      `${url.path} ${url.virtualHost ?? "-"} ${url.statusCodes.map(({ from, to }) => `${from}-${to}`).join(",")}`,
   );
   return `${head} ${urls.join(" ")}`;
 }

@@ -291,6 +291,14 @@ describe("HTTP_GET", () => {
     expect([first.kind, second.kind]).toEqual(["answered", "cannotRun"]);
   });
 
+  test("the Host header of each url", async () => {
+    const server = await started(serve(reply("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")));
+    const named = { ...url("/b"), virtualHost: "www.example.org:8080" };
+    expect((await probe(http(server.port, [url("/a"), named], 30_000))).kind).toBe("answered");
+    const hosts = server.requests.map((request) => request.match(/^host: .*$/gim));
+    expect(hosts).toEqual([[`host: 127.0.0.9:${server.port}`], ["host: www.example.org:8080"]]);
+  });
+
   test("over IPv6", async () => {
     const server = await started(serve(reply("HTTP/1.0 200 OK\r\n\r\nsix"), "::1"));
     const check: CheckConfig = { ...http(server.port), connectIp: ip("::1") };
@@ -315,6 +323,43 @@ describe("TCP_CHECK", () => {
 
   test("refused", async () => {
     expect(await probe(tcp(await closedPort()))).toEqual({ kind: "refused", detail: "" });
+  });
+});
+
+describe("bindto", () => {
+  test("is where the connections of both checkers come from", async () => {
+    const from: (string | undefined)[] = [];
+    const server = createServer((socket) => {
+      from.push(socket.remoteAddress);
+      socket
+        .on("error", () => undefined)
+        .resume()
+        .end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    const port = await listening(server, "127.0.0.9");
+    try {
+      for (const bindIp of [ip("127.0.0.7"), ip("127.0.0.8")]) {
+        expect((await probe({ ...tcp(port), bindIp })).kind).toBe("connected");
+        await expect.poll(() => from.splice(0), { timeout: 30_000 }).toEqual([bindIp]);
+        expect((await probe({ ...http(port, [url("/")], 30_000), bindIp })).kind).toBe("answered");
+        expect(from.splice(0)).toEqual([bindIp]);
+      }
+    } finally {
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    }
+  });
+
+  test("an address that is not this host's: cannotRun, with the reason", async () => {
+    const outcome = await probe({ ...tcp(await closedPort()), bindIp: ip("192.0.2.1") });
+    expect(outcome).toMatchObject({ kind: "cannotRun", detail: expect.stringContaining("EADDRNOTAVAIL") });
+  });
+
+  test("checks that differ in it, or in a Host header, are different probes", () => {
+    const plain = http(80);
+    const named = http(80, [{ ...url("/primary"), virtualHost: "a" }]);
+    const bound = { ...plain, bindIp: ip("127.0.0.7") };
+    expect(new Set([plain, named, bound, tcp(80), { ...tcp(80), bindIp: ip("127.0.0.7") }].map(probeKey)).size).toBe(5);
+    expect(probeKey(http(80))).toBe(probeKey(plain));
   });
 });
 

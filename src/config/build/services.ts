@@ -1,6 +1,13 @@
 import { exclusiveSetting } from "../exclusive.ts";
 import { PERSISTENCE_DEFAULT_SEC } from "../keywords/virtualServer.ts";
-import type { CheckConfig, CheckTiming, RealServerConfig, SorryServerConfig, VirtualServerConfig } from "../types.ts";
+import type {
+  CheckConfig,
+  CheckTiming,
+  HttpUrlConfig,
+  RealServerConfig,
+  SorryServerConfig,
+  VirtualServerConfig,
+} from "../types.ts";
 import type { ParsedGroup, ParsedHttp, ParsedServer, ParsedService, ParsedTcp } from "./parsed.ts";
 import { buildTargets, forwardingOf, serviceName } from "./targets.ts";
 import { firstWritten } from "./written.ts";
@@ -113,13 +120,20 @@ function buildCheck(check: ParsedCheck, { endpoint, server, service }: CheckCont
   const common = {
     connectIp: values.connect_ip?.value ?? endpoint.address,
     connectPort: values.connect_port?.value ?? endpoint.port,
+    ...(values.bindto === undefined ? {} : { bindIp: values.bindto.value }),
     timing: buildTiming(values, server.values, service.values),
   };
   if (check.kind === "TCP_CHECK") return { kind: "TCP_CHECK", ...common };
-  const urls = check.parsed.values.url.flatMap((url) =>
-    url.values.path === undefined ? [] : [{ path: url.values.path.value, statusCodes: url.values.status_code.value }],
-  );
-  return { kind: "HTTP_GET", ...common, urls };
+  return { kind: "HTTP_GET", ...common, urls: buildUrls(check.parsed.values) };
+}
+
+function buildUrls({ url: urls, virtualhost }: ParsedHttp["values"]): readonly HttpUrlConfig[] {
+  return urls.flatMap(({ values: { path, status_code, virtualhost: own } }) => {
+    if (path === undefined) return [];
+    const host = (own ?? virtualhost)?.value;
+    const virtualHost = host === undefined ? {} : { virtualHost: host };
+    return [{ path: path.value, statusCodes: status_code.value, ...virtualHost }];
+  });
 }
 
 /** keepalived.conf(5): the virtual server's setting is the default for real servers, the real server's for checkers. */

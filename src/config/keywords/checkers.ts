@@ -1,6 +1,17 @@
 import type { Ip } from "../../core/ip.ts";
-import { type CodeRange, flag, ipAddress, port, requestPath, statusCodes } from "./kinds.ts";
-import { type BlockRow, blockTable, MAN, notYetBlock, notYetRows, type ValueRow } from "./row.ts";
+import { ok } from "../../core/result.ts";
+import {
+  type CodeRange,
+  flag,
+  invalid,
+  ipAddress,
+  oneWord,
+  port,
+  requestPath,
+  statusCodes,
+  switchable,
+} from "./kinds.ts";
+import { type BlockRow, blockTable, leftOutRows, MAN, notYetBlock, notYetRows, type ValueRow } from "./row.ts";
 import { connectionTimingRows, httpTimingRows } from "./timing.ts";
 
 /** HTTP_GET, TCP_CHECK, and the checkers that are refused by name. */
@@ -23,14 +34,46 @@ const connectionRows = {
     doc: "Port to check instead of the real server's; Patroni's REST API for example.",
     example: "connect_port 8008",
   } satisfies ValueRow<number>,
+  bindto: {
+    ...value,
+    kind: ipAddress,
+    defaultFrom: "the route to the server",
+    doc: "Address that the check's connection comes from.",
+    example: "bindto 10.0.2.1",
+  } satisfies ValueRow<Ip>,
+  alpha: {
+    ...value,
+    status: "noEffect",
+    reload: "none",
+    kind: switchable,
+    reason: "holdfast always counts a server as down until its first check has passed",
+    doc: "Counts the server as down until its first check has passed.",
+    example: "alpha",
+  } satisfies ValueRow<boolean>,
 } as const;
 
+/** RFC 9110 7.2: a host with an optional port; nothing that would end the header's line. */
+const hostHeader = oneWord("<HOST>[:<PORT>]", (word) =>
+  /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(:\d{1,5})?$/.test(word.text)
+    ? ok(word.text)
+    : invalid(
+        word,
+        "is no host of a Host header",
+        "write a name, with :PORT where the server wants it: www.example.org",
+      ),
+);
+
+const virtualHost = {
+  ...value,
+  kind: hostHeader,
+  doc: "Host header of the request.",
+  example: "virtualhost www.example.org",
+} as const satisfies ValueRow<string>;
+
 const connectionNotYet = notYetRows({
-  bindto: "Address that the check's connection comes from.",
   bind_if: "Interface that the check's connection uses.",
   bind_port: "Port that the check's connection comes from.",
   fwmark: "Firewall mark of the check's packets.",
-  alpha: "Counts the server as down until its first check has passed.",
   log_all_failures: "Logs every failure while the server is up.",
 });
 
@@ -38,6 +81,8 @@ const connectionNotYet = notYetRows({
 const commonNotYet = notYetRows({
   connect_ip: "Address to check.",
   connect_port: "Port to check.",
+  bindto: "Address that the check comes from.",
+  alpha: "Counts the server as down until its first check has passed.",
   delay_loop: "Time between checks.",
   connect_timeout: "Time allowed for a check.",
   retry: "Further failures tolerated.",
@@ -57,7 +102,6 @@ const refusedTimingRows = notYetRows({
 
 const urlNotYet = notYetRows({
   digest: "MD5 digest that the answer's body must have.",
-  virtualhost: "Host header of the request.",
   regex: "Regular expression that the answer's body must match.",
   regex_no_match: "Reverses the sense of regex.",
   regex_options: "Options of regex.",
@@ -80,13 +124,13 @@ export const urlTable = blockTable("url", {
     doc: "Status codes that pass.",
     example: "status_code 200 299 400-499",
   } satisfies ValueRow<readonly CodeRange[]>,
+  virtualhost: { ...virtualHost, defaultFrom: "HTTP_GET, else connect_ip and connect_port" },
   ...urlNotYet,
 });
 
 const httpNotYet = notYetRows({
   http_protocol: "Version of HTTP: 1.0, 1.0C or 1.1.",
   fast_recovery: "No delay between the checks of several urls.",
-  virtualhost: "Host header of the requests.",
 });
 
 export const httpGetTable = blockTable("HTTP_GET", {
@@ -100,6 +144,7 @@ export const httpGetTable = blockTable("HTTP_GET", {
     doc: "A url to ask; all urls of a checker must pass.",
     example: "url { path /primary }",
   } satisfies BlockRow<true, typeof urlTable.rows>,
+  virtualhost: { ...virtualHost, doc: "Host header of the urls that write none." },
   ...connectionNotYet,
   ...httpNotYet,
 });
@@ -113,12 +158,19 @@ export const tcpCheckTable = blockTable("TCP_CHECK", {
 const sslGetTable = blockTable("SSL_GET", {
   ...refusedConnectionRows,
   ...httpNotYet,
-  ...notYetRows({ enable_sni: "Sends the server's name in the TLS handshake." }),
+  ...notYetRows({
+    virtualhost: "Host header of the requests.",
+    enable_sni: "Sends the server's name in the TLS handshake.",
+  }),
   url: notYetBlock(
     "A url to ask.",
     blockTable("url", {
       ...urlNotYet,
-      ...notYetRows({ path: "Path to ask for.", status_code: "Status codes that pass." }),
+      ...notYetRows({
+        virtualhost: "Host header of the request.",
+        path: "Path to ask for.",
+        status_code: "Status codes that pass.",
+      }),
     }),
   ),
 });
@@ -139,7 +191,14 @@ const miscCheckTable = blockTable("MISC_CHECK", {
     user: "User and group to run the program as.",
   }),
 });
-const bfdCheckTable = blockTable("BFD_CHECK", notYetRows({ name: "BFD instance to follow." }));
+const bfdCheckReason = {
+  reason: "BFD is not part of holdfast: it sees the path to a server, not whether a service answers there",
+  remedy: "check the service itself, for example: TCP_CHECK { connect_timeout 1 }",
+} as const;
+const bfdCheckTable = blockTable(
+  "BFD_CHECK",
+  leftOutRows({ name: { ...bfdCheckReason, doc: "BFD instance to follow." } }),
+);
 const pingCheckTable = blockTable("PING_CHECK", refusedConnectionRows);
 const udpCheckTable = blockTable("UDP_CHECK", {
   ...refusedConnectionRows,
@@ -178,7 +237,7 @@ export const checkerRows = {
   SMTP_CHECK: notYetBlock("Talks to a mail server.", smtpCheckTable),
   DNS_CHECK: notYetBlock("Asks a name server.", dnsCheckTable),
   MISC_CHECK: notYetBlock("Runs a program.", miscCheckTable),
-  BFD_CHECK: notYetBlock("Follows a BFD session.", bfdCheckTable),
+  ...leftOutRows({ BFD_CHECK: { ...bfdCheckReason, doc: "Follows a BFD session.", table: bfdCheckTable } }),
   PING_CHECK: notYetBlock("Sends an ICMP echo request.", pingCheckTable),
   UDP_CHECK: notYetBlock("Sends a UDP packet.", udpCheckTable),
   FILE_CHECK: notYetBlock("Follows a track file.", fileCheckTable),

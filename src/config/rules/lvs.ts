@@ -1,3 +1,4 @@
+import { family } from "../../core/ip.ts";
 import type { ParsedFile, ParsedServer, ParsedService } from "../build/parsed.ts";
 import { endpointText } from "../build/targets.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
@@ -96,5 +97,19 @@ function exclusiveServersTellTheirRole(server: ParsedServer, service: ParsedServ
   );
 }
 
+function checksBindInTheirFamily(server: ParsedServer, _service: ParsedService, found: DiagnosticList): void {
+  for (const { values } of [...server.values.HTTP_GET, ...server.values.TCP_CHECK]) {
+    const target = values.connect_ip?.value ?? server.header.address;
+    if (values.bindto === undefined || family(values.bindto.value) === family(target)) continue;
+    const message = `bindto ${values.bindto.value} is not of the address family of ${target}, which is checked`;
+    found.error("family-mismatch", values.bindto.at, message, "write an address of this host in that family");
+  }
+}
+
 type ServerRule = (server: ParsedServer, service: ParsedService, found: DiagnosticList) => void;
-const SERVER_RULES: readonly ServerRule[] = [checksHaveAPort, urlsAreComplete, exclusiveServersTellTheirRole];
+const SERVER_RULES: readonly ServerRule[] = [
+  checksBindInTheirFamily,
+  checksHaveAPort,
+  urlsAreComplete,
+  exclusiveServersTellTheirRole,
+];

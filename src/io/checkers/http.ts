@@ -77,7 +77,8 @@ class HttpRun {
   }
 
   connect(check: HttpCheckConfig, callback: ConnectCallback): void {
-    const socket = connect({ host: check.connectIp, port: check.connectPort, noDelay: true });
+    const { connectIp: host, connectPort: port, bindIp } = check;
+    const socket = connect({ host, port, noDelay: true, ...(bindIp === undefined ? {} : { localAddress: bindIp }) });
     this.socket = socket;
     const failed = (error: Error): void => callback(error, null);
     // undici listens one microtask after it got the socket; an error between must not be an uncaught one.
@@ -111,7 +112,8 @@ class HttpRun {
       else this.settle({ kind: "answered", answers: this.answers });
     });
     this.dispatching = true;
-    this.client.dispatch({ path: url.path, method: "GET", headers: HEADERS }, reader);
+    const headers = url.virtualHost === undefined ? HEADERS : { ...HEADERS, host: url.virtualHost };
+    this.client.dispatch({ path: url.path, method: "GET", headers }, reader);
     this.dispatching = false;
   }
 

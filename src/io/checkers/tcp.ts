@@ -10,7 +10,8 @@ import { armDeadline, failureOf, TIMED_OUT } from "./failure.ts";
  * @param sockets holds the socket while the probe runs: whoever destroys it ends the probe
  */
 export function runTcpCheck(check: TcpCheckConfig, sockets: Set<Socket>, done: (outcome: ProbeOutcome) => void): void {
-  const socket = connect({ host: check.connectIp, port: check.connectPort });
+  const { connectIp: host, connectPort: port, bindIp } = check;
+  const socket = connect({ host, port, ...(bindIp === undefined ? {} : { localAddress: bindIp }) });
   let settled = false;
   const disarm = armDeadline(toMilliseconds(check.timing.connectTimeout), () => settle(TIMED_OUT));
   const settle = (outcome: ProbeOutcome): void => {

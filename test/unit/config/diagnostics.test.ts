@@ -153,6 +153,13 @@ const CASES: readonly (readonly [code: string, what: string, text: string])[] = 
   ["duplicate-real-server", "a server twice", lvs("", server(CHECK) + server(CHECK, "10.0.2.3"))],
   ["no-real-server", "a service without servers", lvs("", "")],
   ["family-mismatch", "families", lvs("", server(CHECK, "2001:db8::3 80"))],
+  ["family-mismatch", "bindto", lvs("", server("TCP_CHECK {\n      bindto 2001:db8::1\n    }\n"))],
+  [
+    "invalid-value",
+    "a Host header of two lines",
+    lvs("", server('HTTP_GET {\n      virtualhost "a b"\n      url { path / }\n    }\n')),
+  ],
+  ["left-out", "BFD_CHECK", lvs("", server("BFD_CHECK {\n      name a\n    }\n"))],
   ["port-mismatch", "ports", lvs("", server(CHECK, "10.0.2.3 81"))],
   [
     "unknown-name",

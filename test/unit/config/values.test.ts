@@ -23,6 +23,24 @@ const firstCheck = (text: string) => {
   return check;
 };
 
+describe("options of a checker's connection", () => {
+  it("a url's own Host header wins over that of HTTP_GET", () => {
+    const urls = "url {\npath /a\nvirtualhost b.example:81\n}\nurl {\npath /c\n}\nvirtualhost d.example\n";
+    const check = firstCheck(service(`HTTP_GET {\nbindto 10.0.2.1\n${urls}}\n`));
+    expect(check).toMatchObject({
+      bindIp: "10.0.2.1",
+      urls: [{ virtualHost: "b.example:81" }, { virtualHost: "d.example" }],
+    });
+  });
+
+  it("without them nothing is bound and no host is named", () => {
+    const check = firstCheck(service(http()));
+    expect(check).not.toHaveProperty("bindIp");
+    expect(check).toMatchObject({ urls: [{ path: "/" }] });
+    expect(JSON.stringify(check)).not.toContain("virtualHost");
+  });
+});
+
 describe("words of the language", () => {
   const routerId = (written: string) => parsed(`global_defs {\nrouter_id ${written}\n}\n`).global.routerId;
 
