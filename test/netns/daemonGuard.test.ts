@@ -17,13 +17,13 @@ const B = "10.0.2.2";
 /** Three intervals of silence, which a peer waits without a guard. */
 const SILENCE_MS = 3_000;
 
-function configuration(priority: number, vips = [VIP]): string {
+function configuration(priority: number, vips = [VIP], advertIntSec = 1): string {
   const lines = vips.map((vip) => `    ${vip}/24`).join("\n");
   return `vrrp_instance RW {
   interface eth0
   virtual_router_id 1
   priority ${priority}
-  advert_int 1
+  advert_int ${advertIntSec}
   virtual_ipaddress {
 ${lines}
   }
@@ -60,9 +60,9 @@ requires("netns", "tshark")("a daemon and its guard", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  async function start(host: "a" | "b", priority: number): Promise<Holdfast> {
+  async function start(host: "a" | "b", priority: number, advertIntSec = 1): Promise<Holdfast> {
     const file = join(folder, `${host}.conf`);
-    writeFileSync(file, configuration(priority));
+    writeFileSync(file, configuration(priority, [VIP], advertIntSec));
     const daemon = await Holdfast.start(network.host(host), file);
     daemons.push(daemon);
     return daemon;
@@ -121,7 +121,8 @@ requires("netns", "tshark")("a daemon and its guard", () => {
   });
 
   it("cleanup removes what both left, and is refused beside a living daemon", async () => {
-    const holder = await start("a", 255);
+    // A lease of a minute: it must not end before the program that is to remove the address has started.
+    const holder = await start("a", 255, 20);
     await holder.waitForStatus("an armed guard", (status) => status.vrrp.will.armed);
     const file = join(folder, "a.conf");
     const cleanup = ["cleanup", "-f", file, "--run-dir", holder.runDirectory];
