@@ -319,6 +319,8 @@ static int watch(void) {
     }
     /* Frames first: a goodbye, or a heartbeat that waits, counts before the end of the process and before the clock. */
     enum frames_end end = read_frames();
+    /* A frame may have named another process. */
+    ends[1].fd = ward_pidfd;
     if (end == FRAMES_GOODBYE) return EXIT_SUCCESS;
     if (end == FRAMES_CLOSED || poll(&ends[1], 1, 0) > 0) {
       fire(end == FRAMES_CLOSED ? "its connection ended without a goodbye" : "the process ended without a goodbye");
