@@ -82,6 +82,20 @@ function buildProgram(finish: (code: number) => void): Command {
     );
 
   program
+    .command("handover")
+    .description("let a new process of the program go on in the daemon's place, unseen by peers and clients")
+    .addOption(runDirectoryOption)
+    .option("--program <file>", "an executable holdfast; default: the same command as the running one")
+    .action(async (options) =>
+      finish(
+        await (await import("./cli/status.ts")).runHandover(
+          { runDirectory: options.runDir, program: options.program },
+          output,
+        ),
+      ),
+    );
+
+  program
     .command("metrics")
     .description("all metrics in Prometheus' text format")
     .addOption(runDirectoryOption)

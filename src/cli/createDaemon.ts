@@ -5,9 +5,10 @@ import { milliseconds } from "../core/units.ts";
 import type { ControlAnswer } from "../daemon/control.types.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { EventLog } from "../daemon/events.ts";
+import { giveOver, type HandoverResult } from "../daemon/handover/giver.ts";
+import type { FromPredecessor, FromSuccessor } from "../daemon/handover/protocol.ts";
 import { createHealthDriver, type HealthDriver, type HealthListener } from "../daemon/healthDriver.ts";
 import { HostSide } from "../daemon/hostSide.ts";
-import { Liveness } from "../daemon/liveness.ts";
 import { Notifier } from "../daemon/notify/notifier.ts";
 import { TableOwner } from "../daemon/tableOwner.ts";
 import { Trackers } from "../daemon/track/trackers.ts";
@@ -16,26 +17,40 @@ import { loadAddon } from "../io/addon.ts";
 import type { NativeAddon } from "../io/addon.types.ts";
 import { createCheckers } from "../io/checkers/index.ts";
 import { loopTimers, monotonicClock } from "../io/clock.ts";
-import { controlSocketPath, serveControl } from "../io/controlSocket.ts";
+import { type Heritage, startSuccessor } from "../io/handoverProcess.ts";
 import { takeNetworkNamespace } from "../io/hostChecks.ts";
 import { hostName } from "../io/hostName.ts";
 import { openIpvsTable } from "../io/ipvsTable.ts";
-import { serveMetrics } from "../io/metrics/server.ts";
 import { openNotifyFifo } from "../io/notify/fifo.ts";
 import { smtpSender } from "../io/notify/mail.ts";
 import { RunDirectory } from "../io/runDirectory.ts";
 import { HostScripts } from "../io/scripts/runner.ts";
-import { sdNotify, watchdogLimit } from "../io/sdNotify.ts";
+import { sdNotify } from "../io/sdNotify.ts";
 import { hostFiles } from "../io/track/fileWatch.ts";
 import { HostProcesses } from "../io/track/hostProcesses.ts";
 import { readVersion } from "../io/version.ts";
 import { VrrpWorkerHandle } from "../workers/vrrp/handle.ts";
+import type { GuardStatus } from "../workers/vrrp/handle.types.ts";
 import type { TrackResult } from "../workers/vrrp/protocol.ts";
+import { Listening } from "./listening.ts";
 import { loadConfiguration, logWarnings } from "./loadConfiguration.ts";
 import { metricsText } from "./metricsText.ts";
 
 /** Drift of the kernel's table is found and repaired within this and one dump; the promise is 5 s. */
 const REPAIR_INTERVAL = milliseconds(2_000);
+
+/** What a successor has of its predecessor. */
+export interface Inherited {
+  readonly heritage: Heritage;
+  readonly guard: GuardStatus;
+}
+
+export interface WiredDaemon {
+  readonly daemon: Daemon;
+  /** Control socket, metrics, watchdog: what only one process can have. */
+  readonly listen: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
 
 /**
  * Wires a daemon to this host. Throws HoldfastError for what the host lacks; what was opened until then is closed by
@@ -46,11 +61,16 @@ export async function createDaemon(start: {
   readonly file: string;
   readonly config: Config;
   readonly logger: Logger;
-}): Promise<{ readonly daemon: Daemon; readonly close: () => Promise<void> }> {
-  const { options, file, config, logger } = start;
+  readonly inherited?: Inherited;
+}): Promise<WiredDaemon> {
+  const { options, file, config, logger, inherited } = start;
   const addon = loadAddon();
-  const runDirectory = RunDirectory.open(options.runDir, addon);
-  const freeNamespace = takeNetworkNamespace(addon);
+  const heritage = inherited?.heritage;
+  const runDirectory =
+    heritage === undefined
+      ? RunDirectory.open(options.runDir, addon)
+      : RunDirectory.inherit(options.runDir, heritage.lock);
+  const namespace = heritage === undefined ? takeNetworkNamespace(addon) : addon.adoptSocket(heritage.namespace);
   const wallMs = (): number => Date.now();
   const events = new EventLog({ logger, wallMs });
   const table = new TableOwner(
@@ -67,7 +87,9 @@ export async function createDaemon(start: {
       clock: monotonicClock,
       createVrrp: (listener) => {
         const realtimePriority = options.realtimePriority === 0 ? undefined : options.realtimePriority;
-        vrrp = new VrrpWorkerHandle({ realtimePriority, guardDirectory: runDirectory.path }, { logger, listener });
+        const inheritedGuard = inherited && { ...inherited.guard, descriptor: inherited.heritage.guard };
+        const guarding = { guardDirectory: runDirectory.path, ...(inheritedGuard && { inheritedGuard }) };
+        vrrp = new VrrpWorkerHandle({ realtimePriority, ...guarding }, { logger, listener });
         return vrrp;
       },
       createHealth: (listener) => createHealth(listener),
@@ -81,28 +103,56 @@ export async function createDaemon(start: {
       },
     },
   );
-  const server = await serveControl(controlSocketPath(runDirectory.path), (request) => answer(daemon, request));
-  const { metricsListen } = options;
-  const metrics =
-    metricsListen === undefined
-      ? undefined
-      : await serveMetrics(metricsListen, async () => metricsText(await daemon.status()));
-  const liveness = createLiveness(events, async () => await vrrp?.pulse());
-  liveness.start();
+  const heritageNow = (guard: number): Heritage => ({
+    lock: runDirectory.lockDescriptor,
+    namespace: namespace.descriptor(),
+    guard,
+  });
+  const listening = new Listening({
+    options,
+    path: runDirectory.path,
+    daemon,
+    events,
+    pulse: async () => await vrrp?.pulse(),
+  });
+  const handOver = once(async (program) => {
+    const result = await giveOver(program, {
+      daemon,
+      guard: () => vrrp?.heritage(),
+      startSuccessor: (file, guard) => startSuccessor<FromPredecessor, FromSuccessor>(file, heritageNow(guard)),
+      stopListening: () => listening.end(),
+      notify: (state) => void sdNotify(state),
+    });
+    // Behind the answer to whoever asked.
+    if (result.ok || result.surrendered) setImmediate(() => void daemon.leave());
+    return result;
+  });
+  const listen = async (): Promise<void> => {
+    runDirectory.sign();
+    await listening.begin((request) => answer(daemon, handOver, request));
+  };
   const close = async (): Promise<void> => {
-    liveness.stop();
-    await metrics?.close();
-    await new Promise((resolve) => server.close(resolve));
-    freeNamespace();
+    await listening.close();
+    namespace.close();
     runDirectory.close();
   };
-  return { daemon, close };
+  return { daemon, listen, close };
 }
 
-function createLiveness(events: EventLog, pulse: () => Promise<void>): Liveness {
-  const notify = (state: string): void => void sdNotify(state);
-  const modules = { clock: monotonicClock, timers: loopTimers, events, notify, pulse };
-  return new Liveness({ watchdog: watchdogLimit() }, modules);
+type HandOver = (program: string | undefined) => Promise<HandoverResult>;
+
+/** A second one would start another successor beside the first. */
+function once(handOver: HandOver): HandOver {
+  let running = false;
+  return async (program) => {
+    if (running) return { ok: false, surrendered: false, message: "a handover is under way" };
+    running = true;
+    try {
+      return await handOver(program);
+    } finally {
+      running = false;
+    }
+  };
 }
 
 function createHealth(listener: HealthListener): HealthDriver {
@@ -132,7 +182,7 @@ function createHostSide(parts: {
   return new HostSide({ ...common, setScriptPolicy: (global) => runner.setPolicy(global), trackers, notifier });
 }
 
-async function answer(daemon: Daemon, request: unknown): Promise<ControlAnswer> {
+async function answer(daemon: Daemon, handOver: HandOver, request: unknown): Promise<ControlAnswer> {
   const command = typeof request === "object" && request !== null && "command" in request ? request.command : undefined;
   switch (command) {
     case "status":
@@ -145,7 +195,14 @@ async function answer(daemon: Daemon, request: unknown): Promise<ControlAnswer> 
       const result = await daemon.reload();
       return result.ok ? { ok: true, reloaded: true } : { ok: false, error: result.message };
     }
-    default:
-      return { ok: false, error: `unknown command ${JSON.stringify(command)}; known: status, reload, record, metrics` };
+    case "handover": {
+      const { program } = request as { readonly program?: unknown };
+      const result = await handOver(typeof program === "string" ? program : undefined);
+      return result.ok ? { ok: true, successor: result.processId } : { ok: false, error: result.message };
+    }
+    default: {
+      const known = "status, reload, record, metrics, handover";
+      return { ok: false, error: `unknown command ${JSON.stringify(command)}; known: ${known}` };
+    }
   }
 }

@@ -23,6 +23,22 @@ export async function runReload(options: { readonly runDirectory: string }, outp
   return EXIT.ok;
 }
 
+/** Longer than the daemon waits for its successor. */
+const HANDOVER_MS = 180_000;
+
+/** `holdfast handover`: another process of the program, a newer one perhaps, goes on in the daemon's place. */
+export async function runHandover(
+  options: { readonly runDirectory: string; readonly program?: string },
+  output: Output,
+): Promise<ExitCode> {
+  const { program } = options;
+  const request = { command: "handover", ...(program === undefined ? {} : { program }) } as const;
+  const answer = await ask(options.runDirectory, request, output, HANDOVER_MS);
+  if (answer === undefined || !("successor" in answer)) return EXIT.failed;
+  output.out(`handed over to process ${answer.successor}\n`);
+  return EXIT.ok;
+}
+
 /** `holdfast metrics`: what Prometheus reads. */
 export async function runMetrics(options: { readonly runDirectory: string }, output: Output): Promise<ExitCode> {
   const answer = await ask(options.runDirectory, { command: "metrics" }, output);
@@ -44,9 +60,10 @@ async function ask(
   runDirectory: string,
   request: ControlRequest,
   output: Output,
+  timeoutMs?: number,
 ): Promise<Extract<ControlAnswer, { ok: true }> | undefined> {
   try {
-    const answer = (await askDaemon(controlSocketPath(runDirectory), request)) as ControlAnswer;
+    const answer = (await askDaemon(controlSocketPath(runDirectory), request, timeoutMs)) as ControlAnswer;
     if (answer.ok) return answer;
     output.err(`holdfast: ${answer.error}\n`);
   } catch (error) {

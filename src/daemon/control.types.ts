@@ -8,11 +8,16 @@ import type { Counted } from "./tally.ts";
 import type { TrackerStatus } from "./track/types.ts";
 
 /** One JSON object a line on the unix socket `control.sock` in the run directory; one answer for each request, in order. */
-export type ControlRequest = { readonly command: "status" | "reload" | "record" | "metrics" };
+export type ControlRequest =
+  | { readonly command: "status" | "reload" | "record" | "metrics" }
+  /** `program`: an executable instead of the one that runs. */
+  | { readonly command: "handover"; readonly program?: string };
 
 export type ControlAnswer =
   | { readonly ok: true; readonly status: DaemonStatus }
   | { readonly ok: true; readonly reloaded: true }
+  /** The process that goes on. */
+  | { readonly ok: true; readonly successor: number }
   | { readonly ok: true; readonly recording: TakenRecording }
   /** Prometheus' text format. */
   | { readonly ok: true; readonly metrics: string }

@@ -1,44 +1,20 @@
 import type { Config } from "../config/types.ts";
 import { HoldfastError } from "../core/errors.ts";
-import type { Clock } from "../core/interfaces.ts";
 import type { HealthEvent } from "../health/types.ts";
 import type { DestinationId, ServiceId } from "../plan/types.ts";
 import type { Transition, VrrpAlarm } from "../vrrp/types.ts";
 import type { VrrpHandle, VrrpListener } from "../workers/vrrp/handle.types.ts";
-import type { TrackResult, WorkerAlarm } from "../workers/vrrp/protocol.ts";
+import type { Surrender, WorkerAlarm } from "../workers/vrrp/protocol.ts";
 import type { DaemonStatus, TakenRecording } from "./control.types.ts";
-import type { EventLog } from "./events.ts";
-import type { HealthDriver, HealthListener } from "./healthDriver.ts";
+import type { DaemonModules, DaemonOptions } from "./daemon.types.ts";
+import { type RouterKey, routerKeys } from "./handover/protocol.ts";
+import type { HealthDriver } from "./healthDriver.ts";
 import type { HostSide } from "./hostSide.ts";
 import { describeGroupTransition, describeHealthEvent, describeTransition, describeVrrpAlarm } from "./messages.ts";
 import { serviceStatuses } from "./statusView.ts";
-import type { TableOwner } from "./tableOwner.ts";
 import { Tally } from "./tally.ts";
 
-export interface DaemonOptions {
-  readonly version: string;
-  readonly configFile: string;
-  readonly config: Config;
-}
-
-export interface DaemonModules {
-  readonly events: EventLog;
-  readonly table: TableOwner;
-  /** Built by the caller around the listener that the daemon gives, so that neither needs the other first. */
-  readonly createVrrp: (listener: VrrpListener) => VrrpHandle;
-  readonly createHealth: (listener: HealthListener) => HealthDriver;
-  /** Scripts, trackers, notifications; trackers tell what they found by the given function. */
-  readonly createHostSide: (onResults: (results: readonly TrackResult[]) => void) => HostSide;
-  readonly wallMs: () => number;
-  /** The one that the VRRP worker has, too. */
-  readonly clock: Clock;
-  /** sd_notify(3) */
-  readonly notify: (state: string) => void;
-  /** Reads and checks the file again: the new configuration, or why it is refused. */
-  readonly load: () =>
-    | { readonly ok: true; readonly config: Config }
-    | { readonly ok: false; readonly message: string };
-}
+export type { DaemonModules, DaemonOptions } from "./daemon.types.ts";
 
 const STOPPING = { ok: false, message: "holdfast is stopping" } as const;
 
@@ -64,6 +40,13 @@ export class Daemon {
   /** Everything tracked has said something, or has had its time to. */
   #tracked = false;
   #stopping: Promise<void> | undefined;
+  /** In a successor until `adopt`: told of the first verdicts, and nothing is programmed. */
+  #standingBy: (() => void) | undefined;
+  #leave: () => void = () => undefined;
+  /** Resolves when a successor goes on in the place of this daemon. */
+  readonly left = new Promise<void>((resolve) => {
+    this.#leave = resolve;
+  });
   /** Reloads run one after the other; the last one wins. */
   #reloading: Promise<void> = Promise.resolve();
 
@@ -120,6 +103,62 @@ export class Daemon {
         services: this.#config.virtualServers.length,
       },
     );
+  }
+
+  /**
+   * As `start`, in a successor beside its predecessor: resolves when VRRP listens and every check and tracker has said
+   * something. Nothing is sent, no address and no row of the table is touched, nobody is notified.
+   */
+  async standBy(): Promise<void> {
+    const refusal = this.#host.examine(this.#config);
+    if (refusal !== undefined) throw new HoldfastError("scriptsRefused", refusal);
+    const verdicts = new Promise<void>((resolve) => {
+      this.#standingBy = resolve;
+    });
+    this.#host.prepare(this.#config);
+    const existing = this.#modules.table.existingWeights(this.#config.virtualServers);
+    const listening = this.#vrrp.start(this.#config.vrrp);
+    this.#health.configure(this.#config.virtualServers, existing);
+    await Promise.all([listening, verdicts, this.#host.firstResults()]);
+  }
+
+  /** Goes on in the place of a predecessor, which has fallen silent. */
+  async adopt(surrender: Surrender): Promise<void> {
+    await this.#vrrp.adopt(surrender);
+    this.#standingBy = undefined;
+    this.#listening = true;
+    this.#tracked = true;
+    this.#host.configure(this.#config);
+    this.#firstProgramming();
+    const { version, configFile } = this.#options;
+    const words = `holdfast ${version} goes on with ${configFile} in the place of another process`;
+    this.#modules.events.record("info", "tookOver", words, {});
+  }
+
+  routers(): readonly RouterKey[] {
+    return routerKeys(this.#config.vrrp);
+  }
+
+  /** Falls silent for the successor with this process id. Rejects, and goes on, when VRRP cannot be given over now. */
+  async surrender(successorProcessId: number): Promise<Surrender> {
+    if (this.#stopping !== undefined) throw new HoldfastError("handoverFailed", STOPPING.message);
+    this.#stopping = this.left;
+    try {
+      const surrender = await this.#vrrp.surrender(successorProcessId);
+      this.#health.stop();
+      this.#modules.table.leave();
+      return surrender;
+    } catch (error) {
+      this.#stopping = undefined;
+      throw error;
+    }
+  }
+
+  /** After `surrender`, when the successor goes on: what is ours alone ends. */
+  async leave(): Promise<void> {
+    await this.#host.leave();
+    this.#modules.events.record("info", "handedOver", "another process goes on in the place of this one", {});
+    this.#leave();
   }
 
   /** Reads the file again. A refused one changes nothing; the message says why. */
@@ -241,11 +280,14 @@ export class Daemon {
 
   /** Before the first verdicts only a table that already exists is touched: an empty one waits for them. */
   #tableChanged(): void {
+    if (this.#standingBy !== undefined) return;
     if (!this.#programmedOnce && !this.#modules.table.hasExisting(this.#health.desired())) return;
     this.#modules.table.program(this.#health.desired(), "change");
   }
 
   #firstProgramming(): void {
+    this.#standingBy?.();
+    if (this.#standingBy !== undefined) return;
     if (this.#programmedOnce) return;
     this.#programmedOnce = true;
     this.#modules.table.program(this.#health.desired(), "start");

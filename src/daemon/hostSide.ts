@@ -119,6 +119,16 @@ export class HostSide {
     await runner.close();
   }
 
+  /** For a successor: nobody is told of an end, and what was begun may end. */
+  async leave(): Promise<void> {
+    this.#closed = true;
+    const { notifier, trackers, runner } = this.#modules;
+    trackers.stop();
+    await this.#within(LAST_WORDS, notifier.drained());
+    await notifier.close();
+    await runner.close();
+  }
+
   status(): { readonly trackers: readonly TrackerStatus[]; readonly notifications: NotifyStatus } {
     return { trackers: this.#modules.trackers.status(), notifications: this.#modules.notifier.status() };
   }

@@ -101,6 +101,11 @@ export class TableOwner {
     });
   }
 
+  /** Ends watching; the table stays as it is, for a successor. */
+  leave(): void {
+    this.#disarm();
+  }
+
   /** Ends watching and removes our services, as keepalived does when it stops. Foreign rows stay. */
   clear(): void {
     this.#disarm();

@@ -13,6 +13,8 @@ const ANSWER_TIMEOUT_MS = 10_000;
 export const controlSocketPath = (runDirectory: string): string => join(runDirectory, "control.sock");
 
 export interface ControlServer {
+  /** Nobody new is let in, and the path is free; who is in stays. */
+  stopListening(): void;
   /** Cuts the connections that clients still hold: one that stays must not keep the daemon from ending. */
   close(done?: (error?: Error) => void): void;
 }
@@ -41,7 +43,7 @@ export function serveControl(path: string, answer: (request: unknown) => Promise
     server.once("error", reject);
     server.listen(path, () => {
       chmodSync(path, 0o660);
-      resolve({ close });
+      resolve({ close, stopListening: () => void server.close() });
     });
   });
 }
@@ -79,7 +81,7 @@ async function answerLine(line: string, answer: (request: unknown) => Promise<ob
  * One request to a running daemon. Rejects with HoldfastError `notRunning` when nobody listens, `noAnswer` when the
  * daemon does not answer in time.
  */
-export function askDaemon(path: string, request: object): Promise<unknown> {
+export function askDaemon(path: string, request: object, timeoutMs = ANSWER_TIMEOUT_MS): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(path);
     const finish = (settle: () => void): void => {
@@ -90,11 +92,9 @@ export function askDaemon(path: string, request: object): Promise<unknown> {
     const deadline = setTimeout(
       () =>
         finish(() =>
-          reject(
-            new HoldfastError("noAnswer", `the daemon at ${path} did not answer within ${ANSWER_TIMEOUT_MS / 1000} s`),
-          ),
+          reject(new HoldfastError("noAnswer", `the daemon at ${path} did not answer within ${timeoutMs / 1000} s`)),
         ),
-      ANSWER_TIMEOUT_MS,
+      timeoutMs,
     );
     socket.on("error", (cause: NodeJS.ErrnoException) =>
       finish(() =>

@@ -1,8 +1,8 @@
-import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
+import { type StdioOptions, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { HoldfastError } from "../core/errors.ts";
-import { decodeAnswer, extendFrame, GUARD_FRAME_BYTES_MAX, goodbyeFrame } from "../wire/guard.ts";
+import { decodeAnswer, extendFrame, GUARD_FRAME_BYTES_MAX, goodbyeFrame, wardFrame } from "../wire/guard.ts";
 import type { NativeAddon, NativeSocket } from "./addon.types.ts";
 import { LINUX } from "./linux.ts";
 import { withInheritedOomScore } from "./oomScore.ts";
@@ -19,8 +19,11 @@ const GUARD_DESCRIPTOR = 3;
 export interface GuardHello {
   readonly processId: number;
   readonly lockedInMemory: boolean;
-  readonly realtime: boolean;
 }
+
+/** An inherited guard is no child of ours: its end shows when a frame cannot be sent. */
+const PROBE_MS = 500;
+const GONE: ReadonlySet<unknown> = new Set(["EPIPE", "ECONNRESET", "ENOTCONN"]);
 
 /**
  * A running holdfast-guard (native/guard.c), seen from the main thread, which starts it, replaces it and says goodbye.
@@ -28,13 +31,38 @@ export interface GuardHello {
  */
 export class GuardProcess {
   readonly hello: GuardHello;
-  readonly #child: ChildProcess;
+  readonly #ended: Promise<void>;
   readonly #socket: NativeSocket;
 
-  private constructor(child: ChildProcess, socket: NativeSocket, hello: GuardHello) {
-    this.#child = child;
+  private constructor(ended: Promise<void>, socket: NativeSocket, hello: GuardHello) {
+    this.#ended = ended;
     this.#socket = socket;
     this.hello = hello;
+  }
+
+  /** A running guard by an inherited descriptor of its socket, which is duplicated. Throws NativeError. */
+  static adopt(
+    { descriptor, ...hello }: GuardHello & { readonly descriptor: number },
+    modules: { readonly addon: NativeAddon; readonly onEnd: (cause: string) => void },
+  ): GuardProcess {
+    const socket = modules.addon.adoptSocket(descriptor);
+    const ended = new Promise<void>((resolve) => {
+      const probe = setInterval(() => {
+        try {
+          // Extends nothing: whether it can be sent is the question.
+          const frame = extendFrame(0);
+          socket.send(frame, 0, frame.length, undefined);
+        } catch (error) {
+          if (!(error instanceof Error && "code" in error && GONE.has(error.code))) return;
+          clearInterval(probe);
+          socket.close();
+          resolve();
+        }
+      }, PROBE_MS);
+      probe.unref();
+    });
+    void ended.then(() => modules.onEnd("its socket is closed"));
+    return new GuardProcess(ended, socket, hello);
   }
 
   /**
@@ -60,6 +88,7 @@ export class GuardProcess {
     theirs.close();
     return new Promise((resolve, reject) => {
       let started = false;
+      const ended = new Promise<void>((gone) => child.once("exit", () => gone()));
       const end = (cause: string): void => {
         ours.close();
         if (started) modules.onEnd(cause);
@@ -76,7 +105,7 @@ export class GuardProcess {
           // From here the VRRP thread reads the answers.
           ours.stopReceiving();
           started = true;
-          resolve(new GuardProcess(child, ours, answer.value));
+          resolve(new GuardProcess(ended, ours, answer.value));
         },
         // The end of the stream shows as the child's exit.
         () => ours.stopReceiving(),
@@ -96,12 +125,13 @@ export class GuardProcess {
 
   /** Everything is released: the guard ends without doing anything. Resolves at its end. */
   async goodbye(): Promise<void> {
-    const ended = new Promise<void>((resolve) => {
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) resolve();
-      else this.#child.once("exit", () => resolve());
-    });
     this.#send(goodbyeFrame());
-    await ended;
+    await this.#ended;
+  }
+
+  /** It watches another process from now on, by its id. */
+  entrust(processId: number): void {
+    this.#send(wardFrame(processId, 0));
   }
 
   /** Lets go of the guard without a word: whoever else has the socket goes on with it. */

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { HoldfastError } from "../core/errors.ts";
 import { isNativeError } from "./addon.ts";
-import type { NativeAddon } from "./addon.types.ts";
+import type { NativeAddon, NativeSocket } from "./addon.types.ts";
 import { LINUX } from "./linux.ts";
 import { unixAddress } from "./sockaddr.ts";
 
@@ -45,9 +45,9 @@ export function refuseBesideKeepalived(): void {
 
 /**
  * Takes this network namespace for one holdfast: a second one, whatever its run directory, would sweep the addresses of the
- * first as leftovers. Throws HoldfastError `namespaceTaken`; the returned function gives it back.
+ * first as leftovers. Throws HoldfastError `namespaceTaken`; closing the socket gives it back.
  */
-export function takeNetworkNamespace(addon: NativeAddon): () => void {
+export function takeNetworkNamespace(addon: NativeAddon): NativeSocket {
   const socket = addon.openSocket(LINUX.AF_UNIX, LINUX.SOCK_DGRAM, 0);
   try {
     socket.bind(unixAddress(NAMESPACE_LOCK));
@@ -61,7 +61,7 @@ export function takeNetworkNamespace(addon: NativeAddon): () => void {
       { cause: error },
     );
   }
-  return () => socket.close();
+  return socket;
 }
 
 function keepalivedProcesses(): number[] {

@@ -49,9 +49,25 @@ export class RunDirectory {
         "stop it first, or give this one a directory of its own with --run-dir",
       );
     }
-    ftruncateSync(descriptor);
-    writeSync(descriptor, `${process.pid}\n`);
-    return new RunDirectory(path, descriptor);
+    const directory = new RunDirectory(path, descriptor);
+    directory.sign();
+    return directory;
+  }
+
+  /** The directory of a predecessor, by the descriptor of its lock: the lock is one, held as long as one of both lives. */
+  static inherit(path: string, lockDescriptor: number): RunDirectory {
+    return new RunDirectory(path, lockDescriptor);
+  }
+
+  /** For a successor. */
+  get lockDescriptor(): number {
+    return this.#lockDescriptor;
+  }
+
+  /** Whoever finds the lock taken is told of this process. */
+  sign(): void {
+    ftruncateSync(this.#lockDescriptor);
+    writeSync(this.#lockDescriptor, `${process.pid}\n`);
   }
 
   /** Services that this instance created in an earlier life: one that left the configuration meanwhile is removed at start. */

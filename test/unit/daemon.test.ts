@@ -186,6 +186,8 @@ function world(
           record: () => Promise.resolve(RECORDING),
           guard: () => undefined,
           status: () => Promise.reject(new Error("not asked here")),
+          surrender: () => Promise.resolve({ instances: [], groups: [] }),
+          adopt: () => called("vrrp adopt"),
           stop: () => called("vrrp stop"),
         };
       },

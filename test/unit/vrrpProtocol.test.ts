@@ -3,7 +3,12 @@ import { MessageChannel } from "node:worker_threads";
 import { expect, it } from "vitest";
 import { ip } from "../../src/core/ip.ts";
 import { instantUs, seconds } from "../../src/core/units.ts";
+import { initialState } from "../../src/vrrp/step.ts";
+import { initialGroupState } from "../../src/vrrp/syncGroup.ts";
+import type { Lease } from "../../src/workers/vrrp/leases.ts";
+import { routerParameters } from "../../src/workers/vrrp/parameters.ts";
 import type { FromWorker, InstanceStatus, ToWorker, WorkerStart } from "../../src/workers/vrrp/protocol.ts";
+import type { Surrender } from "../../src/workers/vrrp/surrender.ts";
 import { instanceConfig, vrrpConfig } from "../lab/vrrpConfig.ts";
 
 /** One sample of every kind: a new kind without a sample does not compile. */
@@ -17,6 +22,7 @@ const start: WorkerStart = {
   realtimePriority: 50,
   resign: ["RW"],
   guard: 17,
+  standby: true,
 };
 const transition = {
   from: "BACKUP",
@@ -72,6 +78,43 @@ const instanceStatus: InstanceStatus = {
   discarded: { ttlNot255: 1 },
 };
 
+const parameters = routerParameters(instanceConfig({}), false);
+const link = {
+  present: true,
+  up: true,
+  primaryAddress: ip("10.0.2.1"),
+  sourceAddressMissing: false,
+  noUnicastPeer: false,
+};
+const lease: Lease = {
+  address: ip("10.0.2.10"),
+  device: "eth0",
+  linkIndex: 2,
+  prefixLength: 32,
+  label: undefined,
+  scope: "global",
+  broadcast: undefined,
+  peer: undefined,
+  options: {
+    home: false,
+    manageTemporaryAddresses: false,
+    noPrefixRoute: false,
+    autojoin: false,
+    preferredLifetime: "lease",
+  },
+};
+const surrender: Surrender = {
+  instances: [
+    {
+      state: initialState(parameters, link, { priority: 150, faults: [] }),
+      advertSentAt: instantUs(5),
+      last: { ...transition, atMs: 1 },
+      held: [{ lease, validSec: 2, refreshedAt: instantUs(4) }],
+    },
+  ],
+  groups: [initialGroupState("G", ["RW"])],
+};
+
 const toWorker: Samples<ToWorker> = {
   configure: { kind: "configure", postedUs, vrrp: start.vrrp },
   releaseElection: { kind: "releaseElection", postedUs },
@@ -80,6 +123,8 @@ const toWorker: Samples<ToWorker> = {
   track: { kind: "track", postedUs, results: [{ kind: "file", name: "f", value: -3 }] },
   record: { kind: "record", postedUs, id: 2 },
   guard: { kind: "guard", postedUs, descriptor: 18 },
+  surrender: { kind: "surrender", postedUs },
+  adopt: { kind: "adopt", postedUs, surrender, guard: 19 },
   stop: { kind: "stop", postedUs },
 };
 
@@ -129,6 +174,8 @@ const fromWorker: Samples<FromWorker> = {
     last: true,
   },
   log: { kind: "log", postedUs, level: "warn", fields: { a: 1 }, message: "m" },
+  surrendered: { kind: "surrendered", postedUs, surrender },
+  adopted: { kind: "adopted", postedUs },
   stopped: { kind: "stopped", postedUs },
 };
 

@@ -1,17 +1,18 @@
-import { isDeepStrictEqual } from "node:util";
-import type { VrrpConfig, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
+import type { VrrpConfig } from "../../config/vrrp.types.ts";
 import { after, between, type DurationUs, milliseconds, type Us } from "../../core/units.ts";
 import { Recorder, type Recording } from "../../vrrp/recorder.ts";
 import { Agenda, isDue } from "./agenda.ts";
 import { Announcements } from "./announcements.ts";
+import type { DriverModules } from "./driver.types.ts";
 import { FrameWatches } from "./frameWatches.ts";
 import { Groups } from "./groups.ts";
 import { Histogram, LATENESS_BOUNDS_US } from "./histogram.ts";
-import { type InstanceModules, type Report, VrrpInstance } from "./instance.ts";
+import type { Report, VrrpInstance } from "./instance.ts";
+import { InstanceFactory } from "./instanceFactory.ts";
 import { LastWill } from "./lastWill.ts";
 import { type Lease, VipTable } from "./leases.ts";
 import { sameRouter } from "./parameters.ts";
-import type { GuardHost, HostEvent, VrrpHost } from "./ports.ts";
+import type { HostEvent } from "./ports.ts";
 import { PreparedHost } from "./preparedHost.ts";
 import type { TrackResult, VrrpStatus } from "./protocol.ts";
 import { Dispatcher } from "./receive.ts";
@@ -19,9 +20,11 @@ import { withPreferences } from "./routing.ts";
 import { SliceQueue } from "./sliceQueue.ts";
 import { Startup } from "./startup.ts";
 import { Statics } from "./statics.ts";
+import { adoptAll, snapshotOf, surrenderOf } from "./succession.ts";
+import type { Surrender } from "./surrender.ts";
 import { requireNetAdmin, requireNetRaw, sweep, tryRealtime } from "./sweep.ts";
 import { DiscardTally } from "./tally.ts";
-import { sameTracking, Trackers } from "./trackers.ts";
+import { Trackers } from "./trackers.ts";
 import { listeningDevice } from "./virtualDevices.ts";
 import { vrrpStatus } from "./vrrpStatus.ts";
 
@@ -30,13 +33,7 @@ const LINKBEAT_INTERVAL: DurationUs = milliseconds(500);
 /** Inputs kept for the flight recorder, twice: some megabytes at most. */
 const RECORDED_ENTRIES_MAX = 8_000;
 
-export interface DriverModules {
-  readonly host: VrrpHost;
-  readonly wallMs: () => number;
-  readonly report: (message: Report) => void;
-  /** Undefined where no guard is used. */
-  readonly guardHost?: GuardHost;
-}
+export type { DriverModules } from "./driver.types.ts";
 
 /**
  * Owner of every VRRP instance of this host: one timer with the nearest deadline, sockets by interface, one view of the
@@ -59,7 +56,7 @@ export class VrrpDriver {
   readonly #startup: Startup;
   readonly #will: LastWill;
   readonly #recorder: Recorder;
-  readonly #instanceModules: InstanceModules;
+  readonly #factory: InstanceFactory;
   #vips = new VipTable([]);
   #instances = new Map<string, VrrpInstance>();
   readonly #slices = new SliceQueue();
@@ -114,8 +111,26 @@ export class VrrpDriver {
       estates: () => [...this.#instances.values()].flatMap((instance) => instance.estate() ?? []),
       log: (level, fields, message) => this.#log(level, fields, message),
     });
-    this.#recorder = new Recorder(() => this.#snapshot(), RECORDED_ENTRIES_MAX);
-    this.#instanceModules = this.#modulesOfInstances();
+    this.#recorder = new Recorder(() => snapshotOf(this.#instances.values(), this.#groups), RECORDED_ENTRIES_MAX);
+    this.#factory = new InstanceFactory({
+      ...modules,
+      prepared: this.#prepared,
+      announcements: this.#announcements,
+      trackers: this.#trackers,
+      groups: this.#groups,
+      startup: this.#startup,
+      will: this.#will,
+      recorder: this.#recorder,
+      tally: this.#tally,
+      vips: () => this.#vips,
+      transition: () => {
+        this.#framesChanged = true;
+      },
+      stepped: (instance) => {
+        this.#agenda.note(instance.deadline);
+        this.#slices.note(instance);
+      },
+    });
     const { view, links } = this.#prepared;
     this.#agenda = new Agenda(
       host.openTimer(() => this.#onTimer()),
@@ -135,16 +150,60 @@ export class VrrpDriver {
 
   /** Watches, sweeps what an earlier life left, listens. Throws what the host refuses; nothing is advertised yet. */
   start(config: VrrpConfig, realtimePriority: number | undefined, resign: readonly string[]): void {
+    this.#startup.delayUntil(after(this.#modules.host.clock.nowUs(), config.startupDelay));
+    this.#open(config, realtimePriority, true);
+    for (const name of resign) this.#instances.get(name)?.resignForPredecessor();
+    this.#rest();
+  }
+
+  /** As `start`, beside a predecessor that goes on: what it holds is no leftover. Elections begin after `adopt` only. */
+  standBy(config: VrrpConfig, realtimePriority: number | undefined): void {
+    this.#open(config, realtimePriority, false);
+    this.#rest();
+  }
+
+  /** Falls silent for good without releasing anything: a successor goes on from here. */
+  surrender(): Surrender {
+    // What was heard before counts before.
+    this.#prepared.segments.drain();
+    const surrender = surrenderOf(this.#instances.values(), this.#groups);
+    this.#instances = new Map();
+    this.#will.close();
+    this.#prepared.leave();
+    this.#frames.close();
+    this.#agenda.close();
+    this.#modules.host.close();
+    return surrender;
+  }
+
+  /**
+   * After `standBy`: goes on in the place of a predecessor that has surrendered. Its guard is told first what there is
+   * to be protected. Throws NativeError.
+   */
+  adopt(surrender: Surrender, guardDescriptor: number | undefined): void {
+    this.#prepared.view.refresh();
+    const adopted = adoptAll(surrender, {
+      atUs: this.#modules.host.clock.nowUs(),
+      instances: this.#instances,
+      groups: this.#groups,
+      startup: this.#startup,
+      recorder: this.#recorder,
+    });
+    if (guardDescriptor !== undefined) this.#will.attach(guardDescriptor);
+    for (const instance of adopted) instance.resume();
+    this.#trackers.tell(this.#instances.values());
+    this.#framesChanged = true;
+    this.#rest();
+  }
+
+  #open(config: VrrpConfig, realtimePriority: number | undefined, sweeps: boolean): void {
     const { host } = this.#modules;
     requireNetAdmin(host);
     this.#realtime = tryRealtime(host, realtimePriority, this.#modules.report);
     // Watched before the dump, so that no change falls between the two.
     host.watch((event) => this.#onHostEvent(event));
-    this.#startup.delayUntil(after(host.clock.nowUs(), config.startupDelay));
-    this.#apply(config);
+    this.#apply(config, sweeps);
     this.#started = true;
-    for (const name of resign) this.#instances.get(name)?.resignForPredecessor();
-    this.#rest();
   }
 
   /** A guard, by the descriptor of its socket. Throws NativeError. */
@@ -171,7 +230,7 @@ export class VrrpDriver {
   /** The newest results of scripts, files and processes. */
   track(results: readonly TrackResult[]): void {
     this.#trackers.set(results);
-    this.#evaluateTracking();
+    this.#trackers.tell(this.#instances.values());
     this.#startDue();
     this.#rest();
   }
@@ -209,7 +268,7 @@ export class VrrpDriver {
   }
 
   /** Start and reload are this one path. */
-  #apply(written: VrrpConfig): void {
+  #apply(written: VrrpConfig, sweeps = true): void {
     const config = withPreferences(written);
     const old = this.#instances;
     const next = new Map(config.instances.map((instance) => [instance.name, instance]));
@@ -223,39 +282,22 @@ export class VrrpDriver {
     this.#groups.configure(config.syncGroups);
     this.#tally.logsUnknownVrids = config.logUnknownVrids;
     this.#prepared.configure(config);
-    const added = config.instances.filter(({ name }) => !old.has(name));
+    const added = sweeps ? config.instances.filter(({ name }) => !old.has(name)) : [];
     const isHeld = ({ address, device }: Lease): boolean =>
       [...this.#instances.values()].some((instance) => instance.holder.holds(address, device));
     if (sweep(this.#modules.host, this.#prepared.view.current, added, isHeld, this.#modules.report)) {
       this.#prepared.view.refresh();
     }
     this.#statics.configure(config, this.#prepared.view.current);
-    const instances = config.instances.map((instance) => this.#adopt(instance, old.get(instance.name)));
+    const instances = config.instances.map((instance) => this.#factory.follow(instance, old.get(instance.name)));
     this.#instances = new Map(instances.map((instance) => [instance.name, instance]));
     this.#dispatcher.follow(instances, listeningDevice);
     const groups = this.#groups.states;
     this.#recorder.add({ kind: "groupsChanged", atUs: this.#modules.host.clock.nowUs(), groups });
     for (const instance of instances) this.#groups.stepped(instance);
-    this.#evaluateTracking();
+    this.#trackers.tell(this.#instances.values());
     this.#will.settle();
     this.#linkbeat.deadline = config.linkbeatInterfaces.length === 0 ? undefined : this.#modules.host.clock.nowUs();
-  }
-
-  #adopt(config: VrrpInstanceConfig, existing: VrrpInstance | undefined): VrrpInstance {
-    const inSyncGroup = this.#groups.groupOf(config.name) !== undefined;
-    const tracking = this.#trackers.evaluate(config);
-    if (existing !== undefined) {
-      const changed = !isDeepStrictEqual(config, existing.config);
-      if (changed || inSyncGroup !== existing.state.parameters.inSyncGroup) {
-        existing.configure(config, inSyncGroup, tracking);
-      }
-      return existing;
-    }
-    const instance = new VrrpInstance(config, inSyncGroup, tracking, this.#instanceModules);
-    const atUs = this.#modules.host.clock.nowUs();
-    this.#recorder.add({ kind: "instanceAdded", atUs, state: instance.state });
-    this.#startup.add(instance, atUs);
-    return instance;
   }
 
   #removeInstance(instance: VrrpInstance, deleted: boolean): void {
@@ -319,19 +361,12 @@ export class VrrpDriver {
     const { showsOwn } = this.#prepared.view;
     for (const instance of this.#instances.values()) instance.onView(showsOwn);
     this.#will.settle();
-    this.#evaluateTracking();
+    this.#trackers.tell(this.#instances.values());
   }
 
   #followStatics(): void {
     this.#statics.follow(this.#prepared.view.current);
-    this.#evaluateTracking();
-  }
-
-  #evaluateTracking(): void {
-    for (const instance of this.#instances.values()) {
-      const tracking = this.#trackers.evaluate(instance.config);
-      if (!sameTracking(tracking, instance.state.tracking)) instance.track(tracking);
-    }
+    this.#trackers.tell(this.#instances.values());
   }
 
   #startDue(): void {
@@ -348,40 +383,6 @@ export class VrrpDriver {
     }
     if (this.#announcements.isWaiting) this.#announcements.send(this.#modules.host.clock.nowUs());
     this.#agenda.arm(this.#modules.host.clock.nowUs(), !this.#slices.isEmpty);
-  }
-
-  #modulesOfInstances(): InstanceModules {
-    const { host, wallMs, report } = this.#modules;
-    return {
-      host,
-      wallMs,
-      view: () => this.#prepared.view.current,
-      freshView: () => this.#prepared.view.fresh(),
-      addressesSet: () => this.#prepared.view.markStale(),
-      vips: () => this.#vips,
-      isUp: (device) => this.#prepared.isUp(device),
-      sender: (sending) => this.#prepared.segments.sender(sending),
-      announcements: this.#announcements,
-      report: (message) => {
-        if (message.kind === "transition") this.#framesChanged = true;
-        report(message);
-      },
-      discarded: (reason) => this.#tally.count(reason),
-      record: (instance, input, atUs) => this.#recorder.add({ kind: "input", atUs, instance, input }),
-      stepped: (instance) => {
-        this.#groups.stepped(instance);
-        this.#agenda.note(instance.deadline);
-        this.#slices.note(instance);
-      },
-      willChanged: () => this.#will.settle(),
-    };
-  }
-
-  #snapshot(): { instances: VrrpInstance["state"][]; groups: Groups["states"] } {
-    return {
-      instances: [...this.#instances.values()].map((instance) => instance.state),
-      groups: this.#groups.states,
-    };
   }
 
   /** At the start a refusal is the end: the operator must know. Later, and for everything else, it is tried again. */

@@ -55,6 +55,14 @@ export class Groups {
     }
   }
 
+  /** Of a predecessor, in whose place we go on. */
+  adopt(states: readonly GroupState[]): void {
+    for (const state of states) {
+      const known = this.#states.get(state.name);
+      if (known !== undefined) this.#states.set(state.name, withMembers(state, known.members));
+    }
+  }
+
   /** An instance has stepped: its group is asked when the machines rest. */
   stepped(instance: VrrpInstance): void {
     const group = this.#groupOf.get(instance.name);

@@ -3,6 +3,7 @@ import type { Logger } from "../../core/interfaces.ts";
 import { loadAddon } from "../../io/addon.ts";
 import { GuardProcess } from "../../io/guardProcess.ts";
 import { raiseOomScore } from "../../io/oomScore.ts";
+import type { InheritedGuard } from "./handle.types.ts";
 
 export interface GuardKeeperModules {
   readonly logger: Logger;
@@ -54,6 +55,22 @@ export class GuardKeeper {
       const words = "the guard has no better out-of-memory score than the daemon; it is far smaller all the same";
       this.#modules.logger.warn({ error: error.message }, words);
     }
+  }
+
+  /** The guard of a predecessor, which has told it to watch this process. */
+  adopt(inherited: InheritedGuard): void {
+    const { descriptor, processId, lockedInMemory } = inherited;
+    this.#guard = GuardProcess.adopt(
+      { descriptor, processId, lockedInMemory },
+      { addon: loadAddon(), onEnd: (cause) => void this.#onEnd(cause) },
+    );
+    this.#letKernelTakeUsFirst();
+  }
+
+  /** It watches that process from now on, and is not ours any more. */
+  entrust(successorProcessId: number): void {
+    this.#stopping = true;
+    this.#guard?.entrust(successorProcessId);
   }
 
   /** For the VRRP thread; undefined while there is none. */

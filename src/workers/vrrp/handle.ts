@@ -5,14 +5,17 @@ import type { Logger } from "../../core/interfaces.ts";
 import { monotonicClock } from "../../io/clock.ts";
 import type { Recording } from "../../vrrp/recorder.ts";
 import { GuardKeeper } from "./guardKeeper.ts";
-import type { GuardStatus, VrrpHandle, VrrpListener } from "./handle.types.ts";
+import type { GuardStatus, InheritedGuard, VrrpHandle, VrrpListener } from "./handle.types.ts";
 import type { FromWorker, ToWorker, TrackResult, VrrpStatus, WorkerStart } from "./protocol.ts";
+import type { Surrender } from "./surrender.ts";
 
 export interface VrrpWorkerOptions {
   /** SCHED_RR priority of the worker's thread, or undefined. */
   readonly realtimePriority: number | undefined;
   /** Folder of the guard's lock; undefined = without a guard. */
   readonly guardDirectory: string | undefined;
+  /** The guard of a predecessor that goes on until `adopt`; undefined = there is none. */
+  readonly inheritedGuard?: InheritedGuard;
 }
 
 export interface VrrpWorkerModules {
@@ -69,11 +72,16 @@ export class VrrpWorkerHandle implements VrrpHandle {
   readonly #statuses = new Map<number, Pending<VrrpStatus>>();
   readonly #recordings = new Map<number, Pending<Recording> & { readonly parts: Recording[] }>();
   #configures: Pending<void>[] = [];
+  #surrenders: Pending<Surrender>[] = [];
+  #adoptions: Pending<void>[] = [];
+  /** Beside a predecessor, until `adopt`. */
+  #standby: boolean;
   #restartMs = RESTART_MS_MIN;
 
   constructor(options: VrrpWorkerOptions, modules: VrrpWorkerModules) {
     this.#options = options;
     this.#modules = modules;
+    this.#standby = options.inheritedGuard !== undefined;
     if (options.guardDirectory === undefined) return;
     const onReplaced = (cause: string): void => {
       const descriptor = this.#guard?.descriptor;
@@ -85,14 +93,21 @@ export class VrrpWorkerHandle implements VrrpHandle {
 
   start(vrrp: VrrpConfig): Promise<void> {
     this.#vrrp = vrrp;
-    // The guard's lock first: an older guard keeps it until what it had to release is gone.
-    this.#starting = (this.#guard?.start() ?? Promise.resolve()).then(() => this.#spawn(vrrp, []));
+    // The guard's lock first: an older guard keeps it until what it had to release is gone. A predecessor's guard is still its own.
+    const guarded = this.#standby ? undefined : this.#guard?.start();
+    this.#starting = (guarded ?? Promise.resolve()).then(() => this.#spawn(vrrp, []));
     return this.#starting;
   }
 
   guard(): GuardStatus | undefined {
     const { processId, lockedInMemory = false } = this.#guard ?? {};
     return processId === undefined ? undefined : { processId, lockedInMemory };
+  }
+
+  /** The guard as a successor inherits it. */
+  heritage(): InheritedGuard | undefined {
+    const [status, descriptor] = [this.guard(), this.#guard?.descriptor];
+    return status === undefined || descriptor === undefined ? undefined : { ...status, descriptor };
   }
 
   releaseElection(): void {
@@ -145,6 +160,29 @@ export class VrrpWorkerHandle implements VrrpHandle {
     });
   }
 
+  async surrender(successorProcessId: number): Promise<Surrender> {
+    await this.#starting;
+    const surrender = await new Promise<Surrender>((resolve, reject) => {
+      this.#surrenders.push({ resolve, reject });
+      this.#post({ kind: "surrender" });
+    });
+    this.#guard?.entrust(successorProcessId);
+    return surrender;
+  }
+
+  async adopt(surrender: Surrender): Promise<void> {
+    const { inheritedGuard } = this.#options;
+    if (inheritedGuard !== undefined) this.#guard?.adopt(inheritedGuard);
+    for (const { state } of surrender.instances) {
+      if (state.role.name === "MASTER") this.#masters.add(state.parameters.name);
+    }
+    this.#standby = false;
+    await new Promise<void>((resolve, reject) => {
+      this.#adoptions.push({ resolve, reject });
+      this.#post({ kind: "adopt", surrender, guard: this.#guard?.descriptor });
+    });
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     // A worker that died a moment ago has left addresses: the next one sweeps them, and is stopped then.
@@ -173,6 +211,7 @@ export class VrrpWorkerHandle implements VrrpHandle {
       realtimePriority: this.#options.realtimePriority,
       resign,
       guard: this.#guard?.descriptor,
+      standby: this.#standby,
     };
     const worker = new Worker(new URL("./worker.js", import.meta.url), {
       name: "holdfast-vrrp",
@@ -280,6 +319,14 @@ export class VrrpWorkerHandle implements VrrpHandle {
       case "log":
         logger[message.level](message.fields, message.message);
         return;
+      case "surrendered":
+        // It ends now, and none takes its place in this process.
+        this.#stopping = true;
+        this.#surrenders.shift()?.resolve(message.surrender);
+        return;
+      case "adopted":
+        this.#adoptions.shift()?.resolve();
+        return;
       case "stopped":
         // The worker ends now; `stop` waits for that.
         return;
@@ -299,6 +346,9 @@ export class VrrpWorkerHandle implements VrrpHandle {
   #rejectPending(error: Error): void {
     for (const { reject } of this.#configures) reject(error);
     this.#configures = [];
+    for (const { reject } of [...this.#surrenders, ...this.#adoptions]) reject(error);
+    this.#surrenders = [];
+    this.#adoptions = [];
     for (const { reject } of this.#pulses) reject(error);
     this.#pulses = [];
     for (const { reject } of this.#statuses.values()) reject(error);

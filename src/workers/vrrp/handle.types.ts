@@ -3,6 +3,7 @@ import type { Ip } from "../../core/ip.ts";
 import type { Recording } from "../../vrrp/recorder.ts";
 import type { StateName, Transition, TransitionReason, VrrpAlarm } from "../../vrrp/types.ts";
 import type { TrackResult, VrrpStatus, WorkerAlarm } from "./protocol.ts";
+import type { Surrender } from "./surrender.ts";
 
 /** What the daemon sees of the VRRP half, whether a worker thread is behind it or a simulation. */
 export interface VrrpHandle {
@@ -17,6 +18,10 @@ export interface VrrpHandle {
   record(): Promise<Recording>;
   /** The guard of this daemon; undefined where none runs now, or none was asked for. */
   guard(): GuardStatus | undefined;
+  /** Falls silent without releasing anything, for the successor with this process id, whom the guard protects from now on. */
+  surrender(successorProcessId: number): Promise<Surrender>;
+  /** After a start in standby: goes on in the predecessor's place. */
+  adopt(surrender: Surrender): Promise<void>;
   /** Addresses first, then priority 0; resolves when all is released. */
   stop(): Promise<void>;
 }
@@ -40,6 +45,11 @@ export interface VrrpListener {
 export interface GuardStatus {
   readonly processId: number;
   readonly lockedInMemory: boolean;
+}
+
+/** A predecessor's guard: its socket, inherited from it. */
+export interface InheritedGuard extends GuardStatus {
+  readonly descriptor: number;
 }
 
 export interface GroupTransition {

@@ -15,6 +15,7 @@ import {
 import type { AddressChange, VrrpHost } from "./ports.ts";
 import type { WorkerAlarm } from "./protocol.ts";
 import type { ProgramOutcome } from "./runEffects.ts";
+import type { HeldLease } from "./surrender.ts";
 
 /** Errors of a removal that mean: it is not there. */
 const GONE: ReadonlySet<string> = new Set(["EADDRNOTAVAIL", "ENODEV"]);
@@ -39,12 +40,6 @@ export interface LeaseTiming {
   readonly advertInterval: DurationUs;
 }
 
-interface Held {
-  readonly lease: Lease;
-  readonly validSec: number;
-  readonly refreshedAt: Us;
-}
-
 /** Leases to be set behind one advert. */
 interface Work {
   readonly leases: readonly Lease[];
@@ -59,7 +54,7 @@ interface Work {
  * to, since a refresh creates what is gone: a stall between the two must not put back what a peer has taken.
  */
 export class LeaseHolder {
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, HeldLease>();
   /** Not tracked and taken by others: left alone until the next term. */
   readonly #abandoned = new Set<string>();
   #plans: readonly LeasePlan[] = [];
@@ -83,6 +78,18 @@ export class LeaseHolder {
 
   get held(): readonly Lease[] {
     return [...this.#held.values()].map(({ lease }) => lease);
+  }
+
+  /** What a successor takes over. */
+  get surrendered(): readonly HeldLease[] {
+    return [...this.#held.values()];
+  }
+
+  /** What a predecessor held, and is in the kernel, is ours from now on. */
+  adopt(held: readonly HeldLease[], plans: readonly LeasePlan[]): void {
+    this.#follow(plans, true);
+    for (const one of held) this.#held.set(leaseKey(one.lease), one);
+    this.#revision += 1;
   }
 
   /** Whether slices wait for their turn. */
@@ -300,7 +307,7 @@ export class LeaseHolder {
 }
 
 /** Whether a lease is to be renewed. One without an end needs it only to get that, or to lose it. */
-function isOld({ validSec, refreshedAt }: Held, timing: LeaseTiming, advertSentAt: Us): boolean {
+function isOld({ validSec, refreshedAt }: HeldLease, timing: LeaseTiming, advertSentAt: Us): boolean {
   if (validSec !== timing.validSec) return true;
   if (validSec === UNLIMITED_LIFETIME_SEC) return false;
   return between(refreshedAt, advertSentAt) >= Math.min(REFRESH_INTERVAL, timing.advertInterval / 2);

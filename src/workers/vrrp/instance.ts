@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import { between, seconds, type Us } from "../../core/units.ts";
 import { initialState, nextDeadline, step } from "../../vrrp/step.ts";
@@ -6,58 +7,22 @@ import type { HeardAdvert, Input, RouterState, Tracking } from "../../vrrp/types
 import type { ChecksumForm } from "../../wire/vrrp.ts";
 import { AdvertOutput } from "./advertOutput.ts";
 import { AlarmBook } from "./alarmBook.ts";
-import type { Announcements } from "./announcements.ts";
 import { type Estate, EstateBook } from "./estate.ts";
 import { LeaseHolder } from "./holder.ts";
 import type { IndexedView } from "./hostView.ts";
+import type { InstanceCounters, InstanceModules } from "./instance.types.ts";
 import { addressLifetimeSec, type Lease, type LeasePlan, planLeases, type VipTable } from "./leases.ts";
 import { changedHardware, isChanged, isRecreated, type Observation, observe } from "./observation.ts";
 import { routerParameters } from "./parameters.ts";
 import { Peers } from "./peers.ts";
-import type { AdvertSender, RoutingObject, VrrpHost } from "./ports.ts";
-import type { FromWorker, InstanceStatus } from "./protocol.ts";
+import type { RoutingObject } from "./ports.ts";
+import type { InstanceStatus } from "./protocol.ts";
 import type { AdvertListener } from "./receive.ts";
 import { RoutingHolder, routingObjects } from "./routing.ts";
 import { answerTo, type EffectActions, type ProgramOutcome, runEffects } from "./runEffects.ts";
-import type { Sending } from "./segments.ts";
+import type { SurrenderedInstance } from "./surrender.ts";
 
-/** A message to the main thread without its time stamp. */
-export type Report = FromWorker extends infer Message
-  ? Message extends FromWorker
-    ? Omit<Message, "postedUs">
-    : never
-  : never;
-
-export interface InstanceModules {
-  readonly host: VrrpHost;
-  readonly wallMs: () => number;
-  /** The newest whole dump. */
-  readonly view: () => IndexedView;
-  /** A dump that shows also what was changed since: before a removal. */
-  readonly freshView: () => IndexedView;
-  /** Addresses were set, so that the view is older than they are. */
-  readonly addressesSet: () => void;
-  readonly vips: () => VipTable;
-  /** Whether an interface is up, after its configured delays. */
-  readonly isUp: (device: string) => boolean;
-  /** Throws when it cannot be opened. */
-  readonly sender: (sending: Sending) => AdvertSender;
-  readonly announcements: Announcements;
-  readonly report: (message: Report) => void;
-  readonly discarded: (reason: string) => void;
-  /** Every input of the machine, before it is fed. */
-  readonly record: (instance: string, input: Input, at: Us) => void;
-  /** The machine's state is another. */
-  readonly stepped: (instance: VrrpInstance) => void;
-  /** What it would leave behind is another thing now; returns when the guard knows. */
-  readonly willChanged: () => void;
-}
-
-export interface InstanceCounters {
-  advertsSent: number;
-  advertsReceived: number;
-  readonly discarded: Map<string, number>;
-}
+export type { InstanceCounters, InstanceModules, Report } from "./instance.types.ts";
 
 /** One `vrrp_instance`: its machine, what it holds, and what it has counted. */
 export class VrrpInstance implements AdvertListener {
@@ -241,6 +206,38 @@ export class VrrpInstance implements AdvertListener {
       view: this.#modules.view(),
       holder: this.holder,
     });
+  }
+
+  surrender(): SurrenderedInstance {
+    return {
+      state: this.#state,
+      advertSentAt: this.#advertSentAt,
+      last: this.#last,
+      held: this.holder.surrendered,
+    };
+  }
+
+  /** Takes a predecessor's place: its state and what it holds, without a step; `resume` looks at what differs. */
+  adopt({ state, advertSentAt, last, held }: SurrenderedInstance): void {
+    this.#state = state;
+    this.#advertSentAt = advertSentAt;
+    this.#last = last;
+    this.holder.adopt(held, this.plans());
+    this.#deadline = nextDeadline(state);
+  }
+
+  /** After `adopt`, when the guard knows us: what is otherwise here than it was there is told to the machine. */
+  resume(): void {
+    const parameters = routerParameters(this.#config, this.#state.parameters.inSyncGroup);
+    // Routes and rules that are there already stay as they are.
+    if (this.#state.role.name === "MASTER") this.routing.add(this.#routingObjects);
+    if (!isDeepStrictEqual(parameters, this.#state.parameters)) {
+      this.feed({ kind: "configure", parameters, tracking: this.#state.tracking });
+    }
+    this.#seen = this.#observe();
+    if (!isDeepStrictEqual(this.#seen.facts, this.#state.link)) this.feed({ kind: "link", link: this.#seen.facts });
+    this.#lookForMissing();
+    this.#modules.stepped(this);
   }
 
   /** Sends one advert of priority 0 on behalf of a life before this one, whose addresses are swept. */

@@ -73,6 +73,11 @@ export class PreparedHost {
     this.segments.close();
   }
 
+  /** Closes sockets and leaves the devices to a successor. */
+  leave(): void {
+    this.segments.close();
+  }
+
   #followView(): void {
     for (let round = 0; round < DEVICE_ROUNDS_MAX && this.#devices.follow(this.view.current); round++) {
       this.view.refresh();

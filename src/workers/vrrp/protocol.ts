@@ -3,6 +3,9 @@ import type { Family, Ip } from "../../core/ip.ts";
 import type { DurationUs, Us } from "../../core/units.ts";
 import type { Recording } from "../../vrrp/recorder.ts";
 import type { StateName, TrackFault, Transition, TransitionReason, VrrpAlarm } from "../../vrrp/types.ts";
+import type { Surrender } from "./surrender.ts";
+
+export type { Surrender } from "./surrender.ts";
 
 /**
  * Everything that crosses between the main thread and the VRRP worker: structured-clone safe, and nothing else crosses.
@@ -16,6 +19,8 @@ export interface WorkerStart {
   readonly resign: readonly string[];
   /** Descriptor of the guard's socket, to be duplicated; undefined = there is no guard. */
   readonly guard: number | undefined;
+  /** Beside a predecessor that goes on until `adopt`: nothing is swept or sent. */
+  readonly standby: boolean;
 }
 
 export type ToWorker = { readonly postedUs: Us } & (
@@ -31,6 +36,10 @@ export type ToWorker = { readonly postedUs: Us } & (
   | { readonly kind: "record"; readonly id: number }
   /** Another guard in place of one that died. */
   | { readonly kind: "guard"; readonly descriptor: number }
+  /** Fall silent without releasing anything, answer `surrendered` and end. */
+  | { readonly kind: "surrender" }
+  /** In standby: go on in the predecessor's place, answer `adopted`. `guard`: descriptor of its guard's socket. */
+  | { readonly kind: "adopt"; readonly surrender: Surrender; readonly guard: number | undefined }
   /** Release every address, resign, answer `stopped`. */
   | { readonly kind: "stop" }
 );
@@ -84,6 +93,8 @@ export type FromWorker = { readonly postedUs: Us } /** Sockets are open and left
       readonly fields: object;
       readonly message: string;
     }
+  | { readonly kind: "surrendered"; readonly surrender: Surrender }
+  | { readonly kind: "adopted" }
   | { readonly kind: "stopped" }
 );
 

@@ -1,6 +1,7 @@
 import type { TrackConfig, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import { evaluateTracking } from "../../vrrp/tracking.ts";
 import type { Tracking } from "../../vrrp/types.ts";
+import type { VrrpInstance } from "./instance.ts";
 import type { TrackResult } from "./protocol.ts";
 
 export interface TrackerModules {
@@ -50,13 +51,21 @@ export class Trackers {
     });
   }
 
+  /** Tells the instances whose trackers say another thing than they know. */
+  tell(instances: Iterable<VrrpInstance>): void {
+    for (const instance of instances) {
+      const tracking = this.evaluate(instance.config);
+      if (!sameTracking(tracking, instance.state.tracking)) instance.track(tracking);
+    }
+  }
+
   #up(kind: "script" | "process", name: string): boolean | undefined {
     const value = this.#values.get(`${kind} ${name}`);
     return value === undefined ? undefined : value > 0;
   }
 }
 
-export function sameTracking(a: Tracking, b: Tracking): boolean {
+function sameTracking(a: Tracking, b: Tracking): boolean {
   return (
     a.priority === b.priority &&
     a.faults.length === b.faults.length &&

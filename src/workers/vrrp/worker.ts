@@ -52,6 +52,12 @@ port.on("message", (message: ToWorker) => {
       return postRecording(message.id, driver.record());
     case "guard":
       return driver.attachGuard(message.descriptor);
+    case "surrender":
+      report({ kind: "surrendered", surrender: driver.surrender() });
+      return port.close();
+    case "adopt":
+      driver.adopt(message.surrender, message.guard);
+      return report({ kind: "adopted" });
     case "stop":
       driver.stop();
       report({ kind: "stopped" });
@@ -62,9 +68,10 @@ port.on("message", (message: ToWorker) => {
 });
 
 try {
-  const { vrrp, realtimePriority, resign, guard } = workerData as WorkerStart;
+  const { vrrp, realtimePriority, resign, guard, standby } = workerData as WorkerStart;
   if (guard !== undefined) driver.attachGuard(guard);
-  driver.start(vrrp, realtimePriority, resign);
+  if (standby) driver.standBy(vrrp, realtimePriority);
+  else driver.start(vrrp, realtimePriority, resign);
   report({ kind: "ready" });
 } catch (error) {
   if (!(error instanceof HoldfastError)) throw error;
