@@ -176,10 +176,7 @@ export class VrrpDriver {
     return surrender;
   }
 
-  /**
-   * After `standBy`: goes on in the place of a predecessor that has surrendered. Its guard is told first what there is
-   * to be protected. Throws NativeError.
-   */
+  /** After `standBy`: goes on where a predecessor has surrendered; its guard is told first. Throws NativeError. */
   adopt(surrender: Surrender, guardDescriptor: number | undefined): void {
     this.#prepared.view.refresh();
     const adopted = adoptAll(surrender, {

@@ -209,12 +209,8 @@ export class VrrpInstance implements AdvertListener {
   }
 
   surrender(): SurrenderedInstance {
-    return {
-      state: this.#state,
-      advertSentAt: this.#advertSentAt,
-      last: this.#last,
-      held: this.holder.surrendered,
-    };
+    const held = this.holder.surrendered;
+    return { state: this.#state, advertSentAt: this.#advertSentAt, last: this.#last, held };
   }
 
   /** Takes a predecessor's place: its state and what it holds, without a step; `resume` looks at what differs. */
@@ -229,7 +225,6 @@ export class VrrpInstance implements AdvertListener {
   /** After `adopt`, when the guard knows us: what is otherwise here than it was there is told to the machine. */
   resume(): void {
     const parameters = routerParameters(this.#config, this.#state.parameters.inSyncGroup);
-    // Routes and rules that are there already stay as they are.
     if (this.#state.role.name === "MASTER") this.routing.add(this.#routingObjects);
     if (!isDeepStrictEqual(parameters, this.#state.parameters)) {
       this.feed({ kind: "configure", parameters, tracking: this.#state.tracking });
@@ -299,7 +294,7 @@ export class VrrpInstance implements AdvertListener {
       if (unreached === undefined) this.alarms.clear("send ");
       else this.alarms.raise(`send ${unreached}`, { kind: "sendFailed", detail: unreached });
     } catch (error) {
-      const detail = messageOf(error);
+      const detail = error instanceof Error ? error.message : String(error);
       // Once, not with every beat.
       this.alarms.raise(`send ${detail}`, { kind: "sendFailed", detail });
       if (mayFail) this.#advertSentAt = sendingAt;
@@ -399,8 +394,4 @@ export class VrrpInstance implements AdvertListener {
       message: `${this.name}: ${what}`,
     });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
