@@ -12,7 +12,19 @@ const FORMAT: TakenRecording["format"] = "holdfast-recording-1";
 
 /** `holdfast replay FILE`: the recorded inputs through the machines of this version. Throws HoldfastError for what is no recording. */
 export function runReplay(options: { readonly file: string; readonly inputs: boolean }, output: Output): ExitCode {
-  output.out(formatReplay(recordingOf(readJsonFile(options.file), options.file), options.inputs));
+  const recording = recordingOf(readJsonFile(options.file), options.file);
+  let text: string;
+  try {
+    text = formatReplay(recording, options.inputs);
+  } catch (error) {
+    throw new HoldfastError(
+      "damagedRecording",
+      `${options.file} cannot be replayed: ${error instanceof Error ? error.message : String(error)}`,
+      "it has been cut or changed since it was written; give what `holdfast record` has written, whole",
+      { cause: error },
+    );
+  }
+  output.out(text);
   return EXIT.ok;
 }
 

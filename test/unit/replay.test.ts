@@ -87,6 +87,22 @@ test.each([
   expect(() => runReplay({ file, inputs: false }, silent)).toThrow(words);
 });
 
+test.each([
+  ["without its entries", (recording: TakenRecording) => ({ ...recording, entries: undefined })],
+  ["without its beginning", (recording: TakenRecording) => ({ ...recording, begin: { instances: [], groups: [] } })],
+  [
+    "with an entry of no kind",
+    (recording: TakenRecording) => ({ ...recording, entries: [{ atUs: 1, kind: "other" }] }),
+  ],
+])("a damaged recording, %s, is refused in words, and nothing of it is told", (_title, damage) => {
+  const file = join(folder, "damaged");
+  writeFileSync(file, JSON.stringify(damage(recorded())));
+  const told: string[] = [];
+  const output = { out: (text: string) => void told.push(text), err: () => undefined };
+  expect(() => runReplay({ file, inputs: false }, output)).toThrow(/damaged cannot be replayed: /);
+  expect(told).toEqual([]);
+});
+
 test("a recording in a file is read and told", () => {
   const file = join(folder, "recording");
   const recording = recorded();

@@ -188,7 +188,7 @@ export const VRRP_METRICS: readonly Metric[] = [
     name: "holdfast_vrrp_timer_lateness_seconds",
     help: "How late timers of the VRRP thread were handled.",
     buckets: ({ vrrp }) => ({
-      bounds: vrrp.timerLateness.boundsUs.map((bound) => bound / US_PER_SECOND),
+      bounds: [...vrrp.timerLateness.boundsUs.map((bound) => bound / US_PER_SECOND), Number.POSITIVE_INFINITY],
       counts: vrrp.timerLateness.counts,
       sum: vrrp.timerLateness.sumUs / US_PER_SECOND,
     }),

@@ -1,4 +1,4 @@
-/** Counts of values by upper bound, for the lateness of timers. The last bound is Infinity. */
+/** Counts of values by upper bound, for the lateness of timers. There is one count more than bounds, for what is above all of them. */
 export class Histogram {
   readonly boundsUs: readonly number[];
   readonly counts: number[];
@@ -6,12 +6,13 @@ export class Histogram {
   sumUs = 0;
 
   constructor(boundsUs: readonly number[]) {
-    this.boundsUs = [...boundsUs, Number.POSITIVE_INFINITY];
-    this.counts = this.boundsUs.map(() => 0);
+    this.boundsUs = boundsUs;
+    this.counts = new Array<number>(boundsUs.length + 1).fill(0);
   }
 
   add(valueUs: number): void {
-    const index = this.boundsUs.findIndex((bound) => valueUs <= bound);
+    const found = this.boundsUs.findIndex((bound) => valueUs <= bound);
+    const index = found === -1 ? this.boundsUs.length : found;
     this.counts[index] = (this.counts[index] ?? 0) + 1;
     this.sumUs += valueUs;
     this.maxUs = Math.max(this.maxUs, valueUs);

@@ -124,7 +124,7 @@ export interface VrrpStatus {
   readonly announcementsWaiting: number;
   /** `attached`: there is a guard. `armed`: it has confirmed a will that is not empty. */
   readonly will: { readonly attached: boolean; readonly armed: boolean; readonly limitMs: number };
-  /** How late timers were handled: counts for upper bounds in microseconds, the last bound being Infinity. */
+  /** How late timers were handled: counts for upper bounds in microseconds, and one more for what is above all of them. */
   readonly timerLateness: {
     readonly boundsUs: readonly number[];
     readonly counts: readonly number[];
