@@ -21,7 +21,8 @@ const kernel = ["netns", "interop", "chaos", "guest", "e2e", "bench", "bench-net
     pool: "forks" as const,
     fileParallelism: kind in FILES_AT_A_TIME,
     maxWorkers: FILES_AT_A_TIME[kind] ?? 1,
-    testTimeout: 300_000,
+    // A real switchover in the emulated guest takes minutes.
+    testTimeout: kind === "e2e" ? 900_000 : 300_000,
     hookTimeout: 300_000,
   },
 }));

@@ -11,6 +11,11 @@ export interface ServiceTiming {
    * the role, which is watched more closely.
    */
   readonly detection: DurationUs;
+  /**
+   * From the moment when the role checks of the holder fall silent, its service port goes on accepting connections and nobody
+   * else gets the role, to the verdict; only where a service is exclusive and has a `role_hold`.
+   */
+  readonly silence: DurationUs | undefined;
   /** From the moment when the holder of the role says that it lost it; only where a service is exclusive. */
   readonly roleLoss: DurationUs | undefined;
   /** From the moment when a server answers again to the verdict. A hunt for a new holder is faster. */
@@ -23,7 +28,8 @@ export function serviceTiming(service: VirtualServerConfig): ServiceTiming | und
   if (realServers.length === 0 || realServers.some(({ checks }) => checks.length === 0)) return undefined;
   const exclusive = isExclusive(service);
   return {
-    detection: worst(realServers, (check) => detectionTime(check, intervalOf(check, service))),
+    detection: worst(realServers, (check) => detectionTime(check, service)),
+    silence: holds(service) ? worst(realServers, (check) => silenceTime(check, service)) : undefined,
     roleLoss: exclusive ? worst(realServers, (check) => roleLossTime(check, intervalOf(check, service))) : undefined,
     recovery: worst(realServers, recoveryTime),
   };
@@ -44,12 +50,27 @@ function intervalOf({ kind, timing }: CheckConfig, service: VirtualServerConfig)
   return watched ? durationUs(Math.min(timing.delayLoop, service.roleWatch)) : timing.delayLoop;
 }
 
+/** The holder of an exclusive service keeps its weight while only its role checks are silent. */
+function holds(service: VirtualServerConfig): boolean {
+  return isExclusive(service) && service.roleHold > 0;
+}
+
 /** The probe after the fault takes its whole deadline, and so does each retry. */
-function detectionTime({ timing }: CheckConfig, interval: DurationUs): DurationUs {
-  const { connectTimeout, retry, delayBeforeRetry } = timing;
+function detectionTime(check: CheckConfig, service: VirtualServerConfig): DurationUs {
+  const { connectTimeout, retry, delayBeforeRetry } = check.timing;
+  const interval = intervalOf(check, service);
   // A failure counts only delay_before_retry after the last that did; a probe in between shifts the next by an interval.
   const gap = delayBeforeRetry > interval ? delayBeforeRetry + interval : delayBeforeRetry;
-  return durationUs(interval + connectTimeout + retry * (gap + connectTimeout));
+  // The service port is asked, as patiently, from the first silence on.
+  const port = holds(service) && check.kind === "HTTP_GET" ? connectTimeout : 0;
+  return durationUs(interval + connectTimeout + port + retry * (gap + connectTimeout));
+}
+
+/** The first silence is known a deadline after it began, and so is the one that finds the hold over. */
+function silenceTime(check: CheckConfig, service: VirtualServerConfig): DurationUs {
+  const { connectTimeout } = check.timing;
+  const held = durationUs(intervalOf(check, service) + 2 * connectTimeout + service.roleHold);
+  return durationUs(Math.max(held, detectionTime(check, service)));
 }
 
 /** An answer that tells another role counts at once. */

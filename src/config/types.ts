@@ -124,6 +124,8 @@ export interface VirtualServerConfig {
   readonly exclusive: ExclusiveSetting;
   /** Native: the incumbent of an exclusive service is probed every min(delay_loop, this); 0 = at delay_loop. Default 200 ms. */
   readonly roleWatch: DurationUs;
+  /** Native: how long a silent incumbent of an exclusive service keeps its weight while its service port answers; 0 = not. Default 30 s. */
+  readonly roleHold: DurationUs;
   readonly realServers: readonly RealServerConfig[];
   readonly at: SourceSpan;
 }

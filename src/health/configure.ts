@@ -157,6 +157,7 @@ function buildServer(
     config,
     checks,
     assumed: unknown ? assumption(old, existing.get(id), until) : undefined,
+    port: undefined,
     verdict: old?.verdict ?? "unknown",
     row: undefined,
   };
@@ -172,10 +173,14 @@ function assumption(old: ServerState | undefined, weight: number | undefined, un
 function buildCheck(config: CheckConfig, old: ServerState | undefined): CheckState {
   const key = probeKey(config);
   const known = old?.checks.find((check) => check.key === key);
-  if (known !== undefined) return { ...known, config };
+  return known === undefined ? newCheck(config) : { ...known, config };
+}
+
+/** A check that has no result yet. */
+export function newCheck(config: CheckConfig): CheckState {
   return {
     config,
-    key,
+    key: probeKey(config),
     verdict: "unknown",
     failures: 0,
     countedAt: undefined,
@@ -204,7 +209,8 @@ function rebuildProbes(state: HealthState, now: Us): void {
   }
 }
 
-function probeFor(state: HealthState, check: CheckState): ProbeState {
+/** The probe that answers a check: one that others ask already, or a new one without users. */
+export function probeFor(state: HealthState, check: CheckState): ProbeState {
   const known = state.probes.get(check.key);
   if (known !== undefined) return known;
   const probe: ProbeState = {

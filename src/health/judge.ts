@@ -86,12 +86,13 @@ function inBrackets(detail: string): string {
 /**
  * Takes a finding into a check. A role answer acts at once; silence, and the wrong status of something that is no
  * Patroni, needs `retry` failures, as in keepalived.conf(5): "Retry count to make additional checks if check of an alive server fails".
- * @param exclusive in an exclusive service every status is an answer about the role
+ * @param rules `exclusive`: every status is an answer about the role. `held`: silence does not count against this server
+ * now, whatever its retries (see hold.ts)
  */
 export function judge(
   check: CheckState,
   server: ServerState,
-  exclusive: boolean,
+  { exclusive, held }: { readonly exclusive: boolean; readonly held: boolean },
   finding: Finding,
   startedAt: Us,
   now: Us,
@@ -100,7 +101,7 @@ export function judge(
   check.resultAt = now;
   check.reason = finding.reason;
   if (finding.kind === "silence" || (finding.kind === "wrongStatus" && !finding.roleAnswer && !exclusive)) {
-    judgeFailure(check, wasUp, now);
+    judgeFailure(check, wasUp, held, now);
     return;
   }
   check.failures = 0;
@@ -112,7 +113,7 @@ export function judge(
   check.verdict = check.confirmed || (check.passing && wasUp) ? "up" : "down";
 }
 
-function judgeFailure(check: CheckState, wasUp: boolean, now: Us): void {
+function judgeFailure(check: CheckState, wasUp: boolean, held: boolean, now: Us): void {
   const { retry, delayBeforeRetry } = check.config.timing;
   check.passing = false;
   check.confirmed = false;
@@ -124,7 +125,10 @@ function judgeFailure(check: CheckState, wasUp: boolean, now: Us): void {
     check.failures = Math.min(check.failures + 1, retry + 1);
     check.countedAt = now;
   }
-  if (!wasUp || check.failures > retry) check.verdict = "down";
+  if (wasUp && held && check.failures > retry) {
+    check.verdict = "up";
+    check.reason += "; its service port answers, and nobody else claims the role";
+  } else if (!wasUp || check.failures > retry) check.verdict = "down";
   else check.reason += ` (${check.failures} of ${retry + 1})`;
 }
 

@@ -3,6 +3,7 @@ import { adoptHolder, configure } from "./configure.ts";
 import { updateDesired } from "./desired.ts";
 import { decide, isExclusive } from "./exclusive.ts";
 import { Heap } from "./heap.ts";
+import { askPorts, endHold, isHeld } from "./hold.ts";
 import { interpret, judge, serverReason, serverVerdict } from "./judge.ts";
 import { decideQuorum } from "./quorum.ts";
 import { finishProbe, nextWakeup, planNext, pullForward, startOrGiveUp, takeDue } from "./schedule.ts";
@@ -114,7 +115,8 @@ class Step {
     state.startup?.pending.delete(probe.spec.key);
     const finding = interpret(probe.spec, outcome);
     for (const { service, server, check } of probe.users) {
-      judge(check, server, service.exclusive, finding, startedAt, now);
+      const held = check.config.kind === "HTTP_GET" && isHeld(service, server, now);
+      judge(check, server, { exclusive: service.exclusive, held }, finding, startedAt, now);
     }
     for (const service of new Set(probe.users.map((user) => user.service))) this.evaluate(service);
     planNext(state, probe, now);
@@ -124,6 +126,7 @@ class Step {
   private evaluate(service: ServiceState): void {
     const { state, now } = this;
     const { holder, hunt } = service;
+    endHold(service, now);
     expireAssumptions(service, now);
     if (service.electionOpensAt !== undefined && now >= service.electionOpensAt) service.electionOpensAt = undefined;
     this.announceVerdicts(service);
@@ -134,6 +137,7 @@ class Step {
       this.events(events);
     }
     if (service.exclusive) this.events(decide(service, now));
+    askPorts(state, service, now);
     this.events(decideQuorum(service));
     if (service.holder !== holder || service.hunt !== hunt) pullForward(state, service, now);
     if (updateDesired(service)) this.changed = true;

@@ -81,6 +81,8 @@ export interface ServerState {
   readonly id: DestinationId;
   readonly config: RealServerConfig;
   readonly checks: readonly CheckState[];
+  /** Its service port, asked only while it holds an exclusive service and its role checks are silent (see hold.ts). */
+  port: CheckState | undefined;
   /** What is taken for true until the first verdict: from the kernel's table at start, from the old check at a reload. */
   assumed: Assumption | undefined;
   /** As last announced. */

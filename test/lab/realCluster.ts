@@ -242,7 +242,7 @@ function patroniConfiguration(name: PostgresName, folder: string, programs: stri
     restapi: { listen: `${address}:${REST_PORT}`, connect_address: `${address}:${REST_PORT}` },
     etcd3: { hosts: `${CLIENT_ADDRESS}:${ETCD_PORT}` },
     bootstrap: {
-      dcs: { ttl: 60, loop_wait: 10, retry_timeout: 20, postgresql: { use_pg_rewind: false, use_slots: true } },
+      dcs: { ttl: 60, loop_wait: 5, retry_timeout: 20, postgresql: { use_pg_rewind: false, use_slots: true } },
       initdb: [{ encoding: "UTF8" }, { locale: "C" }, "no-sync"],
     },
     postgresql: {

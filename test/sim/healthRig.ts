@@ -224,7 +224,7 @@ export function virtualServer(
     ...{ quorum: 1, hysteresis: 0, sorryServer: undefined },
     notify: { quorumUp: undefined, quorumDown: undefined },
     exclusive: "no",
-    roleWatch: milliseconds(200),
+    ...{ roleWatch: milliseconds(200), roleHold: seconds(30) },
     realServers,
     at: { file: "test.conf", line: 1, column: 1, length: 1 },
     ...change,

@@ -107,6 +107,69 @@ describe("who holds an exclusive service", () => {
     expect(rig.askedTimes(3).length).toBeGreaterThan(60);
   });
 
+  describe("a holder whose REST API alone is silent", () => {
+    /** The holder's REST API hangs; its service port does what `port` says. */
+    const withSilentHolder = (change: Partial<VirtualServerConfig>, port: () => Reply | undefined) => {
+      const { rig, nodes } = settled({}, writeService(change, { retry: 1, delayBeforeRetry: seconds(1) }));
+      const answers = rig.respond;
+      rig.respond = (check, now) => (check.kind === "TCP_CHECK" ? port() : answers(check, now));
+      nodes[3] = fails("timedOut", seconds(1));
+      return { rig, nodes };
+    };
+    const accepts = (): Reply => ({ outcome: { kind: "connected" }, after: milliseconds(1) });
+    const portsAsked = (rig: HealthRig): number =>
+      rig.started.filter(({ spec }) => spec.check.kind === "TCP_CHECK").length;
+
+    test("keeps its weight for role_hold while its service port accepts connections, and then loses it", () => {
+      const { rig } = withSilentHolder({ roleHold: seconds(10) }, accepts);
+      rig.run(seconds(10));
+      expect(rig.weights()).toEqual({ 3: 50, 4: 0, 5: 0 });
+      expect(rig.view()[0]?.servers[0]?.reason).toMatch(/^no answer within 1 s; its service port answers/);
+      expect(rig.view()[0]?.hunting).toBe(true);
+      rig.runUntil(seconds(4), "3 is down", () => rig.weights()[3] === 0);
+      expect(rig.eventsOf("holder").at(-1)?.reason).toMatch(/held for role_hold$/);
+    });
+
+    test("its port is asked once a second, of it alone, and no more when it speaks again", () => {
+      const { rig, nodes } = withSilentHolder({ roleHold: seconds(10) }, accepts);
+      rig.run(seconds(7));
+      expect(portsAsked(rig)).toBeGreaterThanOrEqual(5);
+      expect(portsAsked(rig)).toBeLessThanOrEqual(8);
+      expect(new Set(rig.started.map(({ spec }) => spec.check).filter(({ kind }) => kind === "TCP_CHECK"))).toEqual(
+        new Set([expect.objectContaining({ connectIp: "10.0.2.3", connectPort: 5432 })]),
+      );
+      nodes[3] = leads();
+      rig.runUntil(seconds(2), "3 speaks", () => rig.view()[0]?.hunting === false);
+      const asked = portsAsked(rig);
+      rig.run(seconds(5));
+      expect(portsAsked(rig)).toBe(asked);
+      expect(rig.weights()[3]).toBe(50);
+      expect(rig.eventsOf("verdict").filter(({ to, server: id }) => to === "down" && id === server(3))).toEqual([]);
+    });
+
+    test.each([
+      ["refuses connections", {}, (): Reply => fails("refused")],
+      ["hangs too", {}, (): Reply => fails("timedOut", seconds(1))],
+      ["accepts them, and role_hold is 0", { roleHold: durationUs(0) }, accepts],
+    ])("loses its weight when its port %s", (_title, change, port) => {
+      const { rig } = withSilentHolder(change, port);
+      rig.runUntil(seconds(6), "3 is down", () => rig.weights()[3] === 0);
+      expect(rig.view()[0]?.holder).toBeUndefined();
+    });
+
+    test("loses it at once to one that is confirmed in the role, and by its own no", () => {
+      const first = withSilentHolder({}, accepts);
+      first.rig.run(seconds(8));
+      first.nodes[4] = leads({ timeline: 6 });
+      first.rig.runUntil(milliseconds(1_100), "4 took over", () => first.rig.weights()[4] === 50);
+      expect(first.rig.weights()).toEqual({ 3: 0, 4: 50, 5: 0 });
+      const second = withSilentHolder({}, accepts);
+      second.rig.run(seconds(8));
+      second.nodes[3] = follows();
+      second.rig.runUntil(seconds(2), "3 says no", () => second.rig.weights()[3] === 0);
+    });
+  });
+
   test("a holder that hangs loses against a rival that claims after it fell silent, retries or not", () => {
     const config = writeService({}, { retry: 100, delayBeforeRetry: seconds(1) });
     const { rig, nodes } = settled({}, config);

@@ -32,6 +32,7 @@ export function buildService(service: ParsedService, groups: readonly ParsedGrou
     notify: { quorumUp: values.quorum_up?.value, quorumDown: values.quorum_down?.value },
     exclusive: exclusiveSetting(values.exclusive?.value, realServers),
     roleWatch: values.role_watch.value,
+    roleHold: values.role_hold.value,
     realServers,
     at,
   };

@@ -1,6 +1,6 @@
 import type { Family } from "../../core/ip.ts";
 import { ok } from "../../core/result.ts";
-import { type DurationUs, milliseconds } from "../../core/units.ts";
+import { type DurationUs, milliseconds, seconds } from "../../core/units.ts";
 import type { ForwardingConfig, Scheduler } from "../types.ts";
 import type { ScriptCommand } from "../vrrp.types.ts";
 import { checkerRows } from "./checkers.ts";
@@ -277,6 +277,13 @@ export const virtualServerTable = blockTable("virtual_server", {
     default: milliseconds(200),
     doc: "In an exclusive service the server that holds the role is checked at this interval where it is shorter than `delay_loop`; 0 = at `delay_loop`.",
     example: "role_watch 0.2",
+  } satisfies ValueRow<DurationUs>,
+  role_hold: {
+    ...native,
+    kind: timer({ minSec: 0, maxSec: 3_600 }),
+    default: seconds(30),
+    doc: "In an exclusive service the server that holds the role and then does not answer its role checks keeps its weight for so long since it fell silent, while its service port accepts connections and no other server is confirmed in the role; 0 = it loses the weight with its last retry.",
+    example: "role_hold 10",
   } satisfies ValueRow<DurationUs>,
   real_server: {
     shape: "block",

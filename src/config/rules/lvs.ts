@@ -50,19 +50,17 @@ function serversDiffer(service: ParsedService, found: DiagnosticList): void {
   );
 }
 
-function roleWatchHasAnEffect(service: ParsedService, found: DiagnosticList): void {
-  const { exclusive, role_watch } = service.values;
-  if (exclusive?.value !== false || !role_watch.written) return;
-  found.warning(
-    "role-watch-ignored",
-    role_watch.at,
-    "role_watch has no effect with exclusive off",
-    "remove one of them",
-  );
+function roleKeywordsHaveAnEffect(service: ParsedService, found: DiagnosticList): void {
+  const { exclusive, role_watch, role_hold } = service.values;
+  if (exclusive?.value !== false) return;
+  for (const [keyword, value] of Object.entries({ role_watch, role_hold })) {
+    if (!value.written) continue;
+    found.warning("role-timing-ignored", value.at, `${keyword} has no effect with exclusive off`, "remove one of them");
+  }
 }
 
 type ServiceRule = (service: ParsedService, found: DiagnosticList) => void;
-const SERVICE_RULES: readonly ServiceRule[] = [serversAreThere, serversDiffer, roleWatchHasAnEffect];
+const SERVICE_RULES: readonly ServiceRule[] = [serversAreThere, serversDiffer, roleKeywordsHaveAnEffect];
 
 /** Nothing tells where to ask: neither the check, nor the server, nor its service. */
 function checksHaveAPort(server: ParsedServer, service: ParsedService, found: DiagnosticList): void {

@@ -47,6 +47,7 @@ function expectedConfig(host: "KAD1" | "KAD2"): Config {
     notify: { quorumUp: undefined, quorumDown: undefined },
     exclusive,
     roleWatch: seconds(0.2),
+    roleHold: seconds(30),
     realServers: NODES.map((node) => ({
       address: node,
       port: 5432,

@@ -31,7 +31,7 @@ describe("holdfast check", () => {
     const { code, text } = check(article);
     expect(code).toBe(0);
     expect(text.split("\n").slice(-4)).toEqual([
-      "TCP 10.0.2.10:5432 (exclusive): a dead server is noticed within 3.4 s, a lost role within 1.2 s, a returned server within 2 s",
+      "TCP 10.0.2.10:5432 (exclusive): a dead server is noticed within 4.4 s, one whose checks alone are silent within 32.2 s, a lost role within 1.2 s, a returned server within 2 s",
       "TCP 10.0.2.11:5432: a dead server is noticed within 4 s, a returned server within 2 s",
       `${article}: valid, 4 warnings`,
       "",
@@ -57,7 +57,8 @@ describe("holdfast check", () => {
       {
         service: "TCP 10.0.2.10:5432",
         exclusive: "detected",
-        worstCaseDetectionMs: 3400,
+        worstCaseDetectionMs: 4400,
+        worstCaseSilenceMs: 32200,
         worstCaseRoleLossMs: 1200,
         worstCaseRecoveryMs: 2000,
       },
@@ -65,6 +66,7 @@ describe("holdfast check", () => {
         service: "TCP 10.0.2.11:5432",
         exclusive: "no",
         worstCaseDetectionMs: 4000,
+        worstCaseSilenceMs: null,
         worstCaseRoleLossMs: null,
         worstCaseRecoveryMs: 2000,
       },

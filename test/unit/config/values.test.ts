@@ -139,6 +139,7 @@ describe("virtual_server", () => {
       persistenceTimeoutSec: 0,
       exclusive: "no",
       roleWatch: milliseconds(200),
+      roleHold: seconds(30),
       realServers: [{ weight: 1, inhibitOnFailure: false }],
     });
   });
@@ -269,6 +270,7 @@ describe("worst-case times", () => {
     // A probe begins at most 2 s after the fault and takes 1 s; three more follow, each 0.5 s later and 1 s long.
     expect(timing(http(values))).toEqual({
       detection: seconds(2 + 1 + 3 * 1.5),
+      silence: undefined,
       roleLoss: undefined,
       recovery: seconds(2 + 1),
     });
@@ -277,6 +279,7 @@ describe("worst-case times", () => {
   it("of several checks are those of the slowest", () => {
     expect(timing(`${http(values)}TCP_CHECK {\ndelay_loop 30\nconnect_timeout 2\nretry 0\n}`)).toEqual({
       detection: seconds(32),
+      silence: undefined,
       roleLoss: undefined,
       recovery: seconds(32),
     });
@@ -285,8 +288,14 @@ describe("worst-case times", () => {
   it("of an exclusive service come from role_watch", () => {
     const primary = `HTTP_GET {\n${values}\nurl { path /primary }\n}`;
     expect(timing(primary)).toMatchObject({
-      detection: seconds(0.2 + 1 + 3 * (0.5 + 0.2 + 1)),
+      // The service port is asked from the first silence on, as often.
+      detection: seconds(0.2 + 1 + 1 + 3 * (0.5 + 0.2 + 1)),
+      silence: seconds(0.2 + 1 + 30 + 1),
       roleLoss: seconds(1.2),
+    });
+    expect(timing(primary, "role_hold 0")).toMatchObject({
+      detection: seconds(0.2 + 1 + 3 * (0.5 + 0.2 + 1)),
+      silence: undefined,
     });
     expect(timing(primary, "role_watch 0")).toMatchObject({ roleLoss: seconds(3) });
   });

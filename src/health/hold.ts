@@ -1,0 +1,89 @@
+import type { CheckConfig, TcpCheckConfig } from "../config/types.ts";
+import { between, type DurationUs, durationUs, seconds, type Us } from "../core/units.ts";
+import { newCheck, probeFor } from "./configure.ts";
+import { dropProbe, wakeProbe } from "./schedule.ts";
+import type { CheckState, HealthState, ServerState, ServiceState } from "./state.ts";
+
+/**
+ * Silence is not "no". A REST API that does not answer says nothing about the role, and until another member has it there
+ * is nowhere else to send a write. So the holder of an exclusive service whose role checks are all that is silent keeps
+ * its weight for `role_hold`, while its service port accepts connections. The port is asked only for as long.
+ */
+const PORT_INTERVAL: DurationUs = seconds(1);
+
+/** Begins or ends to ask the service port of a holder that has fallen silent. Called whenever results changed. */
+export function askPorts(state: HealthState, service: ServiceState, now: Us): void {
+  for (const server of service.servers) {
+    const silent = mayBeHeld(service, server) ? silentChecks(server) : [];
+    if (!isRoleAlone(silent)) stopAsking(state, server, now);
+    else if (server.port === undefined) startAsking(state, service, server, silent[0], now);
+  }
+}
+
+/** True while silence does not count against this server. Before the port's first verdict it has the benefit of the doubt. */
+export function isHeld(service: ServiceState, server: ServerState, now: Us): boolean {
+  if (!mayBeHeld(service, server) || server.port?.verdict === "down") return false;
+  const silent = silentChecks(server);
+  // Its first silence is being judged.
+  if (silent.length === 0) return true;
+  const since = Math.min(...silent.map((check) => check.silentSince ?? now));
+  return isRoleAlone(silent) && between(since as Us, now) < service.config.roleHold;
+}
+
+/** The hold has ended, by time or because the port does not accept connections: silence that used up its retries counts. */
+export function endHold(service: ServiceState, now: Us): void {
+  for (const server of service.servers) {
+    if (server.port === undefined || isHeld(service, server, now)) continue;
+    const why = server.port.verdict === "down" ? `its port too: ${server.port.reason}` : "held for role_hold";
+    for (const check of server.checks) {
+      if (check.silentSince === undefined || check.verdict !== "up" || check.failures <= check.config.timing.retry)
+        continue;
+      check.verdict = "down";
+      check.reason = `${check.reason}; ${why}`;
+    }
+  }
+}
+
+function mayBeHeld(service: ServiceState, server: ServerState): boolean {
+  return service.exclusive && service.holder === server.id && service.config.roleHold > 0;
+}
+
+function silentChecks(server: ServerState): CheckState[] {
+  return server.checks.filter((check) => check.silentSince !== undefined);
+}
+
+/** True when some check is silent and nothing but HTTP checks are. */
+function isRoleAlone(silent: readonly CheckState[]): silent is readonly [CheckState, ...CheckState[]] {
+  return silent.length > 0 && silent.every((check) => check.config.kind === "HTTP_GET");
+}
+
+function startAsking(
+  state: HealthState,
+  service: ServiceState,
+  server: ServerState,
+  silent: CheckState,
+  now: Us,
+): void {
+  server.port = newCheck(portCheck(server, silent.config));
+  const probe = probeFor(state, server.port);
+  probe.users.push({ service, server, check: server.port });
+  if (probe.inFlightSince === undefined) wakeProbe(state, probe, now);
+}
+
+function stopAsking(state: HealthState, server: ServerState, now: Us): void {
+  const { port } = server;
+  if (port === undefined) return;
+  server.port = undefined;
+  const probe = state.probes.get(port.key);
+  if (probe === undefined) return;
+  probe.users = probe.users.filter(({ check }) => check !== port);
+  if (probe.users.length === 0) dropProbe(state, probe, now);
+}
+
+/** As patient as the check whose silence it explains. */
+function portCheck(server: ServerState, { bindIp, timing }: CheckConfig): TcpCheckConfig {
+  const { address, port } = server.config;
+  const { connectTimeout, retry, delayBeforeRetry } = timing;
+  const own = { connectTimeout, retry, delayBeforeRetry, delayLoop: PORT_INTERVAL, warmup: durationUs(0) };
+  return { kind: "TCP_CHECK", connectIp: address, connectPort: port, bindIp, timing: own };
+}
