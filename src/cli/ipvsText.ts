@@ -1,4 +1,4 @@
-import { compareIp, family, type Ip } from "../core/ip.ts";
+import { compareIp, endpointText, family, type Ip } from "../core/ip.ts";
 import { serviceFamily, serviceId } from "../plan/keys.ts";
 import type { Forwarding, KernelDestination, KernelService } from "../plan/types.ts";
 
@@ -72,17 +72,13 @@ function maskText(addressFamily: 4 | 6, prefix: number): string {
 
 function destinationLine(destination: KernelDestination): string {
   const columns = [
-    endpoint(destination.address, destination.port).padEnd(28),
+    endpointText(destination.address, destination.port).padEnd(28),
     FORWARD_WORDS[destination.forwarding].padEnd(7),
     String(destination.weight).padEnd(6),
     String(destination.activeConnections).padEnd(10),
     String(destination.inactiveConnections).padEnd(10),
   ];
   return `  -> ${columns.join(" ")}`;
-}
-
-function endpoint(address: Ip, port: number): string {
-  return family(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function compareServices({ key: left }: KernelService, { key: right }: KernelService): number {

@@ -19,6 +19,11 @@ export function family(ip: Ip): Family {
   return ip.includes(":") ? 6 : 4;
 }
 
+/** `10.0.2.10:5432`, `[2001:db8::1]:80` */
+export function endpointText(address: Ip, port: number): string {
+  return family(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
 /** Parses an address without prefix or zone; undefined when it is none. Leading zeros in IPv4 are refused (octal to some readers). */
 export function parseIp(text: string): Ip | undefined {
   const bytes = text.includes(":") ? parseIpv6(text) : parseIpv4(text);

@@ -1,15 +1,15 @@
-import { type Family, family, type Ip } from "../core/ip.ts";
+import { endpointText, type Family, family } from "../core/ip.ts";
 import type { DestinationId, DestinationKey, KernelService, ServiceId, ServiceKey } from "./types.ts";
 
 /** `TCP 10.0.2.10:5432`, `TCP [2001:db8::1]:5432`, `FWM 7`, `FWM 7 IPv6`: a map key that reads well in logs. */
 export function serviceId(key: ServiceKey): ServiceId {
   if (key.protocol === "FWM") return `FWM ${key.mark}${key.family === 6 ? " IPv6" : ""}`;
-  return `${key.protocol} ${endpoint(key.address, key.port)}`;
+  return `${key.protocol} ${endpointText(key.address, key.port)}`;
 }
 
 /** `10.0.2.3:5432`, `[2001:db8::3]:5432` */
 export function destinationId(key: DestinationKey): DestinationId {
-  return endpoint(key.address, key.port);
+  return endpointText(key.address, key.port);
 }
 
 /** The family of the packets that a service takes; its servers' family may differ where they are tunnelled. */
@@ -27,8 +27,4 @@ export function existingWeights(
     services.set(serviceId(service.key), new Map(rows));
   }
   return services;
-}
-
-function endpoint(address: Ip, port: number): string {
-  return family(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -8,16 +8,14 @@ import { waitFor } from "../lab/wait.ts";
 import { withEitherProgram } from "./eitherProgram.ts";
 import { Lan } from "./lan.ts";
 import type { Program, Router } from "./programs.ts";
-import { type InstanceText, instanceText } from "./routerFile.ts";
+import { type InstanceText, instanceText, quickInstance } from "./routerFile.ts";
 
 const OUTSIDE = "10.0.2.10";
 const INSIDE = "10.0.3.10";
 const HIGH = "10.0.2.1";
 const LOW = "10.0.2.2";
 
-function at(priority: number, ...lines: string[]): InstanceText {
-  return { priority, lines, version: 3, interval: 0.1, addresses: [`${OUTSIDE}/24`] };
-}
+const at = (priority: number, ...lines: string[]): InstanceText => quickInstance(priority, OUTSIDE, lines);
 
 /** A gateway's two sides, bound together. */
 function gateway(priority: number): string {

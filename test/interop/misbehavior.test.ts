@@ -6,16 +6,13 @@ import { requires } from "../lab/requires.ts";
 import { waitFor } from "../lab/wait.ts";
 import { Lan } from "./lan.ts";
 import type { HoldfastRouter } from "./programs.ts";
-import { type InstanceText, instanceText, masterDownMs } from "./routerFile.ts";
+import { type InstanceText, instanceText, masterDownMs, quickInstance } from "./routerFile.ts";
 
 const VIP = "10.0.2.10";
 const OURS = "10.0.2.1";
 const THEIRS = "10.0.2.2";
 
-/** Version 3 at 0.1 s. */
-function at(priority: number, ...lines: string[]): InstanceText {
-  return { priority, lines, version: 3, interval: 0.1, addresses: [`${VIP}/24`] };
-}
+const at = (priority: number, ...lines: string[]): InstanceText => quickInstance(priority, VIP, lines);
 
 requires(
   "netns",

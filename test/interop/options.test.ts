@@ -6,16 +6,13 @@ import { faultsOf } from "../netns/vrrp/capture.ts";
 import { withEitherProgram } from "./eitherProgram.ts";
 import { Lan } from "./lan.ts";
 import { HoldfastRouter, type Router } from "./programs.ts";
-import { type InstanceText, instanceText } from "./routerFile.ts";
+import { type InstanceText, instanceText, quickInstance } from "./routerFile.ts";
 
 const VIP = "10.0.2.10";
 const LEFT = "10.0.2.1";
 const RIGHT = "10.0.2.2";
 
-/** Version 3 at 0.1 s. */
-function at(priority: number, ...lines: string[]): InstanceText {
-  return { priority, lines, version: 3, interval: 0.1, addresses: [`${VIP}/24`] };
-}
+const at = (priority: number, ...lines: string[]): InstanceText => quickInstance(priority, VIP, lines);
 
 requires(
   "netns",

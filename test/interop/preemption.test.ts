@@ -4,7 +4,7 @@ import { requires } from "../lab/requires.ts";
 import { waitFor } from "../lab/wait.ts";
 import { withEitherProgram } from "./eitherProgram.ts";
 import { Lan } from "./lan.ts";
-import { type InstanceText, instanceText, masterDownMs } from "./routerFile.ts";
+import { type InstanceText, instanceText, masterDownMs, quickInstance } from "./routerFile.ts";
 
 const VIP = "10.0.2.10";
 const LEFT = "10.0.2.1";
@@ -12,10 +12,7 @@ const LEFT = "10.0.2.1";
 const RIGHT = "10.0.2.2";
 const EARLY_MS = 1;
 
-/** Version 3 at 0.1 s. */
-function at(priority: number, ...lines: string[]): InstanceText {
-  return { priority, lines, version: 3, interval: 0.1, addresses: [`${VIP}/24`] };
-}
+const at = (priority: number, ...lines: string[]): InstanceText => quickInstance(priority, VIP, lines);
 
 requires(
   "netns",

@@ -15,6 +15,11 @@ export interface InstanceText {
   readonly lines?: readonly string[];
 }
 
+/** Version 3 at 0.1 s, with one address inside the network. */
+export function quickInstance(priority: number, address: string, lines: readonly string[]): InstanceText {
+  return { priority, lines, version: 3, interval: 0.1, addresses: [`${address}/24`] };
+}
+
 export function instanceText(instance: InstanceText): string {
   const { addresses, lines = [] } = instance;
   return `vrrp_instance ${instance.name ?? "RW"} {

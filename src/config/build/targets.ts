@@ -1,4 +1,4 @@
-import { type Family, family } from "../../core/ip.ts";
+import { endpointText, type Family, family } from "../../core/ip.ts";
 import type { Written } from "../keywords/row.ts";
 import { addressAfter, type Granularity, type GroupLine, type ServiceHeader } from "../keywords/serviceKinds.ts";
 import type { ForwardingConfig, ServiceTarget } from "../types.ts";
@@ -12,11 +12,6 @@ export function serviceName(service: ParsedService): string {
   if (header.kind === "group") return `${protocol} group ${header.name.text}`;
   if (header.kind === "fwmark") return `FWM ${header.mark}${markFamily(service) === 6 ? " IPv6" : ""}`;
   return `${protocol} ${endpointText(header.address, header.port ?? 0)}`;
-}
-
-/** `10.0.2.10:5432`, `[2001:db8::1]:80` */
-export function endpointText(address: string, port: number): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 export function buildTargets(service: ParsedService, groups: readonly ParsedGroup[]): readonly ServiceTarget[] {

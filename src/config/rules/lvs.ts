@@ -1,6 +1,5 @@
-import { family } from "../../core/ip.ts";
+import { endpointText, family } from "../../core/ip.ts";
 import type { ParsedFile, ParsedServer, ParsedService } from "../build/parsed.ts";
-import { endpointText } from "../build/targets.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
 import { formatHeader } from "../keywords/serviceKinds.ts";
 import { reportRepeated } from "./rule.ts";

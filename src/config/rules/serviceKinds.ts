@@ -1,7 +1,7 @@
-import { family } from "../../core/ip.ts";
+import { endpointText, family } from "../../core/ip.ts";
 import type { ParsedFile, ParsedGroup, ParsedServer, ParsedService } from "../build/parsed.ts";
 import { buildService } from "../build/services.ts";
-import { buildTargets, endpointText, forwardingOf, groupOf, linesOf } from "../build/targets.ts";
+import { buildTargets, forwardingOf, groupOf, linesOf } from "../build/targets.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
 import { type Endpoint, formatHeader } from "../keywords/serviceKinds.ts";
 import type { ForwardingConfig, ServiceTarget, SourceSpan } from "../types.ts";
