@@ -9,9 +9,14 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { HeldSetting } from "../core/borrowed.ts";
 import { HoldfastError } from "../core/errors.ts";
 import type { ServiceId } from "../plan/types.ts";
 import type { NativeAddon } from "./addon.types.ts";
+
+/** What is remembered over a restart, each a file of JSON. */
+const OWNED_SERVICES = "owned-services.json";
+const BORROWED_SETTINGS = "borrowed-settings.json";
 
 export type RunDirectoryErrorCode = "runDirectoryUnusable" | "alreadyRunning";
 
@@ -72,33 +77,55 @@ export class RunDirectory {
 
   /** Services that this instance created in an earlier life: one that left the configuration meanwhile is removed at start. */
   readOwnedServices(): Set<ServiceId> {
-    try {
-      const stored: unknown = JSON.parse(readFileSync(this.#ownedPath(), "utf8"));
-      return new Set(Array.isArray(stored) ? stored.filter((key): key is string => typeof key === "string") : []);
-    } catch {
-      // Missing on a first start; unreadable means that a crash tore it, and then nothing is claimed.
-      return new Set();
-    }
+    const stored = this.#read(OWNED_SERVICES);
+    return new Set(Array.isArray(stored) ? stored.filter((key): key is string => typeof key === "string") : []);
   }
 
-  /** Replaced by rename, so a reader never sees half a file. Throws HoldfastError `runDirectoryUnusable` (full, gone, read-only). */
+  /** Throws HoldfastError `runDirectoryUnusable` (full, gone, read-only). */
   writeOwnedServices(owned: ReadonlySet<ServiceId>): void {
-    const temporary = `${this.#ownedPath()}.new`;
-    try {
-      writeFileSync(temporary, JSON.stringify([...owned]), { mode: 0o640 });
-      renameSync(temporary, this.#ownedPath());
-    } catch (cause) {
-      throw unusable(this.path, "make room in it, or name a writable one with --run-dir", cause);
-    }
+    this.#write(OWNED_SERVICES, [...owned]);
+  }
+
+  /** Settings of the host that an earlier life set and did not give back. */
+  readBorrowedSettings(): readonly HeldSetting[] {
+    const stored = this.#read(BORROWED_SETTINGS);
+    return Array.isArray(stored) ? stored.filter(isHeldSetting) : [];
+  }
+
+  /** Throws HoldfastError `runDirectoryUnusable`. */
+  writeBorrowedSettings(held: readonly HeldSetting[]): void {
+    this.#write(BORROWED_SETTINGS, held);
   }
 
   close(): void {
     closeSync(this.#lockDescriptor);
   }
 
-  #ownedPath(): string {
-    return join(this.path, "owned-services.json");
+  /** Missing on a first start; unreadable means that a crash tore it, and then nothing is remembered. */
+  #read(file: string): unknown {
+    try {
+      return JSON.parse(readFileSync(join(this.path, file), "utf8"));
+    } catch {
+      return undefined;
+    }
   }
+
+  /** Replaced by rename, so a reader never sees half a file. */
+  #write(file: string, content: unknown): void {
+    const path = join(this.path, file);
+    try {
+      writeFileSync(`${path}.new`, JSON.stringify(content), { mode: 0o640 });
+      renameSync(`${path}.new`, path);
+    } catch (cause) {
+      throw unusable(this.path, "make room in it, or name a writable one with --run-dir", cause);
+    }
+  }
+}
+
+function isHeldSetting(value: unknown): value is HeldSetting {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, before, value: written } = value as Record<string, unknown>;
+  return [name, before, written].every((each) => typeof each === "string");
 }
 
 function unusable(path: string, remedy: string, cause: unknown): HoldfastError<RunDirectoryErrorCode> {

@@ -41,6 +41,16 @@ test("owned services survive a restart; a torn file claims nothing", () => {
   directory.close();
 });
 
+test("settings that were borrowed survive a restart; a torn file remembers none", () => {
+  const directory = RunDirectory.open(folder, loadAddon());
+  const held = [{ name: "ipv4/vs/sloppy_tcp", before: "0", value: "1" }];
+  directory.writeBorrowedSettings(held);
+  expect(directory.readBorrowedSettings()).toEqual(held);
+  writeFileSync(join(folder, "borrowed-settings.json"), '[{"name":"ipv4/vs/sloppy_tcp"}]');
+  expect(directory.readBorrowedSettings()).toEqual([]);
+  directory.close();
+});
+
 test("a memory that cannot be written is an operator's error, not a crash", () => {
   const directory = RunDirectory.open(join(folder, "run"), loadAddon());
   rmSync(join(folder, "run"), { recursive: true });
