@@ -1,5 +1,6 @@
+import type { CheckConfig, HttpUrlConfig } from "./check.types.ts";
 import { barePath, isLeaderPath } from "./leaderPaths.ts";
-import type { CheckConfig, ExclusiveSetting, HttpUrlConfig, RealServerConfig } from "./types.ts";
+import type { ExclusiveSetting, RealServerConfig } from "./types.ts";
 
 /** Patroni answers `/` as `/primary`; so do many plain web servers, hence it counts only with a body of Patroni's. */
 const ROOT_PATH = "/";

@@ -1,5 +1,6 @@
 import { type DurationUs, durationUs } from "../core/units.ts";
-import type { CheckConfig, RealServerConfig, VirtualServerConfig } from "./types.ts";
+import type { CheckConfig } from "./check.types.ts";
+import type { RealServerConfig, VirtualServerConfig } from "./types.ts";
 
 /**
  * How long a service is wrong at worst, from its timing alone. Scheduling, jitter (which only shortens) and the few

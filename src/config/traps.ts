@@ -1,3 +1,4 @@
+import { writtenChecks } from "./build/checks.ts";
 import { effectivePriority } from "./build/effective.ts";
 import type { ParsedFile, ParsedGlobal } from "./build/parsed.ts";
 import type { DiagnosticList } from "./diagnostics.ts";
@@ -157,8 +158,9 @@ function addressesAreHeld({ file, config }: TrapInput, found: DiagnosticList): v
 
 function serversAreChecked({ file }: TrapInput, found: DiagnosticList): void {
   for (const service of file.virtual_server) {
-    for (const { header, at, values } of service.values.real_server) {
-      if (values.HTTP_GET.length > 0 || values.TCP_CHECK.length > 0) continue;
+    for (const server of service.values.real_server) {
+      const { header, at } = server;
+      if (writtenChecks(server).length > 0) continue;
       found.warning(
         "trap-no-check",
         at,

@@ -1,5 +1,6 @@
 import type { Family, Ip } from "../core/ip.ts";
 import type { DurationUs } from "../core/units.ts";
+import type { CheckConfig } from "./check.types.ts";
 import type { ScriptCommand, TrackFileConfig, TrackProcessConfig, VrrpConfig, VrrpScriptConfig } from "./vrrp.types.ts";
 
 /**
@@ -161,50 +162,6 @@ export interface RealServerConfig {
   readonly inhibitOnFailure: boolean;
   /** All must pass. A server without checks is always up, as in keepalived. */
   readonly checks: readonly CheckConfig[];
-}
-
-export type CheckConfig = HttpCheckConfig | TcpCheckConfig;
-
-/** What every checker shares, defaults taken from the virtual server as keepalived.conf(5) says. */
-export interface CheckTiming {
-  readonly delayLoop: DurationUs;
-  /** One deadline over the whole probe: connect, request, headers, body. */
-  readonly connectTimeout: DurationUs;
-  /** Failures tolerated before the verdict falls. */
-  readonly retry: number;
-  readonly delayBeforeRetry: DurationUs;
-  /** Spreads the phase of the probes after the first; never delays the first. */
-  readonly warmup: DurationUs;
-}
-
-/** `HTTP_GET { ... }` */
-export interface HttpCheckConfig {
-  readonly kind: "HTTP_GET";
-  readonly connectIp: Ip;
-  readonly connectPort: number;
-  /** Where connections come from (`bindto`); undefined = as the route says. */
-  readonly bindIp?: Ip | undefined;
-  /** In order; all must answer as expected. */
-  readonly urls: readonly HttpUrlConfig[];
-  readonly timing: CheckTiming;
-}
-
-export interface HttpUrlConfig {
-  /** Begins with "/", query string included. */
-  readonly path: string;
-  /** Inclusive ranges; default 200 to 299. */
-  readonly statusCodes: readonly { readonly from: number; readonly to: number }[];
-  /** The Host header; undefined = address and port. */
-  readonly virtualHost?: string | undefined;
-}
-
-/** `TCP_CHECK { ... }` */
-export interface TcpCheckConfig {
-  readonly kind: "TCP_CHECK";
-  readonly connectIp: Ip;
-  readonly connectPort: number;
-  readonly bindIp?: Ip | undefined;
-  readonly timing: CheckTiming;
 }
 
 /** Facts about the host that validation compares with; gathered by `io`, so that a file can also be checked elsewhere. */

@@ -1,4 +1,5 @@
-import type { CheckConfig, RealServerConfig, VirtualServerConfig } from "../config/types.ts";
+import type { CheckConfig } from "../config/check.types.ts";
+import type { RealServerConfig, VirtualServerConfig } from "../config/types.ts";
 import { after, type DurationUs, durationUs, milliseconds, type Us } from "../core/units.ts";
 import { destinationId, serviceId } from "../plan/keys.ts";
 import type { DestinationId } from "../plan/types.ts";
@@ -22,14 +23,19 @@ import type { HealthEvent, HealthInput, ProbeKey } from "./types.ts";
 const FIRST_RESULT_GRACE: DurationUs = milliseconds(500);
 
 /** The whole definition of a probe as a key: what differs in nothing here is one probe, however many services ask it. */
-export function probeKey(check: CheckConfig): ProbeKey {
-  const head = `${check.kind} ${check.connectIp} ${check.connectPort} ${check.bindIp ?? "-"} ${check.timing.connectTimeout}`;
-  if (check.kind === "TCP_CHECK") return head;
-  const urls = check.urls.map(
-    (url) =>
-      `${url.path} ${url.virtualHost ?? "-"} ${url.statusCodes.map(({ from, to }) => `${from}-${to}`).join(",")}`,
-  );
-  return `${head} ${urls.join(" ")}`;
+export function probeKey({ timing, ...asked }: CheckConfig): ProbeKey {
+  return `${asked.kind} ${timing.connectTimeout} ${canonical(asked)}`;
+}
+
+/** JSON with the fields of objects in order, those that are undefined left out. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const fields = Object.entries(value).filter(([, each]) => each !== undefined);
+  return `{${fields
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, each]) => `${JSON.stringify(name)}:${canonical(each)}`)
+    .join()}}`;
 }
 
 /** The longest time until a verdict of a check that starts now: every try runs into its deadline. */
@@ -198,7 +204,9 @@ function rebuildProbes(state: HealthState, now: Us): void {
   for (const probe of state.probes.values()) probe.users = [];
   for (const service of state.services.values()) {
     for (const server of service.servers) {
-      for (const check of server.checks) probeFor(state, check).users.push({ service, server, check });
+      for (const check of server.checks) {
+        probeFor(state, check).users.push({ service, server, check });
+      }
     }
   }
   for (const probe of [...state.probes.values()]) {

@@ -1,5 +1,5 @@
+import type { CheckConfig } from "../config/check.types.ts";
 import { barePath, isLeaderPath } from "../config/leaderPaths.ts";
-import type { CheckConfig } from "../config/types.ts";
 import type { Us } from "../core/units.ts";
 import type { DestinationId } from "../plan/types.ts";
 import { serverReason, serverVerdict } from "./judge.ts";

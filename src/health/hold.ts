@@ -1,4 +1,4 @@
-import type { CheckConfig, TcpCheckConfig } from "../config/types.ts";
+import type { CheckConfig, TcpCheckConfig } from "../config/check.types.ts";
 import { between, type DurationUs, durationUs, seconds, type Us } from "../core/units.ts";
 import { newCheck, probeFor } from "./configure.ts";
 import { dropProbe, wakeProbe } from "./schedule.ts";

@@ -1,87 +1,7 @@
-import type { HttpCheckConfig, HttpUrlConfig } from "../config/types.ts";
-import { after, toSeconds, type Us } from "../core/units.ts";
-import { readRole } from "./patroni.ts";
+import { after, type Us } from "../core/units.ts";
+import type { Finding } from "./findings.ts";
 import type { CheckState, ServerState } from "./state.ts";
-import type { HttpAnswer, PatroniBody, ProbeOutcome, ProbeSpec, Verdict } from "./types.ts";
-
-/** What an outcome means for its check, before anything that happened earlier. */
-export type Finding =
-  /** As expected. `objection`: why no weight may be raised on it; it may be kept. */
-  | {
-      readonly kind: "pass";
-      readonly objection: string | undefined;
-      readonly body: PatroniBody | undefined;
-      readonly reason: string;
-    }
-  /** An unexpected status. A role answer acts at once. */
-  | {
-      readonly kind: "wrongStatus";
-      readonly roleAnswer: boolean;
-      readonly body: PatroniBody | undefined;
-      readonly reason: string;
-    }
-  /** No usable answer. */
-  | { readonly kind: "silence"; readonly reason: string };
-
-export function interpret(spec: ProbeSpec, outcome: ProbeOutcome): Finding {
-  const { check } = spec;
-  switch (outcome.kind) {
-    case "connected":
-      return { kind: "pass", objection: undefined, body: undefined, reason: `connected to port ${check.connectPort}` };
-    case "answered":
-      if (check.kind === "TCP_CHECK") return { kind: "silence", reason: "an HTTP answer to a TCP check" };
-      return interpretAnswers(check, outcome.answers);
-    case "timedOut":
-      return {
-        kind: "silence",
-        reason: `no answer within ${toSeconds(check.timing.connectTimeout)} s${inBrackets(outcome.detail)}`,
-      };
-    case "refused":
-      return { kind: "silence", reason: `connection refused${inBrackets(outcome.detail)}` };
-    case "reset":
-      return { kind: "silence", reason: `connection reset${inBrackets(outcome.detail)}` };
-    case "unreachable":
-      return { kind: "silence", reason: `unreachable${inBrackets(outcome.detail)}` };
-    case "malformed":
-      return { kind: "silence", reason: `not HTTP${inBrackets(outcome.detail)}` };
-    case "cannotRun":
-      return { kind: "silence", reason: `the check could not run${inBrackets(outcome.detail)}` };
-  }
-}
-
-function interpretAnswers(check: HttpCheckConfig, answers: readonly HttpAnswer[]): Finding {
-  let objection: string | undefined;
-  let body: PatroniBody | undefined;
-  let reason = "";
-  for (const [index, url] of check.urls.entries()) {
-    const answer = answers[index];
-    if (answer === undefined) return { kind: "silence", reason: `no answer from ${url.path}` };
-    const reading = readRole(answer);
-    body ??= reading.body;
-    if (!isExpected(url, answer.status)) {
-      const role = reading.body?.role === undefined ? "" : ` (role ${reading.body.role})`;
-      return {
-        kind: "wrongStatus",
-        roleAnswer: reading.roleAnswer,
-        body,
-        reason: `HTTP ${answer.status} from ${url.path}${role}`,
-      };
-    }
-    objection ??= reading.objection;
-    reason = `HTTP ${answer.status} from ${url.path}`;
-  }
-  if (objection !== undefined) return { kind: "pass", objection, body, reason: `${reason}, but ${objection}` };
-  if (body?.role !== undefined) reason += `, role ${body.role}`;
-  return { kind: "pass", objection, body, reason };
-}
-
-function isExpected(url: HttpUrlConfig, status: number): boolean {
-  return url.statusCodes.some((range) => status >= range.from && status <= range.to);
-}
-
-function inBrackets(detail: string): string {
-  return detail === "" ? "" : ` (${detail})`;
-}
+import type { Verdict } from "./types.ts";
 
 /**
  * Takes a finding into a check. A role answer acts at once; silence, and the wrong status of something that is no
@@ -100,7 +20,7 @@ export function judge(
   const wasUp = check.verdict === "up" || (check.verdict === "unknown" && server.assumed?.up === true);
   check.resultAt = now;
   check.reason = finding.reason;
-  if (finding.kind === "silence" || (finding.kind === "wrongStatus" && !finding.roleAnswer && !exclusive)) {
+  if (finding.kind === "silence" || (finding.kind === "wrongAnswer" && !finding.roleAnswer && !exclusive)) {
     judgeFailure(check, wasUp, held, now);
     return;
   }

@@ -1,4 +1,5 @@
-import type { CheckConfig, RealServerConfig, VirtualServerConfig } from "../config/types.ts";
+import type { CheckConfig } from "../config/check.types.ts";
+import type { RealServerConfig, VirtualServerConfig } from "../config/types.ts";
 import type { Us } from "../core/units.ts";
 import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
 import type { Heap } from "./heap.ts";

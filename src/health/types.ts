@@ -1,4 +1,5 @@
-import type { CheckConfig, VirtualServerConfig } from "../config/types.ts";
+import type { CheckConfig } from "../config/check.types.ts";
+import type { VirtualServerConfig } from "../config/types.ts";
 import type { DurationUs, Us } from "../core/units.ts";
 import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
 

@@ -1,5 +1,5 @@
+import type { CheckConfig } from "../../src/config/check.types.ts";
 import { barePath } from "../../src/config/leaderPaths.ts";
-import type { CheckConfig } from "../../src/config/types.ts";
 import { after, type DurationUs, milliseconds, type Us } from "../../src/core/units.ts";
 import type { ProbeOutcome } from "../../src/health/types.ts";
 import type { Dice } from "./dice.ts";

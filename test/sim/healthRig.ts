@@ -1,4 +1,5 @@
-import type { CheckConfig, HttpCheckConfig, RealServerConfig, VirtualServerConfig } from "../../src/config/types.ts";
+import type { CheckConfig, HttpCheckConfig } from "../../src/config/check.types.ts";
+import type { RealServerConfig, VirtualServerConfig } from "../../src/config/types.ts";
 import { type Ip, ip } from "../../src/core/ip.ts";
 import {
   type DurationUs,

@@ -3,7 +3,7 @@ import { connect, createServer } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { CheckConfig, HttpUrlConfig } from "../../src/config/types.ts";
+import type { CheckConfig, HttpUrlConfig } from "../../src/config/check.types.ts";
 import { ip } from "../../src/core/ip.ts";
 import { durationUs, milliseconds } from "../../src/core/units.ts";
 import { probeKey } from "../../src/health/configure.ts";

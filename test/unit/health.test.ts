@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { CheckConfig } from "../../src/config/types.ts";
+import type { CheckConfig } from "../../src/config/check.types.ts";
 import { durationUs, milliseconds, seconds, type Us } from "../../src/core/units.ts";
 import { huntGap } from "../../src/health/schedule.ts";
 import {

@@ -1,4 +1,5 @@
-import type { httpGetTable, tcpCheckTable } from "../keywords/checkers.ts";
+import type { httpGetTable } from "../keywords/checkers/http.ts";
+import type { tcpCheckTable } from "../keywords/checkers/tcp.ts";
 import type { BlockValues, ParsedBlock } from "../keywords/row.ts";
 import type { Endpoint, ServiceHeader } from "../keywords/serviceKinds.ts";
 import type { syncGroupTable } from "../keywords/syncGroup.ts";

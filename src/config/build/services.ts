@@ -1,14 +1,8 @@
 import { exclusiveSetting } from "../exclusive.ts";
 import { PERSISTENCE_DEFAULT_SEC } from "../keywords/virtualServer.ts";
-import type {
-  CheckConfig,
-  CheckTiming,
-  HttpUrlConfig,
-  RealServerConfig,
-  SorryServerConfig,
-  VirtualServerConfig,
-} from "../types.ts";
-import type { ParsedGroup, ParsedHttp, ParsedServer, ParsedService, ParsedTcp } from "./parsed.ts";
+import type { RealServerConfig, SorryServerConfig, VirtualServerConfig } from "../types.ts";
+import { buildChecks } from "./checks.ts";
+import type { ParsedGroup, ParsedServer, ParsedService } from "./parsed.ts";
 import { buildTargets, forwardingOf, serviceName } from "./targets.ts";
 import { firstWritten } from "./written.ts";
 
@@ -93,69 +87,6 @@ function buildServer(server: ParsedServer, service: ParsedService): RealServerCo
       [values.inhibit_on_failure, service.values.inhibit_on_failure],
       values.inhibit_on_failure,
     ),
-    checks: checksInOrder(server).map((check) => buildCheck(check, { endpoint, server, service })),
-  };
-}
-
-type ParsedCheck =
-  | { readonly kind: "HTTP_GET"; readonly parsed: ParsedHttp }
-  | { readonly kind: "TCP_CHECK"; readonly parsed: ParsedTcp };
-
-/** The rows of a block are kept by keyword; the text's order is restored, so that status lists checks as written. */
-function checksInOrder({ values }: ParsedServer): readonly ParsedCheck[] {
-  const checks: ParsedCheck[] = [
-    ...values.HTTP_GET.map((parsed) => ({ kind: "HTTP_GET", parsed }) as const),
-    ...values.TCP_CHECK.map((parsed) => ({ kind: "TCP_CHECK", parsed }) as const),
-  ];
-  return checks.toSorted(({ parsed: a }, { parsed: b }) => a.at.line - b.at.line || a.at.column - b.at.column);
-}
-
-interface CheckContext {
-  readonly endpoint: { readonly address: RealServerConfig["address"]; readonly port: number };
-  readonly server: ParsedServer;
-  readonly service: ParsedService;
-}
-
-function buildCheck(check: ParsedCheck, { endpoint, server, service }: CheckContext): CheckConfig {
-  const { values } = check.parsed;
-  const common = {
-    connectIp: values.connect_ip?.value ?? endpoint.address,
-    connectPort: values.connect_port?.value ?? endpoint.port,
-    ...(values.bindto === undefined ? {} : { bindIp: values.bindto.value }),
-    timing: buildTiming(values, server.values, service.values),
-  };
-  if (check.kind === "TCP_CHECK") return { kind: "TCP_CHECK", ...common };
-  return { kind: "HTTP_GET", ...common, urls: buildUrls(check.parsed.values) };
-}
-
-function buildUrls({ url: urls, virtualhost }: ParsedHttp["values"]): readonly HttpUrlConfig[] {
-  return urls.flatMap(({ values: { path, status_code, virtualhost: own } }) => {
-    if (path === undefined) return [];
-    const host = (own ?? virtualhost)?.value;
-    const virtualHost = host === undefined ? {} : { virtualHost: host };
-    return [{ path: path.value, statusCodes: status_code.value, ...virtualHost }];
-  });
-}
-
-/** keepalived.conf(5): the virtual server's setting is the default for real servers, the real server's for checkers. */
-function buildTiming(
-  checker: ParsedHttp["values"] | ParsedTcp["values"],
-  server: ParsedServer["values"],
-  service: ParsedService["values"],
-): CheckTiming {
-  const delayLoop = firstWritten([checker.delay_loop, server.delay_loop, service.delay_loop], checker.delay_loop);
-  const warmup = [checker.warmup, server.warmup, service.warmup].find((each) => each !== undefined);
-  return {
-    delayLoop,
-    connectTimeout: firstWritten(
-      [checker.connect_timeout, server.connect_timeout, service.connect_timeout],
-      checker.connect_timeout,
-    ),
-    retry: firstWritten([checker.retry, server.retry, service.retry], checker.retry),
-    delayBeforeRetry: firstWritten(
-      [checker.delay_before_retry, server.delay_before_retry, service.delay_before_retry],
-      checker.delay_before_retry,
-    ),
-    warmup: warmup === undefined ? delayLoop : warmup.value,
+    checks: buildChecks(server, { endpoint, service }),
   };
 }

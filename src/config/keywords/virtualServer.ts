@@ -3,7 +3,7 @@ import { ok } from "../../core/result.ts";
 import { type DurationUs, milliseconds, seconds } from "../../core/units.ts";
 import type { ForwardingConfig, Scheduler } from "../types.ts";
 import type { ScriptCommand } from "../vrrp.types.ts";
-import { checkerRows } from "./checkers.ts";
+import { checkerRows } from "./checkers/checkerRows.ts";
 import { choice, flag, integer, switchable, text, timer, truth } from "./kinds.ts";
 import {
   type BlockRow,

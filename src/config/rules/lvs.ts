@@ -1,4 +1,5 @@
 import { endpointText, family } from "../../core/ip.ts";
+import { writtenChecks } from "../build/checks.ts";
 import type { ParsedFile, ParsedServer, ParsedService } from "../build/parsed.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
 import { formatHeader } from "../keywords/serviceKinds.ts";
@@ -64,7 +65,7 @@ const SERVICE_RULES: readonly ServiceRule[] = [serversAreThere, serversDiffer, r
 /** Nothing tells where to ask: neither the check, nor the server, nor its service. */
 function checksHaveAPort(server: ParsedServer, service: ParsedService, found: DiagnosticList): void {
   if (portOf(server, service) !== 0) return;
-  for (const check of [...server.values.HTTP_GET, ...server.values.TCP_CHECK]) {
+  for (const { parsed: check } of writtenChecks(server)) {
     if (check.seen.has("connect_port")) continue;
     const message = `real_server ${server.header.address} has no port that its check could ask`;
     found.error("check-without-port", check.at, message, "write connect_port into the check, or the server's port");
@@ -95,7 +96,7 @@ function exclusiveServersTellTheirRole(server: ParsedServer, service: ParsedServ
 }
 
 function checksBindInTheirFamily(server: ParsedServer, _service: ParsedService, found: DiagnosticList): void {
-  for (const { values } of [...server.values.HTTP_GET, ...server.values.TCP_CHECK]) {
+  for (const { values } of writtenChecks(server).map(({ parsed }) => parsed)) {
     const target = values.connect_ip?.value ?? server.header.address;
     if (values.bindto === undefined || family(values.bindto.value) === family(target)) continue;
     const message = `bindto ${values.bindto.value} is not of the address family of ${target}, which is checked`;

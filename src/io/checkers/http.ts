@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { Client, type Dispatcher } from "undici";
-import type { HttpCheckConfig } from "../../config/types.ts";
+import type { HttpCheckConfig } from "../../config/check.types.ts";
 import { family } from "../../core/ip.ts";
 import { toMilliseconds } from "../../core/units.ts";
 import { BODY_LIMIT_BYTES, type HttpAnswer, type ProbeOutcome } from "../../health/types.ts";

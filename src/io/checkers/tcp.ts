@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import type { TcpCheckConfig } from "../../config/types.ts";
+import type { TcpCheckConfig } from "../../config/check.types.ts";
 import { toMilliseconds } from "../../core/units.ts";
 import type { ProbeOutcome } from "../../health/types.ts";
 import { armDeadline, failureOf, TIMED_OUT } from "./failure.ts";

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type CheckConfig, type Config, parseConfig } from "../../../src/config/index.ts";
+import type { CheckConfig } from "../../../src/config/check.types.ts";
+import { type Config, parseConfig } from "../../../src/config/index.ts";
 import { ip } from "../../../src/core/ip.ts";
 import { seconds } from "../../../src/core/units.ts";
 import { instanceConfig, vipConfig, vrrpConfig } from "../../lab/vrrpConfig.ts";

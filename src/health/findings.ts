@@ -1,0 +1,84 @@
+import type { CheckConfig } from "../config/check.types.ts";
+import { toSeconds } from "../core/units.ts";
+import { interpretAnswers } from "./httpFinding.ts";
+import type { PatroniBody, ProbeOutcome, ProbeSpec } from "./types.ts";
+
+/** What an outcome means for its check, before anything that happened earlier. */
+export type Finding = Pass | WrongAnswer | Silence;
+
+/** As expected. */
+export interface Pass {
+  readonly kind: "pass";
+  /** Why no weight may be raised on it; it may be kept. */
+  readonly objection: string | undefined;
+  readonly body: PatroniBody | undefined;
+  readonly reason: string;
+}
+
+/** An unexpected HTTP answer. A role answer acts at once. */
+export interface WrongAnswer {
+  readonly kind: "wrongAnswer";
+  readonly roleAnswer: boolean;
+  readonly body: PatroniBody | undefined;
+  readonly reason: string;
+}
+
+/** No usable answer, or one of a check that knows no roles: it counts against the retries. */
+export interface Silence {
+  readonly kind: "silence";
+  readonly reason: string;
+}
+
+export function interpret({ check }: ProbeSpec, outcome: ProbeOutcome): Finding {
+  switch (outcome.kind) {
+    case "connected":
+      return check.kind === "TCP_CHECK" ? pass(`connected to port ${check.connectPort}`) : strange(check, outcome);
+    case "answered":
+      return check.kind === "HTTP_GET" ? interpretAnswers(check, outcome.answers) : strange(check, outcome);
+    default:
+      return interpretFailure(check, outcome);
+  }
+}
+
+export const pass = (reason: string): Pass => ({
+  kind: "pass",
+  objection: undefined,
+  body: undefined,
+  reason,
+});
+
+export const silence = (reason: string): Silence => ({ kind: "silence", reason });
+
+/** A checker gave what its check cannot have: a defect, but no verdict that anybody should trust. */
+const strange = (check: CheckConfig, { kind }: ProbeOutcome): Silence =>
+  silence(`${check.kind} cannot have the outcome ${kind}`);
+
+const FAILURE_WORDS = {
+  refused: "connection refused",
+  reset: "connection reset",
+  unreachable: "unreachable",
+  cannotRun: "the check could not run",
+} as const;
+
+type Failure = Extract<ProbeOutcome, { readonly detail: string }>;
+
+function interpretFailure(check: CheckConfig, { kind, detail }: Failure): Finding {
+  const { connectTimeout } = check.timing;
+  switch (kind) {
+    case "timedOut":
+      return silence(`no answer within ${toSeconds(connectTimeout)} s${inBrackets(detail)}`);
+    case "malformed":
+      return silence(`not ${PROTOCOLS[check.kind]}${inBrackets(detail)}`);
+    default:
+      return silence(`${FAILURE_WORDS[kind]}${inBrackets(detail)}`);
+  }
+}
+
+const PROTOCOLS: Readonly<Record<CheckConfig["kind"], string>> = {
+  HTTP_GET: "HTTP",
+  TCP_CHECK: "TCP",
+};
+
+function inBrackets(detail: string): string {
+  return detail === "" ? "" : ` (${detail})`;
+}

@@ -1,0 +1,31 @@
+import type { HttpCheckConfig, HttpUrlConfig } from "../config/check.types.ts";
+import type { Finding } from "./findings.ts";
+import { readRole } from "./patroni.ts";
+import type { HttpAnswer, PatroniBody } from "./types.ts";
+
+/** What the answers of HTTP_GET mean: of every url its status, and Patroni's body. */
+export function interpretAnswers(check: HttpCheckConfig, answers: readonly HttpAnswer[]): Finding {
+  let objection: string | undefined;
+  let body: PatroniBody | undefined;
+  let reason = "";
+  for (const [index, url] of check.urls.entries()) {
+    const answer = answers[index];
+    if (answer === undefined) return { kind: "silence", reason: `no answer from ${url.path}` };
+    const reading = readRole(answer);
+    body ??= reading.body;
+    if (!isExpected(url, answer.status)) {
+      const role = reading.body?.role === undefined ? "" : ` (role ${reading.body.role})`;
+      const words = `HTTP ${answer.status} from ${url.path}${role}`;
+      return { kind: "wrongAnswer", roleAnswer: reading.roleAnswer, body, reason: words };
+    }
+    objection ??= reading.objection;
+    reason = `HTTP ${answer.status} from ${url.path}`;
+  }
+  if (objection !== undefined) return { kind: "pass", objection, body, reason: `${reason}, but ${objection}` };
+  if (body?.role !== undefined) reason += `, role ${body.role}`;
+  return { kind: "pass", objection, body, reason };
+}
+
+function isExpected(url: HttpUrlConfig, status: number): boolean {
+  return url.statusCodes.some((range) => status >= range.from && status <= range.to);
+}
