@@ -78,6 +78,8 @@ export function describeVrrpAlarm(instance: string, alarm: VrrpAlarm | WorkerAla
       return `${instance}: somebody else sends adverts with our source address ${alarm.source}${alarm.hardwareAddress === undefined ? "" : ` (from ${alarm.hardwareAddress})`}; find the duplicate address`;
     case "foreignArpAnswer":
       return `${instance}: ${alarm.hardwareAddress} answers ARP for ${alarm.address}, which is ours while we are MASTER`;
+    case "foreignNeighborAdvertisement":
+      return `${instance}: ${alarm.hardwareAddress} advertises itself as ${alarm.address} (ICMPv6), which is ours while we are MASTER`;
     case "hostOperationFailed":
       return `${instance}: ${alarm.what}: ${alarm.detail}`;
     default:

@@ -1,9 +1,10 @@
 /** Whole Ethernet frames by packet sockets (packet(7)): what no IP socket of the kernel sends or shows. */
-import type { Ip } from "../core/ip.ts";
-import { arpClaim, decodeArp } from "../wire/arp.ts";
-import { foreignArpFilter, ownSourceFilter } from "../wire/bpf.ts";
+import { family, type Ip } from "../core/ip.ts";
+import { type ArpClaim, arpClaim, decodeArp } from "../wire/arp.ts";
+import { foreignArpFilter, foreignNeighborFilter, ownSourceFilter } from "../wire/bpf.ts";
 import { ETHERNET_HEADER_BYTES, MAC_BYTES } from "../wire/ethernet.ts";
 import { decodeIpv4 } from "../wire/ipv4.ts";
+import { decodeNeighborAdvertisement, neighborClaim } from "../wire/neighbor.ts";
 import { VRRP_PROTOCOL } from "../wire/vrrp.ts";
 import type { NativeAddon, NativeError, NativeSocket } from "./addon.types.ts";
 import { LINUX } from "./linux.ts";
@@ -48,24 +49,27 @@ export class FrameSender {
 export interface FrameWatchOptions {
   /** With its hardware address, if it has one: frames that come back to us (from a loop of switches) are no news. */
   readonly link: BoundInterface & { readonly hardwareAddress: Uint8Array | undefined };
-  readonly onArp: (claim: { readonly address: Ip; readonly hardwareAddress: Uint8Array }) => void;
+  readonly onArp: (claim: ArpClaim) => void;
+  readonly onNeighbor: (claim: ArpClaim) => void;
   readonly onOwnSource: (heard: { readonly source: Ip; readonly hardwareAddress: Uint8Array }) => void;
   /** ENETDOWN and the like; watching goes on. */
   readonly onError: (error: NativeError) => void;
 }
 
 /**
- * ARP of others that claims one of `senders`, and IPv4 adverts of others that carry one of `sources`. All else is dropped by
+ * ARP and neighbour advertisements of others that claim one of `senders`, and IPv4 adverts of others that carry one of `sources`. All else is dropped by
  * filters in the kernel; of what nothing is looked for, there is no socket.
  */
 export class FrameWatch {
   readonly #arp: FilteredFrames;
+  readonly #neighbors: FilteredFrames;
   readonly #adverts: FilteredFrames;
   readonly #own: readonly Uint8Array[];
   #senders: ReadonlySet<Ip> = new Set();
   #sources: ReadonlySet<Ip> = new Set();
 
-  constructor({ link, onArp, onOwnSource, onError }: FrameWatchOptions, modules: { readonly addon: NativeAddon }) {
+  constructor(options: FrameWatchOptions, modules: { readonly addon: NativeAddon }) {
+    const { link, onArp, onNeighbor, onOwnSource, onError } = options;
     const { addon } = modules;
     this.#own = link.hardwareAddress?.length === MAC_BYTES ? [link.hardwareAddress] : [];
     this.#arp = new FilteredFrames({ addon, link, protocol: LINUX.ETH_P_ARP, onError }, (frame) => {
@@ -73,6 +77,12 @@ export class FrameWatch {
       const claim = decoded.ok ? arpClaim(decoded.value) : undefined;
       // Compared here too: a frame may have come in by the filter before.
       if (claim !== undefined && this.#senders.has(claim.address)) onArp(claim);
+    });
+    this.#neighbors = new FilteredFrames({ addon, link, protocol: LINUX.ETH_P_IPV6, onError }, (frame) => {
+      const decoded = decodeNeighborAdvertisement(frame);
+      if (!decoded.ok) return;
+      const claim = neighborClaim(decoded.value);
+      if (this.#senders.has(claim.address)) onNeighbor(claim);
     });
     this.#adverts = new FilteredFrames({ addon, link, protocol: LINUX.ETH_P_IP, onError }, (frame) => {
       const packet = decodeIpv4(frame.subarray(ETHERNET_HEADER_BYTES));
@@ -86,12 +96,16 @@ export class FrameWatch {
   look(at: { readonly senders: readonly Ip[]; readonly sources: readonly Ip[] }): void {
     this.#senders = new Set(at.senders);
     this.#sources = new Set(at.sources);
-    this.#arp.want(at.senders.length === 0 ? undefined : foreignArpFilter(at.senders, this.#own));
+    const senders4 = at.senders.filter((address) => family(address) === 4);
+    const senders6 = at.senders.filter((address) => family(address) === 6);
+    this.#arp.want(senders4.length === 0 ? undefined : foreignArpFilter(senders4, this.#own));
+    this.#neighbors.want(senders6.length === 0 ? undefined : foreignNeighborFilter(senders6, this.#own));
     this.#adverts.want(at.sources.length === 0 ? undefined : ownSourceFilter(at.sources));
   }
 
   close(): void {
     this.#arp.want(undefined);
+    this.#neighbors.want(undefined);
     this.#adverts.want(undefined);
   }
 }

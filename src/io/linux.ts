@@ -57,4 +57,5 @@ export const LINUX = {
   // linux/if_ether.h
   ETH_P_IP: 0x0800,
   ETH_P_ARP: 0x0806,
+  ETH_P_IPV6: 0x86dd,
 } as const;

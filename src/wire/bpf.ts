@@ -8,9 +8,10 @@
  *
  * Offsets are those of a whole Ethernet frame (SOCK_RAW). Loads are in network order.
  */
-import { IPV4_BYTES, type Ip, ipBytes } from "../core/ip.ts";
+import { IPV4_BYTES, IPV6_BYTES, type Ip, ipBytes } from "../core/ip.ts";
 import { viewOf } from "./bytes.ts";
-import { ETHERTYPE_ARP, ETHERTYPE_IPV4, MAC_BYTES } from "./ethernet.ts";
+import { ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, MAC_BYTES } from "./ethernet.ts";
+import { ICMPV6, NEIGHBOR_ADVERTISEMENT } from "./neighbor.ts";
 import { VRRP_PROTOCOL } from "./vrrpFields.ts";
 
 /** BPF_* of linux/bpf_common.h and filter.h, compared with the headers by a test. */
@@ -85,10 +86,30 @@ const incoming: readonly Instruction[] = [
 ];
 
 /**
- * Above it `foreignArpFilter` lets every foreign ARP frame pass. The kernel charges its own form of a program, at most 32 bytes for
- * each address, to net.core.optmem_max, beside the one that is being replaced: 20 480 bytes before Linux 6.7.
+ * Above it `foreignArpFilter` and `foreignNeighborFilter` let every foreign frame of their kind pass. The kernel charges its own form of a
+ * program, at most 32 bytes for each address, to net.core.optmem_max, beside the one that is being replaced: 20 480 bytes before Linux 6.7.
  */
 export const FILTER_ADDRESSES_MAX = 250;
+
+/** Drops the frames that carry one of these hardware addresses (6 bytes each) at `offset`. Throws RangeError for other lengths. */
+function dropOwn(hardwareAddresses: readonly Uint8Array[], offset: number): Instruction[] {
+  return hardwareAddresses.flatMap((address) => {
+    if (address.length !== MAC_BYTES) throw new RangeError(`a hardware address of ${address.length} bytes`);
+    const view = viewOf(address);
+    return [
+      loadWord(offset),
+      jumpEqual(view.getUint32(0), 0, 3),
+      loadHalf(offset + 4),
+      jumpEqual(view.getUint16(4), 0, 1),
+      drop,
+    ];
+  });
+}
+
+/** Accepts what claims one of the addresses, whose words the accumulator is compared with; all of it when they are too many. */
+function acceptClaims(words: readonly number[]): Instruction[] {
+  return words.length > FILTER_ADDRESSES_MAX ? [accept] : acceptAny(words);
+}
 
 /**
  * ARP (request or reply) whose sender claims one of `addresses` (IPv4) and is none of `ownHardwareAddresses` (6 bytes each,
@@ -96,19 +117,37 @@ export const FILTER_ADDRESSES_MAX = 250;
  * any case. Throws RangeError for addresses of another kind.
  */
 export function foreignArpFilter(addresses: readonly Ip[], ownHardwareAddresses: readonly Uint8Array[]): Uint8Array {
-  const own = ownHardwareAddresses.flatMap((address) => {
-    if (address.length !== MAC_BYTES) throw new RangeError(`a hardware address of ${address.length} bytes`);
-    const view = viewOf(address);
-    return [loadWord(22), jumpEqual(view.getUint32(0), 0, 3), loadHalf(26), jumpEqual(view.getUint16(4), 0, 1), drop];
-  });
-  const claimed = addresses.length > FILTER_ADDRESSES_MAX ? [accept] : acceptAny(addresses.map(asWord));
   return encodeProgram([
     ...incoming,
     loadHalf(12),
     ...mustEqual(ETHERTYPE_ARP),
-    ...own,
+    ...dropOwn(ownHardwareAddresses, 22),
     loadWord(28),
-    ...claimed,
+    ...acceptClaims(addresses.map(asWord)),
+    drop,
+  ]);
+}
+
+/**
+ * Neighbour advertisements whose target is one of `addresses` (IPv6) and that come from none of `ownHardwareAddresses` (6 bytes
+ * each, at most 20). Compared are the last four bytes of the target, so the receiver compares in any case; one with extension headers, which
+ * no host sends, does not pass. Throws RangeError for addresses of another kind.
+ */
+export function foreignNeighborFilter(
+  addresses: readonly Ip[],
+  ownHardwareAddresses: readonly Uint8Array[],
+): Uint8Array {
+  return encodeProgram([
+    ...incoming,
+    loadHalf(12),
+    ...mustEqual(ETHERTYPE_IPV6),
+    loadByte(20),
+    ...mustEqual(ICMPV6),
+    loadByte(54),
+    ...mustEqual(NEIGHBOR_ADVERTISEMENT),
+    ...dropOwn(ownHardwareAddresses, MAC_BYTES),
+    loadWord(74),
+    ...acceptClaims([...new Set(addresses.map(asLastWord))]),
     drop,
   ]);
 }
@@ -135,4 +174,10 @@ function asWord(address: Ip): number {
   const bytes = ipBytes(address);
   if (bytes.length !== IPV4_BYTES) throw new RangeError(`${address} is no IPv4 address`);
   return viewOf(bytes).getUint32(0);
+}
+
+function asLastWord(address: Ip): number {
+  const bytes = ipBytes(address);
+  if (bytes.length !== IPV6_BYTES) throw new RangeError(`${address} is no IPv6 address`);
+  return viewOf(bytes).getUint32(IPV6_BYTES - 4);
 }

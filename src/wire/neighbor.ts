@@ -25,9 +25,9 @@ import { ETHERNET_HEADER_BYTES, ETHERTYPE_IPV6, MAC_BYTES, putEthernetHeader, pu
 import { decodeIpv6, encodeIpv6, type Ipv6FailureReason } from "./ipv6.ts";
 
 /** IPPROTO_ICMPV6 */
-const ICMPV6 = 58;
+export const ICMPV6 = 58;
 /** ND_NEIGHBOR_ADVERT */
-const NEIGHBOR_ADVERTISEMENT = 136;
+export const NEIGHBOR_ADVERTISEMENT = 136;
 /** RFC 4861 7.1.2: a lower one has passed a router. */
 const HOP_LIMIT = 255;
 const ALL_NODES: Ip = ip("ff02::1");
@@ -128,6 +128,15 @@ export function encodeUnsolicitedNeighborAdvertisement(
     target,
     targetHardware: hardwareAddress,
   });
+}
+
+/** Who says that an address is his: the address that neighbours are to learn, else that of the frame. */
+export function neighborClaim(advertisement: NeighborAdvertisement): {
+  readonly address: Ip;
+  readonly hardwareAddress: Uint8Array;
+} {
+  const { target, targetHardware, sourceHardware } = advertisement;
+  return { address: target, hardwareAddress: targetHardware ?? sourceHardware };
 }
 
 /**

@@ -28,8 +28,8 @@ requires(
     lan = await Lan.open({
       prefix: "outside",
       hosts: [
-        { name: "ours", addresses: [`${OURS}/24`] },
-        { name: "theirs", addresses: [`${THEIRS}/24`] },
+        { name: "ours", addresses: [`${OURS}/24`, "fe80::11/64"] },
+        { name: "theirs", addresses: [`${THEIRS}/24`, "fe80::12/64"] },
         { name: "client", addresses: ["10.0.2.50/24"] },
       ],
     });
@@ -106,6 +106,22 @@ requires(
     } finally {
       await client.ip("address", "delete", `${VIP}/32`, "dev", "eth0");
     }
+  });
+
+  it("the same IPv6 VIPs under another VRID at keepalived: alarms with its hardware address", async () => {
+    const addresses = ["fe80::a/64", "2001:db8::a/64"];
+    const router = await lan.start("holdfast", "ours", instanceText({ ...at(150), addresses }));
+    await lan.untilState(router, "MASTER");
+    const peer = await lan.start("keepalived", "theirs", instanceText({ ...at(100), addresses, virtualRouterId: 2 }));
+    await lan.untilState(peer, "MASTER");
+    const alarms = () => router.alarms("foreignNeighborAdvertisement");
+    await waitFor(() => alarms().length === 2, { what: "both alarms", found: () => router.process.output });
+    const hardwareAddress = await lan.host("theirs").hardwareAddress();
+    expect(alarms()).toEqual([
+      expect.objectContaining({ address: "fe80::a", hardwareAddress }),
+      expect.objectContaining({ address: "2001:db8::a", hardwareAddress }),
+    ]);
+    expect(router.states()).toEqual(["BACKUP", "MASTER"]);
   });
 
   for (const [loserProgram, speaksFirst] of [

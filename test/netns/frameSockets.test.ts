@@ -5,6 +5,7 @@ import { FrameSender } from "../../src/io/frameSockets.ts";
 import { encodeArp, encodeGratuitousArp } from "../../src/wire/arp.ts";
 import { FILTER_ADDRESSES_MAX } from "../../src/wire/bpf.ts";
 import { encodeIpv4 } from "../../src/wire/ipv4.ts";
+import { encodeNeighborAdvertisement, encodeUnsolicitedNeighborAdvertisement } from "../../src/wire/neighbor.ts";
 import { encodeAdvert } from "../../src/wire/vrrp.ts";
 import type { HostInterface } from "../../src/workers/vrrp/hostView.ts";
 import { openHost } from "../../src/workers/vrrp/openHost.ts";
@@ -70,6 +71,7 @@ requires("netns", "tshark")("frames by packet sockets", () => {
       const watch = keep(
         host.openFrameWatch(link, {
           arp: ({ address, hardwareAddress }) => heard.push(`arp ${address} ${hardwareAddress}`),
+          neighbor: ({ address, hardwareAddress }) => heard.push(`neighbor ${address} ${hardwareAddress}`),
           ownSource: ({ source, hardwareAddress }) => heard.push(`advert ${source} ${hardwareAddress}`),
           error: (error) => expect.unreachable(error.message),
         }),
@@ -160,6 +162,47 @@ requires("netns", "tshark")("frames by packet sockets", () => {
     expect(heard).toEqual([`arp ${OWN} ${STRANGER_TEXT}`]);
   });
 
+  test("neighbour advertisements of others for what is looked for, sent to all and to us alone", async () => {
+    const { heard, watch, announce } = watchAtA();
+    const atB = await sender(b);
+    const own = Buffer.from((await a.hardwareAddress()).replaceAll(":", ""), "hex");
+    const unsolicited = (address: Ip, hardware = STRANGER) =>
+      encodeUnsolicitedNeighborAdvertisement(address, hardware, { router: false });
+    const solicited = {
+      destinationHardware: own,
+      sourceHardware: STRANGER,
+      trafficClass: 0,
+      flowLabel: 0,
+      source: ip("2001:db8::2"),
+      destination: ip("2001:db8::1"),
+      router: false,
+      solicited: true,
+      override: false,
+      target: VIP6,
+      targetHardware: undefined,
+    };
+    watch.look({ senders: [VIP6], sources: [] });
+    announce([VIP6]);
+    atB.send(unsolicited(ip("2001:db8::101")));
+    // The same last four bytes, so the kernel's filter lets it pass.
+    atB.send(unsolicited(ip("2001:db8:0:1::100")));
+    atB.send(inVlan(unsolicited(VIP6), 10));
+    // With another checksum, and from beyond a router.
+    atB.send(unsolicited(VIP6).with(56, 0));
+    atB.send(unsolicited(VIP6).with(21, 254));
+    atB.send(unsolicited(VIP6));
+    atB.send(encodeNeighborAdvertisement(solicited));
+    await waitFor(() => heard.length >= 2, { what: "both claims", found: () => heard.join("; ") });
+    expect(heard).toEqual([`neighbor ${VIP6} ${STRANGER_TEXT}`, `neighbor ${VIP6} ${STRANGER_TEXT}`]);
+    heard.length = 0;
+
+    watch.look({ senders: [VIP], sources: [] });
+    atB.send(unsolicited(VIP6));
+    atB.send(encodeGratuitousArp(VIP, STRANGER));
+    await waitFor(() => heard.length >= 1, { what: "the claim of what is looked for now" });
+    expect(heard).toEqual([`arp ${VIP} ${STRANGER_TEXT}`]);
+  });
+
   test("adverts that carry our own source, which no raw socket gets", async () => {
     const { heard, watch } = watchAtA();
     const atB = await sender(b);
@@ -194,5 +237,17 @@ requires("netns", "tshark")("frames by packet sockets", () => {
     atB.send(encodeGratuitousArp(last, STRANGER));
     await waitFor(() => heard.length >= 1, { what: "the claim of the last address" });
     expect(heard).toEqual([`arp ${last} ${STRANGER_TEXT}`]);
+    heard.length = 0;
+
+    const many6 = (count: number) => Array.from({ length: count }, (_, n) => ip(`2001:db8::1:${(n + 1).toString(16)}`));
+    watch.look({ senders: many6(FILTER_ADDRESSES_MAX), sources: [] });
+    watch.look({ senders: many6(FILTER_ADDRESSES_MAX), sources: [] });
+    watch.look({ senders: many6(FILTER_ADDRESSES_MAX + 1), sources: [] });
+    const last6 = many6(FILTER_ADDRESSES_MAX + 1).at(-1) ?? VIP6;
+    for (const claimed of [VIP6, last6]) {
+      atB.send(encodeUnsolicitedNeighborAdvertisement(claimed, STRANGER, { router: false }));
+    }
+    await waitFor(() => heard.length >= 1, { what: "the claim of the last IPv6 address" });
+    expect(heard).toEqual([`neighbor ${last6} ${STRANGER_TEXT}`]);
   });
 });

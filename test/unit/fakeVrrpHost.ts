@@ -167,9 +167,12 @@ export class FakeVrrpHost implements VrrpHost {
     if (this.#armed !== undefined && this.#armed <= this.#nowUs) this.#fire();
   }
 
-  /** A frame with ARP of somebody else, if anybody looks. */
-  arp(device: string, address: string, hardwareAddress: string): void {
-    this.frameWatches.get(device)?.arp({ address: ip(address), hardwareAddress });
+  /** A frame of somebody else that claims an address, by ARP or as a neighbour advertisement; heard if anybody looks. */
+  claim(device: string, address: string, hardwareAddress: string): void {
+    const claim = { address: ip(address), hardwareAddress };
+    const watch = this.frameWatches.get(device);
+    if (address.includes(":")) watch?.neighbor(claim);
+    else watch?.arp(claim);
   }
 
   receive(device: string, ...datagrams: Datagram[]): void {
@@ -332,6 +335,9 @@ export class FakeVrrpHost implements VrrpHost {
       ...listener,
       arp: (claim) => {
         if (looking.includes(claim.address)) listener.arp(claim);
+      },
+      neighbor: (claim) => {
+        if (looking.includes(claim.address)) listener.neighbor(claim);
       },
     });
     return {

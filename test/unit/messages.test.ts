@@ -38,6 +38,10 @@ const ALARMS: { readonly [Kind in Alarm["kind"]]: readonly [Extract<Alarm, { kin
     { kind: "foreignArpAnswer", address, hardwareAddress: "02:00:00:00:00:01" },
     ["10.0.2.10", "02:00:00:00:00:01"],
   ],
+  foreignNeighborAdvertisement: [
+    { kind: "foreignNeighborAdvertisement", address: ip("2001:db8::10"), hardwareAddress: "02:00:00:00:00:01" },
+    ["2001:db8::10", "02:00:00:00:00:01"],
+  ],
   hostOperationFailed: [{ kind: "hostOperationFailed", what: "vrrp.1", detail: "EBUSY" }, ["vrrp.1", "EBUSY"]],
 };
 

@@ -6,6 +6,7 @@ import {
   decodeNeighborAdvertisement,
   encodeNeighborAdvertisement,
   encodeUnsolicitedNeighborAdvertisement,
+  neighborClaim,
 } from "../../src/wire/neighbor.ts";
 import { goldenBytes } from "../golden/cases.ts";
 
@@ -99,6 +100,18 @@ describe("neighbour advertisements", () => {
     expect(Buffer.from(frame).toString("hex")).toBe(
       Buffer.from(goldenBytes("neighbor", "unsolicited")).toString("hex"),
     );
+  });
+
+  test("the link-layer address it tells is claimed, else the frame's own", () => {
+    const decoded = decodeNeighborAdvertisement(encodeUnsolicitedNeighborAdvertisement(VIP6, OWN, { router: true }));
+    if (!decoded.ok) throw new Error(decoded.error);
+    const sourceHardware = Uint8Array.of(2, 0, 0, 0, 0, 0x0b);
+    const proxied = { ...decoded.value, sourceHardware };
+    expect(neighborClaim(proxied)).toEqual({ address: VIP6, hardwareAddress: OWN });
+    expect(neighborClaim({ ...proxied, targetHardware: undefined })).toEqual({
+      address: VIP6,
+      hardwareAddress: sourceHardware,
+    });
   });
 
   test("a virtual hardware address stands in both places, the router flag as asked for", () => {

@@ -2,8 +2,16 @@ import { describe, expect, test } from "vitest";
 import { type Ip, ip, ipFromBytes } from "../../src/core/ip.ts";
 import { loadAddon } from "../../src/io/addon.ts";
 import { encodeArp, encodeGratuitousArp } from "../../src/wire/arp.ts";
-import { BPF, FILTER_ADDRESSES_MAX, foreignArpFilter, INSTRUCTION_BYTES, ownSourceFilter } from "../../src/wire/bpf.ts";
+import {
+  BPF,
+  FILTER_ADDRESSES_MAX,
+  foreignArpFilter,
+  foreignNeighborFilter,
+  INSTRUCTION_BYTES,
+  ownSourceFilter,
+} from "../../src/wire/bpf.ts";
 import { encodeIpv4 } from "../../src/wire/ipv4.ts";
+import { encodeUnsolicitedNeighborAdvertisement } from "../../src/wire/neighbor.ts";
 
 const { constants } = loadAddon();
 
@@ -121,6 +129,51 @@ describe("the filter for foreign ARP", () => {
     expect(() => foreignArpFilter([ip("2001:db8::1")], [OWN])).toThrow(RangeError);
     expect(() => foreignArpFilter([VIP], [new Uint8Array(8)])).toThrow(RangeError);
     expect(() => foreignArpFilter([VIP], new Array<Uint8Array>(1_000).fill(OWN))).toThrow(RangeError);
+  });
+});
+
+describe("the filter for foreign neighbour advertisements", () => {
+  const VIP6 = ip("2001:db8::100");
+  const filter = foreignNeighborFilter([VIP6, ip("2001:db8::101")], [OWN, VIRTUAL]);
+  const advertisement = (target: Ip, hardware = FOREIGN) =>
+    encodeUnsolicitedNeighborAdvertisement(target, hardware, { router: false });
+
+  test("takes those of a foreign sender for each address", () => {
+    expect(accepts(filter, advertisement(VIP6))).toBe(true);
+    expect(accepts(filter, advertisement(ip("2001:db8::101")))).toBe(true);
+    // The lower or the upper half alone does not make a hardware address ours.
+    expect(accepts(filter, advertisement(VIP6, OWN.with(5, 9)))).toBe(true);
+    expect(accepts(filter, advertisement(VIP6, OWN.with(0, 6)))).toBe(true);
+  });
+
+  test("leaves out other addresses, our own and virtual hardware addresses, what we send or is for others, and other messages", () => {
+    const frame = advertisement(VIP6);
+    expect(accepts(filter, advertisement(ip("2001:db8::102")))).toBe(false);
+    expect(accepts(filter, advertisement(VIP6, OWN))).toBe(false);
+    expect(accepts(filter, advertisement(VIP6, VIRTUAL))).toBe(false);
+    expect(accepts(filter, frame, OUTGOING)).toBe(false);
+    expect(accepts(filter, frame, OTHER_HOST)).toBe(false);
+    expect(accepts(filter, frame.with(13, 0))).toBe(false);
+    // UDP; a neighbour solicitation; a frame that ends before its target.
+    expect(accepts(filter, frame.with(20, 17))).toBe(false);
+    expect(accepts(filter, frame.with(54, 135))).toBe(false);
+    expect(accepts(filter, frame.subarray(0, 76))).toBe(false);
+  });
+
+  test("the most addresses; above them every foreign one passes", () => {
+    const addresses = (count: number) =>
+      Array.from({ length: count }, (_, n) => ip(`2001:db8::1:${(n + 1).toString(16)}`));
+    const most = foreignNeighborFilter(addresses(FILTER_ADDRESSES_MAX), new Array<Uint8Array>(10).fill(OWN));
+    expect(accepts(most, advertisement(addresses(FILTER_ADDRESSES_MAX).at(-1) ?? VIP6))).toBe(true);
+    expect(accepts(most, advertisement(VIP6))).toBe(false);
+    const open = foreignNeighborFilter(addresses(FILTER_ADDRESSES_MAX + 1), [OWN]);
+    expect(accepts(open, advertisement(VIP6))).toBe(true);
+    expect(accepts(open, advertisement(VIP6, OWN))).toBe(false);
+  });
+
+  test("what does not fit is refused", () => {
+    expect(() => foreignNeighborFilter([VIP], [OWN])).toThrow(RangeError);
+    expect(() => foreignNeighborFilter([VIP6], [new Uint8Array(8)])).toThrow(RangeError);
   });
 });
 

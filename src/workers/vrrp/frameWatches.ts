@@ -1,9 +1,10 @@
-import { family, type Ip } from "../../core/ip.ts";
+import type { Ip } from "../../core/ip.ts";
 import { after, type DurationUs, seconds, type Us } from "../../core/units.ts";
 import { hardwareText } from "./hardwareAddress.ts";
 import type { IndexedView } from "./hostView.ts";
 import type { VrrpInstance } from "./instance.ts";
 import type { FrameWatch, VrrpHost } from "./ports.ts";
+import type { WorkerAlarm } from "./protocol.ts";
 import { listeningDevice } from "./virtualDevices.ts";
 
 /** An alarm of a foreign claim ends when nothing was heard of it for so long; then the same is news again. */
@@ -22,6 +23,9 @@ interface OpenWatch {
   looking: string;
 }
 
+/** Somebody else says that one of our addresses is his. */
+type ForeignClaim = Extract<WorkerAlarm, { kind: "foreignArpAnswer" | "foreignNeighborAdvertisement" }>;
+
 interface Claim {
   readonly instance: VrrpInstance;
   readonly key: string;
@@ -29,7 +33,7 @@ interface Claim {
 }
 
 /**
- * Frames that no IP socket shows: ARP of others for addresses that we hold, and IPv4 adverts with our own source address,
+ * Frames that no IP socket shows: ARP and neighbour advertisements of others for addresses that we hold, and IPv4 adverts with our own source address,
  * which the kernel drops as martians. One watch an interface, looking only for what concerns us now.
  */
 export class FrameWatches {
@@ -93,9 +97,7 @@ export class FrameWatches {
       const source = instance.state.link.primaryAddress;
       if (instance.config.family === 4 && source !== undefined)
         at(listeningDevice(instance.config)).sources.add(source);
-      for (const lease of instance.holder.held) {
-        if (family(lease.address) === 4) at(lease.device).senders.add(lease.address);
-      }
+      for (const lease of instance.holder.held) at(lease.device).senders.add(lease.address);
     }
     return wanted;
   }
@@ -107,7 +109,8 @@ export class FrameWatches {
       let open = this.#open.get(device);
       if (open === undefined) {
         const watch = this.#modules.host.openFrameWatch(link, {
-          arp: ({ address, hardwareAddress }) => this.#onArp(device, address, hardwareAddress),
+          arp: (claim) => this.#onClaim(device, { kind: "foreignArpAnswer", ...claim }),
+          neighbor: (claim) => this.#onClaim(device, { kind: "foreignNeighborAdvertisement", ...claim }),
           ownSource: ({ source, hardwareAddress }) => this.#onOwnSource(device, source, hardwareAddress),
           error: (error) => this.#modules.onError(device, error),
         });
@@ -123,14 +126,15 @@ export class FrameWatches {
     }
   }
 
-  #onArp(device: string, address: Ip, hardwareAddress: string): void {
+  #onClaim(device: string, alarm: ForeignClaim): void {
+    const { kind, address, hardwareAddress } = alarm;
     if (this.#isOurs(hardwareAddress)) return;
     const forgottenAt = after(this.#modules.host.clock.nowUs(), CLAIM_FORGOTTEN_AFTER);
     for (const instance of this.#instances) {
       if (instance.state.role.name !== "MASTER" || !instance.holder.holds(address, device)) continue;
-      const key = `arp ${address} ${hardwareAddress}`;
+      const key = `${kind} ${address} ${hardwareAddress}`;
       this.#claims.set(`${instance.name} ${key}`, { instance, key, forgottenAt });
-      instance.alarms.raise(key, { kind: "foreignArpAnswer", address, hardwareAddress });
+      instance.alarms.raise(key, alarm);
     }
   }
 

@@ -67,6 +67,8 @@ export function openFrameWatch(link: HostInterface, on: FrameWatchListener, addo
     {
       link,
       onArp: ({ address, hardwareAddress }) => on.arp({ address, hardwareAddress: hardwareText({ hardwareAddress }) }),
+      onNeighbor: ({ address, hardwareAddress }) =>
+        on.neighbor({ address, hardwareAddress: hardwareText({ hardwareAddress }) }),
       onOwnSource: ({ source, hardwareAddress }) =>
         on.ownSource({ source, hardwareAddress: hardwareText({ hardwareAddress }) }),
       onError: on.error,

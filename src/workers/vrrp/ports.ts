@@ -175,6 +175,7 @@ export interface Announcer {
 
 export interface FrameWatchListener {
   readonly arp: (claim: { readonly address: Ip; readonly hardwareAddress: string }) => void;
+  readonly neighbor: (claim: { readonly address: Ip; readonly hardwareAddress: string }) => void;
   readonly ownSource: (heard: { readonly source: Ip; readonly hardwareAddress: string }) => void;
   readonly error: (error: Error) => void;
 }

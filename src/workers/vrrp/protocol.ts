@@ -108,6 +108,8 @@ export type WorkerAlarm =
   | { readonly kind: "ownSourceHeard"; readonly source: Ip; readonly hardwareAddress: string | undefined }
   /** While MASTER: somebody else answers ARP for one of our addresses. */
   | { readonly kind: "foreignArpAnswer"; readonly address: Ip; readonly hardwareAddress: string }
+  /** While MASTER: somebody else advertises one of our IPv6 addresses as his (RFC 4861 7.2.6). */
+  | { readonly kind: "foreignNeighborAdvertisement"; readonly address: Ip; readonly hardwareAddress: string }
   /** A virtual MAC device, route or rule that the kernel refused. */
   | { readonly kind: "hostOperationFailed"; readonly what: string; readonly detail: string };
 
