@@ -22,6 +22,22 @@ const runDirectoryOption = new Option(
   "lock, control socket and memory of this instance",
 ).default(RUN_DIRECTORY_DEFAULT);
 
+const serverArgument = "ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT of real servers";
+const serviceOption = new Option("--service <service>", "of this virtual server alone, for example 10.0.2.10:5432");
+const spanOption = new Option("--for <span>", "ends by itself after 90, 90s, 10m, 2h or 1d; default: when taken back");
+const keepOption = new Option("--keep", "over a restart of the daemon as well").default(false);
+
+async function override(
+  server: string,
+  weight: string,
+  options: { readonly runDir: string; readonly service?: string; readonly for?: string; readonly keep: boolean },
+): Promise<number> {
+  const { runOverride } = await import("./cli/operator.ts");
+  const { runDir: runDirectory, service, for: span, keep } = options;
+  const narrowed = { ...(service === undefined ? {} : { service }), ...(span === undefined ? {} : { span }) };
+  return await runOverride({ runDirectory, server, keep, ...narrowed }, weight, output);
+}
+
 function buildProgram(finish: (code: number) => void): Command {
   const program = new Command("holdfast")
     .description("Keeps virtual IP addresses (VRRP) and IPVS services where they belong.")
@@ -70,6 +86,53 @@ function buildProgram(finish: (code: number) => void): Command {
     .action(async (options) =>
       finish(
         await (await import("./cli/status.ts")).runStatus({ runDirectory: options.runDir, json: options.json }, output),
+      ),
+    );
+
+  program
+    .command("drain")
+    .description("give a server no new connections: one address everywhere, or by --service of one service")
+    .argument("<server>", serverArgument)
+    .addOption(serviceOption)
+    .addOption(spanOption)
+    .addOption(keepOption)
+    .addOption(runDirectoryOption)
+    .action(async (server, options) => finish(await override(server, "0", options)));
+
+  program
+    .command("weight")
+    .description("give a server another weight than the configuration's; never one that its checks deny")
+    .argument("<weight>", "0 to 65535; 0 = drain")
+    .argument("<server>", serverArgument)
+    .addOption(serviceOption)
+    .addOption(spanOption)
+    .addOption(keepOption)
+    .addOption(runDirectoryOption)
+    .action(async (weight, server, options) => finish(await override(server, weight, options)));
+
+  program
+    .command("enable")
+    .description("take back what `drain` or `weight` have said: the configured weight counts again")
+    .argument("<server>", serverArgument)
+    .addOption(serviceOption)
+    .addOption(runDirectoryOption)
+    .action(async (server, options) =>
+      finish(
+        await (await import("./cli/operator.ts")).runEnable(
+          { runDirectory: options.runDir, server, service: options.service },
+          output,
+        ),
+      ),
+    );
+
+  program
+    .command("pause-repair")
+    .description("leave the kernel's table to an administrator for so long: no repair, no programming; 0 ends it")
+    .argument("<seconds>", "0 to 86400")
+    .addOption(runDirectoryOption)
+    .action(async (seconds, options) =>
+      finish(
+        await (await import("./cli/operator.ts")).runPauseRepair({ runDirectory: options.runDir, seconds }, output),
       ),
     );
 

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import type { Config } from "../config/types.ts";
 import type { Logger } from "../core/interfaces.ts";
 import { milliseconds } from "../core/units.ts";
-import type { ControlAnswer } from "../daemon/control.types.ts";
+import type { ControlAnswer, OverrideRequest } from "../daemon/control.types.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { EventLog } from "../daemon/events.ts";
 import { giveOver, type HandoverResult } from "../daemon/handover/giver.ts";
@@ -10,6 +10,7 @@ import type { FromPredecessor, FromSuccessor } from "../daemon/handover/protocol
 import { createHealthDriver, type HealthDriver, type HealthListener } from "../daemon/healthDriver.ts";
 import { HostSide } from "../daemon/hostSide.ts";
 import { Notifier } from "../daemon/notify/notifier.ts";
+import type { OperatorResult } from "../daemon/operator.ts";
 import { TableOwner } from "../daemon/tableOwner.ts";
 import { Trackers } from "../daemon/track/trackers.ts";
 import { healthMachine } from "../health/machine.ts";
@@ -83,6 +84,7 @@ export async function createDaemon(start: {
     {
       events,
       table,
+      store: runDirectory,
       wallMs,
       clock: monotonicClock,
       createVrrp: (listener) => {
@@ -200,9 +202,18 @@ async function answer(daemon: Daemon, handOver: HandOver, request: unknown): Pro
       const result = await handOver(typeof program === "string" ? program : undefined);
       return result.ok ? { ok: true, successor: result.processId } : { ok: false, error: result.message };
     }
+    case "override":
+      return operatorAnswer(daemon.operator.override(request as OverrideRequest));
+    case "enable":
+      return operatorAnswer(daemon.operator.enable(request as OverrideRequest));
+    case "pauseRepair":
+      return operatorAnswer(daemon.operator.pauseRepair((request as { readonly seconds?: unknown }).seconds));
     default: {
-      const known = "status, reload, record, metrics, handover";
+      const known = "status, reload, record, metrics, handover, override, enable, pauseRepair";
       return { ok: false, error: `unknown command ${JSON.stringify(command)}; known: ${known}` };
     }
   }
 }
+
+const operatorAnswer = (result: OperatorResult): ControlAnswer =>
+  result.ok ? { ok: true, lines: result.lines } : { ok: false, error: result.error };

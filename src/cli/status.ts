@@ -1,7 +1,6 @@
-import type { ControlAnswer, ControlRequest } from "../daemon/control.types.ts";
-import { askDaemon, controlSocketPath } from "../io/controlSocket.ts";
+import { ask } from "./ask.ts";
 import { EXIT, type ExitCode } from "./exitCodes.ts";
-import { errorText, type Output } from "./output.ts";
+import type { Output } from "./output.ts";
 import { formatStatus } from "./statusText.ts";
 
 /** `holdfast status`: what the running daemon holds, programs and why. */
@@ -53,21 +52,4 @@ export async function runRecord(options: { readonly runDirectory: string }, outp
   if (answer === undefined || !("recording" in answer)) return EXIT.failed;
   output.out(`${JSON.stringify(answer.recording)}\n`);
   return EXIT.ok;
-}
-
-/** The daemon's positive answer; anything else is told and undefined. */
-async function ask(
-  runDirectory: string,
-  request: ControlRequest,
-  output: Output,
-  timeoutMs?: number,
-): Promise<Extract<ControlAnswer, { ok: true }> | undefined> {
-  try {
-    const answer = (await askDaemon(controlSocketPath(runDirectory), request, timeoutMs)) as ControlAnswer;
-    if (answer.ok) return answer;
-    output.err(`holdfast: ${answer.error}\n`);
-  } catch (error) {
-    output.err(errorText(error));
-  }
-  return undefined;
 }

@@ -1,4 +1,6 @@
-import type { DaemonStatus, RecordedEvent, ServiceStatus } from "../daemon/control.types.ts";
+import type { DaemonStatus, OperatorStatus, RecordedEvent, ServiceStatus } from "../daemon/control.types.ts";
+import { overrideText } from "../health/overrides.ts";
+import type { ServerHealth } from "../health/types.ts";
 import { notificationSection, trackerSection } from "./hostSideText.ts";
 import { time } from "./timeText.ts";
 import { vrrpSection } from "./vrrpText.ts";
@@ -14,7 +16,7 @@ export function formatStatus(status: DaemonStatus): string {
   if (status.configuration.lastError !== undefined)
     lines.push(`LAST RELOAD REFUSED: ${status.configuration.lastError}`);
   lines.push(guardLine(status), ...vrrpSection(status.vrrp));
-  lines.push("", "Services");
+  lines.push("", "Services", ...operatorLines(status.operator));
   if (status.services.length === 0) lines.push("  no virtual servers");
   for (const service of status.services) lines.push(...serviceLines(service));
   lines.push(...trackerSection(status.trackers), ...notificationSection(status.notifications));
@@ -26,6 +28,23 @@ function guardLine({ guard, vrrp: { will } }: DaemonStatus): string {
   if (guard === undefined) return "guard: NONE RUNS; after a death addresses end with their leases only";
   const state = will.armed ? "armed" : will.attached ? "nothing to guard" : "NOT REACHED BY THE VRRP THREAD";
   return `guard: process ${guard.processId}, ${state}${guard.lockedInMemory ? "" : ", not locked in memory"}`;
+}
+
+function operatorLines({ overrides, repairPausedUntilMs }: OperatorStatus): string[] {
+  const paused =
+    repairPausedUntilMs === undefined
+      ? []
+      : [`  REPAIR PAUSED until ${time(repairPausedUntilMs)}: the kernel's table is left to an administrator`];
+  const overridden = overrides.map(({ target, weight, endsAtMs, keep, servers }) => {
+    const end = endsAtMs === undefined ? "until `holdfast enable`" : `until ${time(endsAtMs)}`;
+    const notes = [
+      end,
+      ...(keep ? ["kept over a restart"] : []),
+      ...(servers.length === 0 ? ["NO SUCH SERVER NOW"] : []),
+    ];
+    return `  OVERRIDE ${target}: ${overrideText({ weight })} (${notes.join(", ")})`;
+  });
+  return [...paused, ...overridden];
 }
 
 function serviceLines(service: ServiceStatus): string[] {
@@ -49,9 +68,15 @@ function serviceLines(service: ServiceStatus): string[] {
       server.role === undefined
         ? ""
         : ` [${server.role}${server.timeline === undefined ? "" : `, timeline ${server.timeline}`}]`;
-    return `      ${server.server.padEnd(width)}  weight ${String(server.weight).padEnd(5)} ${server.verdict.padEnd(7)} ${server.reason}${role}`;
+    return `      ${server.server.padEnd(width)}  weight ${String(server.weight).padEnd(5)} ${server.verdict.padEnd(7)} ${server.reason}${role}${overrideNote(server)}`;
   });
   return [`  ${service.service}  ${notes.join("; ")}`, ...servers];
+}
+
+function overrideNote({ override, weight }: ServerHealth): string {
+  if (override === undefined) return "";
+  const effect = override.weight === weight ? "" : ", WITHOUT EFFECT NOW";
+  return ` (OVERRIDE: ${overrideText(override)}${effect})`;
 }
 
 function eventLine(event: RecordedEvent): string {

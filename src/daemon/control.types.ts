@@ -10,12 +10,31 @@ import type { TrackerStatus } from "./track/types.ts";
 /** One JSON object a line on the unix socket `control.sock` in the run directory; one answer for each request, in order. */
 export type ControlRequest =
   | { readonly command: "status" | "reload" | "record" | "metrics" }
+  | OverrideRequest
+  /** 0 ends a pause. */
+  | { readonly command: "pauseRepair"; readonly seconds: number }
   /** `program`: an executable instead of the one that runs. */
   | { readonly command: "handover"; readonly program?: string };
+
+/** `override` says a weight (0 = drain), `enable` takes it back. */
+export interface OverrideRequest {
+  readonly command: "override" | "enable";
+  /** ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT */
+  readonly server: string;
+  /** A service's name, with or without its protocol; undefined = everywhere. */
+  readonly service?: string;
+  readonly weight?: number;
+  /** It ends by itself after so long. */
+  readonly seconds?: number;
+  /** Over a restart of the daemon as well. */
+  readonly keep?: boolean;
+}
 
 export type ControlAnswer =
   | { readonly ok: true; readonly status: DaemonStatus }
   | { readonly ok: true; readonly reloaded: true }
+  /** What was done, for the operator. */
+  | { readonly ok: true; readonly lines: readonly string[] }
   /** The process that goes on. */
   | { readonly ok: true; readonly successor: number }
   | { readonly ok: true; readonly recording: TakenRecording }
@@ -45,6 +64,7 @@ export interface DaemonStatus {
   /** Undefined while none runs. Whether its will is armed is `vrrp.will`. */
   readonly guard: GuardStatus | undefined;
   readonly services: readonly ServiceStatus[];
+  readonly operator: OperatorStatus;
   /** Scripts, files and processes that instances track. */
   readonly trackers: readonly TrackerStatus[];
   readonly notifications: NotifyStatus;
@@ -57,6 +77,23 @@ export interface DaemonStatus {
   };
   /** Of the whole daemon, all threads. */
   readonly usage: { readonly cpuUs: number; readonly residentBytes: number };
+}
+
+/** What operators have said at run time. */
+export interface OperatorStatus {
+  readonly overrides: readonly {
+    /** `10.0.2.3 everywhere`, `10.0.2.3:5432 of TCP 10.0.2.10:5432` */
+    readonly target: string;
+    /** 0 = drained. */
+    readonly weight: number;
+    /** Undefined = until it is taken back. */
+    readonly endsAtMs: number | undefined;
+    readonly keep: boolean;
+    /** Those it means: `TCP 10.0.2.10:5432 10.0.2.3:5432`. */
+    readonly servers: readonly string[];
+  }[];
+  /** Until then the table is left to an administrator; undefined = it is ours. */
+  readonly repairPausedUntilMs: number | undefined;
 }
 
 export interface ServiceStatus extends ServiceHealth {

@@ -2,17 +2,18 @@ import type { Config } from "../config/types.ts";
 import { HoldfastError } from "../core/errors.ts";
 import type { HealthEvent } from "../health/types.ts";
 import type { DestinationId, ServiceId } from "../plan/types.ts";
-import type { Transition, VrrpAlarm } from "../vrrp/types.ts";
-import type { VrrpHandle, VrrpListener } from "../workers/vrrp/handle.types.ts";
-import type { Surrender, WorkerAlarm } from "../workers/vrrp/protocol.ts";
+import type { VrrpHandle } from "../workers/vrrp/handle.types.ts";
+import type { Surrender } from "../workers/vrrp/protocol.ts";
 import type { DaemonStatus, TakenRecording } from "./control.types.ts";
 import type { DaemonModules, DaemonOptions } from "./daemon.types.ts";
 import { type RouterKey, routerKeys } from "./handover/protocol.ts";
 import type { HealthDriver } from "./healthDriver.ts";
 import type { HostSide } from "./hostSide.ts";
-import { describeGroupTransition, describeHealthEvent, describeTransition, describeVrrpAlarm } from "./messages.ts";
+import { describeHealthEvent } from "./messages.ts";
+import { Operator } from "./operator.ts";
 import { serviceStatuses } from "./statusView.ts";
 import { Tally } from "./tally.ts";
+import { vrrpListener } from "./vrrpEvents.ts";
 
 export type { DaemonModules, DaemonOptions } from "./daemon.types.ts";
 
@@ -30,8 +31,9 @@ export class Daemon {
   readonly #health: HealthDriver;
   readonly #host: HostSide;
   readonly #startedAtMs: number;
-  readonly #transitions = new Tally();
-  readonly #groupTransitions = new Tally();
+  readonly #tallies = { transitions: new Tally(), groupTransitions: new Tally() };
+  /** What operators say at run time. */
+  readonly operator: Operator;
   #config: Config;
   #loadedAtMs: number;
   #lastError: string | undefined;
@@ -56,12 +58,18 @@ export class Daemon {
     this.#config = options.config;
     this.#startedAtMs = modules.wallMs();
     this.#loadedAtMs = this.#startedAtMs;
-    this.#vrrp = modules.createVrrp(this.#vrrpListener());
+    this.#vrrp = modules.createVrrp(
+      vrrpListener({ events: modules.events, tallies: this.#tallies, notifier: () => this.#host.notifier }),
+    );
     this.#host = modules.createHostSide((results) => this.#vrrp.track(results));
     this.#health = modules.createHealth({
       onTableChanged: () => this.#tableChanged(),
       onFirstVerdicts: () => this.#firstProgramming(),
       onEvent: (event) => this.#recordHealth(event),
+    });
+    this.operator = new Operator({
+      ...{ store: modules.store, clock: modules.clock, wallMs: modules.wallMs },
+      ...{ table: modules.table, health: this.#health, services: () => this.#config.virtualServers },
     });
   }
 
@@ -79,6 +87,7 @@ export class Daemon {
     this.#host.configure(this.#config);
     const existing = this.#modules.table.existingWeights(this.#config.virtualServers);
     const listening = this.#vrrp.start(this.#config.vrrp);
+    this.operator.load(false);
     this.#health.configure(this.#config.virtualServers, existing);
     try {
       await listening;
@@ -129,6 +138,7 @@ export class Daemon {
     this.#listening = true;
     this.#tracked = true;
     this.#host.configure(this.#config);
+    this.operator.load(true);
     this.#firstProgramming();
     const { version, configFile } = this.#options;
     const words = `holdfast ${version} goes on with ${configFile} in the place of another process`;
@@ -181,12 +191,13 @@ export class Daemon {
       vrrp,
       guard: this.#vrrp.guard(),
       services: serviceStatuses(this.#config.virtualServers, this.#health.view(), this.#modules.table),
+      operator: this.operator.status(),
       ...this.#host.status(),
       events: this.#modules.events.latest(),
       counts: {
         events: this.#modules.events.counted(),
-        transitions: this.#transitions.counted(),
-        groupTransitions: this.#groupTransitions.counted(),
+        transitions: this.#tallies.transitions.counted(),
+        groupTransitions: this.#tallies.groupTransitions.counted(),
       },
       usage: processUsage(),
     };
@@ -210,6 +221,7 @@ export class Daemon {
     this.#health.stop();
     this.#host.stopping();
     await this.#vrrp.stop();
+    this.operator.stopping();
     this.#modules.table.clear();
     await this.#host.finish(this.#config);
     this.#modules.events.record("info", "stopped", "addresses, masters' roles and services are released", {});
@@ -304,67 +316,6 @@ export class Daemon {
 
   #notifyReady(): void {
     if (this.#programmedOnce && this.#listening && this.#tracked) this.#modules.notify("READY=1");
-  }
-
-  /** Everything that VRRP tells is an event; what keepalived tells scripts, FIFOs and mail goes there too. */
-  #vrrpListener(): VrrpListener {
-    const record = this.#modules.events.record.bind(this.#modules.events);
-    return {
-      onTransition: (instance, transition) => {
-        this.#recordTransition(instance, transition);
-        this.#host.notifier.transition(instance, transition);
-      },
-      onGroupTransition: (group, change) => {
-        this.#groupTransitions.add({ group, to: change.to, reason: change.reason });
-        record("info", "groupTransition", describeGroupTransition(group, change), { group, ...change });
-        this.#host.notifier.groupTransition(group, change);
-      },
-      onLowerPriority: (instance, { peer, priority }) => {
-        record("info", "lowerPriorityHeard", `${instance}: ${peer} advertises priority ${priority}`, {
-          instance,
-          peer,
-          priority,
-        });
-        this.#host.notifier.lowerPriority(instance, { peer, priority });
-      },
-      onPriorityChanged: (instance, { priority, state }) => {
-        record("info", "priorityChanged", `${instance}: effective priority ${priority} (${state})`, {
-          instance,
-          priority,
-          state,
-        });
-        this.#host.notifier.priorityChanged(instance, { priority, state });
-      },
-      onDeleted: (instance) => {
-        record("info", "instanceDeleted", `${instance}: not in the new configuration`, { instance });
-        this.#host.notifier.deleted(instance);
-      },
-      onAlarm: (instance, alarm) => this.#recordAlarm(instance, alarm),
-      onGuardRestart: (cause) =>
-        this.#modules.events.record(
-          "error",
-          "guardRestarted",
-          `the guard died (${cause}); another one has taken its place`,
-          { cause },
-        ),
-      onRestart: (cause) => {
-        const words = `the VRRP worker died (${cause}); its addresses were released and it was started again`;
-        record("error", "vrrpWorkerRestarted", words, { cause });
-      },
-    };
-  }
-
-  #recordTransition(instance: string, transition: Transition): void {
-    this.#transitions.add({ instance, to: transition.to, reason: transition.reason });
-    const level = transition.to === "FAULT" ? "warn" : "info";
-    this.#modules.events.record(level, "transition", describeTransition(instance, transition), {
-      instance,
-      ...transition,
-    });
-  }
-
-  #recordAlarm(instance: string, alarm: VrrpAlarm | WorkerAlarm): void {
-    this.#modules.events.record("warn", alarm.kind, describeVrrpAlarm(instance, alarm), { instance, ...alarm });
   }
 
   #recordHealth(event: HealthEvent): void {

@@ -5,6 +5,7 @@ import type { TrackResult } from "../workers/vrrp/protocol.ts";
 import type { EventLog } from "./events.ts";
 import type { HealthDriver, HealthListener } from "./healthDriver.ts";
 import type { HostSide } from "./hostSide.ts";
+import type { OperatorModules } from "./operator.ts";
 import type { TableOwner } from "./tableOwner.ts";
 
 export interface DaemonOptions {
@@ -21,6 +22,8 @@ export interface DaemonModules {
   readonly createHealth: (listener: HealthListener) => HealthDriver;
   /** Scripts, trackers, notifications; trackers tell what they found by the given function. */
   readonly createHostSide: (onResults: (results: readonly TrackResult[]) => void) => HostSide;
+  /** Remembers what operators said over restarts and handovers. */
+  readonly store: OperatorModules["store"];
   readonly wallMs: () => number;
   /** The one that the VRRP worker has, too. */
   readonly clock: Clock;

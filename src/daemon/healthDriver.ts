@@ -1,5 +1,6 @@
 import type { VirtualServerConfig } from "../config/types.ts";
 import type { Clock, Timers } from "../core/interfaces.ts";
+import type { Override } from "../health/overrides.ts";
 import type {
   HealthEffect,
   HealthEvent,
@@ -31,6 +32,8 @@ export interface HealthDriver {
     virtualServers: readonly VirtualServerConfig[],
     existing: ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>>,
   ): void;
+  /** All that operators say now. */
+  override(overrides: readonly Override[]): void;
   desired(): readonly DesiredService[];
   view(): readonly ServiceHealth[];
   stop(): void;
@@ -77,6 +80,10 @@ class MachineDriver<State> implements HealthDriver {
     existing: ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>>,
   ): void {
     this.#feed({ kind: "configure", virtualServers, existing });
+  }
+
+  override(overrides: readonly Override[]): void {
+    this.#feed({ kind: "overrides", overrides });
   }
 
   desired(): readonly DesiredService[] {

@@ -1,6 +1,6 @@
 import { HoldfastError } from "../core/errors.ts";
 import type { Clock, Timers } from "../core/interfaces.ts";
-import { after, type DurationUs } from "../core/units.ts";
+import { after, between, type DurationUs, toSeconds, type Us } from "../core/units.ts";
 import { describeDifference } from "../plan/differences.ts";
 import { existingWeights, serviceId } from "../plan/keys.ts";
 import { type OperationError, type ReconcileReport, reconcile } from "../plan/reconcile.ts";
@@ -9,7 +9,7 @@ import type { DesiredService, DestinationId, IpvsTable, Operation, ServiceId } f
 import type { EventLog } from "./events.ts";
 
 /** What made us write: a change of ours, or what somebody else did to our rows. */
-export type ProgrammingCause = "start" | "change" | "reload" | "repair";
+export type ProgrammingCause = "start" | "change" | "reload" | "repair" | "resume";
 
 /** Remembers over a restart which services this instance created. */
 export interface OwnedServicesStore {
@@ -37,6 +37,10 @@ export class TableOwner {
   #inSync = false;
   #lastProblem: string | undefined;
   #disarm: () => void = () => undefined;
+  #pausedUntil: Us | undefined;
+  #endPause: () => void = () => undefined;
+  /** Undefined before the first programming. */
+  #desired: (() => readonly DesiredService[]) | undefined;
 
   constructor(
     options: { readonly repairInterval: DurationUs },
@@ -74,12 +78,17 @@ export class TableOwner {
 
   /** Makes the table what is wanted, now: the kernel has applied it when this returns. Trouble is logged and tried again by `watch`. */
   program(desired: readonly DesiredService[], cause: ProgrammingCause): void {
+    if (this.#pausedUntil !== undefined) {
+      // What is wanted is not looked at, so it is not known to be there.
+      this.#inSync = false;
+      return;
+    }
     const wanted = new Set(desired.map(({ key }) => serviceId(key)));
     try {
       const table = this.#tableFor(desired);
       if (table === undefined) return;
       // A change of ours is written on top of what we know; what others did is looked for at a start and by the repair.
-      if (cause === "start" || cause === "repair") table.forget();
+      if (cause === "start" || cause === "repair" || cause === "resume") table.forget();
       // Claimed before it is created: a crash in between must not leave a row that nobody knows as ours.
       this.#claim(new Set([...this.#owned, ...wanted]));
       const report = reconcile(table, desired, this.#owned);
@@ -95,20 +104,48 @@ export class TableOwner {
 
   /** Compares and repairs every `repairInterval` until `clear`. */
   watch(desired: () => readonly DesiredService[]): void {
+    this.#desired = desired;
     this.#disarm = this.#timers.at(after(this.#clock.nowUs(), this.#repairInterval), () => {
       this.program(desired(), "repair");
       this.watch(desired);
     });
   }
 
+  /** Until when the table is left to an administrator; undefined = it is ours. */
+  get pausedUntil(): Us | undefined {
+    return this.#pausedUntil;
+  }
+
+  /**
+   * Leaves the table to an administrator until an instant: nothing is repaired and nothing programmed, whatever the
+   * checks say. It ends by itself, or at once with undefined; then the table is made what is wanted.
+   */
+  pauseRepair(until: Us | undefined): void {
+    this.#endPause();
+    const paused = this.#pausedUntil !== undefined;
+    this.#pausedUntil = until;
+    if (until !== undefined) {
+      const span = Math.round(toSeconds(between(this.#clock.nowUs(), until)));
+      const words = `for ${span} s the kernel's table is left to an administrator: nothing is repaired or programmed`;
+      this.#events.record("warn", "repairPaused", words, { seconds: span });
+      this.#endPause = this.#timers.at(until, () => this.pauseRepair(undefined));
+    } else if (paused) {
+      this.#endPause = () => undefined;
+      this.#events.record("info", "repairResumed", "the kernel's table is repaired and programmed again", {});
+      if (this.#desired !== undefined) this.program(this.#desired(), "resume");
+    }
+  }
+
   /** Ends watching; the table stays as it is, for a successor. */
   leave(): void {
     this.#disarm();
+    this.#endPause();
   }
 
   /** Ends watching and removes our services, as keepalived does when it stops. Foreign rows stay. */
   clear(): void {
-    this.#disarm();
+    this.leave();
+    this.#pausedUntil = undefined;
     this.program([], "change");
   }
 

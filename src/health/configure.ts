@@ -6,6 +6,7 @@ import type { DestinationId } from "../plan/types.ts";
 import { rowKey, serverWeight, updateDesired, wantedServices } from "./desired.ts";
 import { isExclusive, setHolder } from "./exclusive.ts";
 import { serverVerdict } from "./judge.ts";
+import { type Override, overrideFor } from "./overrides.ts";
 import { decideQuorum } from "./quorum.ts";
 import { dropProbe, wakeProbe } from "./schedule.ts";
 import {
@@ -57,7 +58,8 @@ export function configure(
   const old = state.services;
   state.services = new Map();
   for (const config of input.virtualServers) {
-    const service = buildService(config, old.get(config.name), existingRows(config, input.existing), now, events);
+    const existing = existingRows(config, input.existing);
+    const service = buildService(config, old.get(config.name), { existing, overrides: state.overrides, now, events });
     state.services.set(config.name, service);
   }
   rebuildProbes(state, now);
@@ -73,6 +75,15 @@ export function configure(
 
 /** By the servers' own ids. */
 type ExistingRows = ReadonlyMap<DestinationId, number>;
+
+/** What a configuration is taken over with, besides what was known of its services before. */
+interface Taken {
+  readonly existing: ExistingRows;
+  readonly overrides: readonly Override[];
+  readonly now: Us;
+  /** What happens by it is added. */
+  readonly events: HealthEvent[];
+}
 
 /** Of a server that has rows in several kernel services the greatest weight counts: it may be getting connections. */
 function existingRows(
@@ -92,14 +103,12 @@ function existingRows(
   return rows;
 }
 
-function buildService(
-  config: VirtualServerConfig,
-  old: ServiceState | undefined,
-  existing: ExistingRows,
-  now: Us,
-  events: HealthEvent[],
-): ServiceState {
-  const servers = config.realServers.map((server) => buildServer(server, old, existing, now));
+function buildService(config: VirtualServerConfig, old: ServiceState | undefined, taken: Taken): ServiceState {
+  const { existing, now, events } = taken;
+  const servers = config.realServers.map((server) => ({
+    ...buildServer(server, old, existing, now),
+    override: overrideFor(taken.overrides, server, config.name),
+  }));
   const exclusive = isExclusive({ config, servers }) || (config.exclusive === "onScope" && stillOnScope(old));
   const carried = exclusive && old?.exclusive === true;
   const service: ServiceState = {
@@ -152,7 +161,7 @@ function buildServer(
   oldService: ServiceState | undefined,
   existing: ExistingRows,
   now: Us,
-): ServerState {
+): Omit<ServerState, "override"> {
   const id = destinationId(config);
   const old = serverOf(oldService ?? { servers: [] }, id);
   const checks = config.checks.map((check) => buildCheck(check, old));

@@ -2,12 +2,13 @@ import type { ForwardingConfig, RealServerConfig, ServiceTarget, VirtualServerCo
 import { serviceFamily } from "../plan/keys.ts";
 import type { DesiredDestination, DesiredService, DestinationKey } from "../plan/types.ts";
 import { serverVerdict } from "./judge.ts";
+import { overriddenWeight } from "./overrides.ts";
 import { isSorry, sorryWeight } from "./quorum.ts";
 import type { ServerState, ServiceState } from "./state.ts";
 
 /**
  * Brings the table wanted for a service up to date; false when nothing of it changed. It follows from configuration,
- * verdicts and holder alone.
+ * verdicts, holder and overrides alone.
  */
 export function updateDesired(service: ServiceState): boolean {
   let changed = service.desired.some(({ exclusive }) => exclusive !== service.exclusive);
@@ -58,11 +59,15 @@ export function serverWeight(service: ServiceState, server: ServerState): number
   if (service.exclusive && service.holder !== server.id) return 0;
   switch (serverVerdict(server)) {
     case "up":
-      return server.config.weight;
+      return overriddenWeight(server, server.config.weight, true);
     case "down":
       return 0;
-    case "unknown":
-      return server.assumed?.up === true ? (server.assumed.weight ?? server.config.weight) : 0;
+    case "unknown": {
+      const { assumed, config } = server;
+      if (assumed?.up !== true) return 0;
+      // What an old check of ours had proven, a reload does not call into question; what the kernel had is nobody's proof.
+      return overriddenWeight(server, assumed.weight ?? config.weight, assumed.weight === undefined);
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { between, toMilliseconds, type Us } from "../core/units.ts";
+import { between, toMilliseconds, toSeconds, type Us } from "../core/units.ts";
 import { adoptHolder, configure } from "./configure.ts";
 import { updateDesired } from "./desired.ts";
 import { decide, isExclusive } from "./exclusive.ts";
@@ -6,6 +6,15 @@ import { interpret } from "./findings.ts";
 import { Heap } from "./heap.ts";
 import { askPorts, endHold, isHeld } from "./hold.ts";
 import { judge, serverReason, serverVerdict } from "./judge.ts";
+import {
+  applyOverrides,
+  expire,
+  isSameTarget,
+  nextExpiry,
+  type Override,
+  overrideText,
+  targetText,
+} from "./overrides.ts";
 import { decideQuorum } from "./quorum.ts";
 import { finishProbe, nextWakeup, planNext, pullForward, startOrGiveUp, takeDue } from "./schedule.ts";
 import type { HealthState, ProbeState, ServiceState } from "./state.ts";
@@ -25,6 +34,7 @@ export const healthMachine: HealthMachine<HealthState> = {
     services: new Map(),
     probes: new Map(),
     nodes: new Map(),
+    overrides: [],
     wakeups: new Heap(),
     startup: undefined,
     started: false,
@@ -40,6 +50,9 @@ export const healthMachine: HealthMachine<HealthState> = {
       case "probeDone":
         step.probeDone(input.key, input.startedAt, input.outcome);
         break;
+      case "overrides":
+        step.overridden(input.overrides);
+        break;
       case "deadline":
         break;
     }
@@ -48,10 +61,9 @@ export const healthMachine: HealthMachine<HealthState> = {
   },
 
   nextDeadline: (state) => {
-    const wakeup = nextWakeup(state);
-    const startup = state.startup?.until;
-    if (wakeup === undefined || startup === undefined) return wakeup ?? startup;
-    return Math.min(wakeup, startup) as Us;
+    const due = [nextWakeup(state), state.startup?.until, nextExpiry(state.overrides)];
+    const first = due.reduce<number>((least, at) => Math.min(least, at ?? least), Number.POSITIVE_INFINITY);
+    return Number.isFinite(first) ? (first as Us) : undefined;
   },
 
   desired: (state) => [...state.services.values()].flatMap((service) => service.desired),
@@ -86,9 +98,26 @@ class Step {
     this.takeResult(probe, startedAt, outcome);
   }
 
+  overridden(overrides: readonly Override[]): void {
+    const before = this.state.overrides;
+    const same = (one: Override) => (other: Override) => isSameTarget(one.target, other.target);
+    for (const gone of before.filter((each) => !overrides.some(same(each)))) this.overrideEnded(gone, "taken back");
+    for (const override of overrides) {
+      const known = before.find(same(override));
+      if (known?.weight === override.weight && known.until === override.until) continue;
+      const reason =
+        override.until === undefined ? "until it is taken back" : `for ${seconds(override.until, this.now)}`;
+      this.events([{ kind: "override", target: targetText(override.target), to: overrideText(override), reason }]);
+    }
+    this.setOverrides(overrides);
+  }
+
   /** Whatever came in: start what is due, judge what is overdue, announce what changed. */
   finish(): void {
     const { state, now } = this;
+    const { left, ended } = expire(state.overrides, now);
+    for (const override of ended) this.overrideEnded(override, "its time is over");
+    if (ended.length > 0) this.setOverrides(left);
     for (let due = takeDue(state, now); due !== undefined; due = takeDue(state, now)) {
       if (due.kind === "service") {
         // Time is over for a first verdict, or for the answers before an election.
@@ -102,6 +131,17 @@ class Step {
       this.changed = true;
     }
     if (this.changed) this.effects.push({ kind: "tableChanged" });
+  }
+
+  private setOverrides(overrides: readonly Override[]): void {
+    this.state.overrides = overrides;
+    for (const service of this.state.services.values()) {
+      if (applyOverrides(service, overrides)) this.evaluate(service);
+    }
+  }
+
+  private overrideEnded({ target }: Override, reason: string): void {
+    this.events([{ kind: "override", target: targetText(target), to: "as configured", reason }]);
   }
 
   private giveUp(probe: ProbeState): void {
@@ -182,3 +222,5 @@ function expireAssumptions(service: ServiceState, now: Us): void {
     if (serverVerdict(server) !== "unknown") server.assumed = undefined;
   }
 }
+
+const seconds = (until: Us, now: Us): string => `${Math.round(toSeconds(between(now, until)))} s`;

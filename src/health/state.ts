@@ -3,6 +3,7 @@ import type { RealServerConfig, VirtualServerConfig } from "../config/types.ts";
 import type { Us } from "../core/units.ts";
 import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
 import type { Heap } from "./heap.ts";
+import type { Override } from "./overrides.ts";
 import type { PatroniBody, ProbeKey, ProbeSpec, Verdict } from "./types.ts";
 
 /**
@@ -16,6 +17,7 @@ export interface HealthState {
   probes: Map<ProbeKey, ProbeState>;
   /** Endpoints (`address port`) with what is in flight to them and what waits for that. */
   nodes: Map<string, NodeState>;
+  overrides: readonly Override[];
   /** When something is due; entries that no longer hold are skipped when they come up. */
   wakeups: Heap<Wakeup>;
   /** Until the first verdicts are announced: the probes without a result, and how long they are waited for. */
@@ -86,6 +88,8 @@ export interface ServerState {
   port: CheckState | undefined;
   /** What is taken for true until the first verdict: from the kernel's table at start, from the old check at a reload. */
   assumed: Assumption | undefined;
+  /** What an operator said last about its weight, where that counts for it. */
+  override: Override | undefined;
   /** As last announced. */
   verdict: Verdict;
   /** The weight of its row in the table wanted; undefined = it has none. */

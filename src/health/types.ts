@@ -2,6 +2,7 @@ import type { CheckConfig } from "../config/check.types.ts";
 import type { VirtualServerConfig } from "../config/types.ts";
 import type { DurationUs, Us } from "../core/units.ts";
 import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
+import type { Override } from "./overrides.ts";
 
 /**
  * The health half as one pure machine: probes' results in, probes to start and a table to want out.
@@ -62,6 +63,8 @@ export type HealthInput =
       readonly existing: ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>>;
     }
   | { readonly kind: "probeDone"; readonly key: ProbeKey; readonly startedAt: Us; readonly outcome: ProbeOutcome }
+  /** All that operators say now; each ends by itself when its time is over. */
+  | { readonly kind: "overrides"; readonly overrides: readonly Override[] }
   | { readonly kind: "deadline" };
 
 export type HealthEffect =
@@ -106,6 +109,8 @@ export type HealthEvent =
       readonly weight: number;
       readonly needed: number;
     }
+  /** An operator's word began, changed or ended: `10.0.2.3 everywhere`, `drained`. */
+  | { readonly kind: "override"; readonly target: string; readonly to: string; readonly reason: string }
   | {
       readonly kind: "hunt";
       readonly service: ServiceId;
@@ -141,6 +146,10 @@ export interface ServerHealth {
   readonly timeline: number | undefined;
   readonly lastResultAge: DurationUs | undefined;
   readonly weight: number;
+  /** What an operator said about its weight. `weight` is what came of it. */
+  readonly override:
+    | { readonly weight: number; readonly target: string; readonly endsIn: DurationUs | undefined }
+    | undefined;
 }
 
 /** The machine's door; `State` is opaque to callers. Implemented in src/health/machine.ts. */
@@ -149,7 +158,7 @@ export interface HealthMachine<State> {
   step(state: State, input: HealthInput, now: Us): HealthStepResult<State>;
   /** When `deadline` is due; undefined when nothing waits. */
   nextDeadline(state: State): Us | undefined;
-  /** The table that should be, a function of configuration, roles and weights alone. */
+  /** The table that should be, a function of configuration, verdicts, roles and overrides alone. */
   desired(state: State): readonly DesiredService[];
   view(state: State, now: Us): readonly ServiceHealth[];
 }

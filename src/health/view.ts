@@ -2,6 +2,7 @@ import { between, type Us } from "../core/units.ts";
 import { destinationId } from "../plan/keys.ts";
 import { serverWeight } from "./desired.ts";
 import { decidingCheck, serverReason, serverVerdict } from "./judge.ts";
+import { targetText } from "./overrides.ts";
 import { isSorry } from "./quorum.ts";
 import type { ServerState, ServiceState } from "./state.ts";
 import type { PatroniBody, ServerHealth, ServiceHealth } from "./types.ts";
@@ -34,7 +35,14 @@ function viewServer(service: ServiceState, server: ServerState, now: Us): Server
     timeline: body?.timeline,
     lastResultAge: resultAt === undefined ? undefined : between(resultAt, now),
     weight: serverWeight(service, server),
+    override: viewOverride(server, now),
   };
+}
+
+function viewOverride({ override }: ServerState, now: Us): ServerHealth["override"] {
+  if (override === undefined) return undefined;
+  const { target, weight, until } = override;
+  return { weight, target: targetText(target), endsIn: until === undefined ? undefined : between(now, until) };
 }
 
 function reasonInWords(service: ServiceState, server: ServerState): string {

@@ -17,6 +17,7 @@ import type { NativeAddon } from "./addon.types.ts";
 /** What is remembered over a restart, each a file of JSON. */
 const OWNED_SERVICES = "owned-services.json";
 const BORROWED_SETTINGS = "borrowed-settings.json";
+const OPERATOR_MEMORY = "operator.json";
 
 export type RunDirectoryErrorCode = "runDirectoryUnusable" | "alreadyRunning";
 
@@ -95,6 +96,16 @@ export class RunDirectory {
   /** Throws HoldfastError `runDirectoryUnusable`. */
   writeBorrowedSettings(held: readonly HeldSetting[]): void {
     this.#write(BORROWED_SETTINGS, held);
+  }
+
+  /** Overrides and pauses, as the daemon wrote them; undefined when it never did. */
+  readOperatorMemory(): unknown {
+    return this.#read(OPERATOR_MEMORY);
+  }
+
+  /** Throws HoldfastError `runDirectoryUnusable`. */
+  writeOperatorMemory(memory: object): void {
+    this.#write(OPERATOR_MEMORY, memory);
   }
 
   close(): void {

@@ -1,15 +1,17 @@
 import type { VirtualServerConfig } from "../../src/config/types.ts";
 import { after, durationUs, seconds, toMilliseconds, type Us } from "../../src/core/units.ts";
+import type { Override } from "../../src/health/overrides.ts";
 import type { ProbeOutcome, ProbeSpec } from "../../src/health/types.ts";
 import { destinationId, existingWeights, serviceId } from "../../src/plan/keys.ts";
 import { type ReconcileReport, reconcile } from "../../src/plan/reconcile.ts";
-import type { Operation, ServiceId, ServiceKey } from "../../src/plan/types.ts";
+import type { DesiredService, Operation, ServiceId, ServiceKey } from "../../src/plan/types.ts";
 import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 import { Dice } from "./dice.ts";
 import { FakeKernel, type Fault } from "./fakeKernel.ts";
 import { FakePatroni } from "./fakePatroni.ts";
 import { HealthRig, hostIp, httpCheck, realServer, targetAt, tcpCheck, virtualServer } from "./healthRig.ts";
 import { Invariants } from "./invariants.ts";
+import { OperatorWords } from "./operatorWords.ts";
 
 /** What disturbs a world besides its Patroni cluster. */
 export type Trouble = "none" | "faults" | "hands";
@@ -34,6 +36,7 @@ export class World {
   rounds = 0;
   private readonly dice: Dice;
   private readonly trouble: Trouble;
+  readonly words: OperatorWords;
   private readonly rig: HealthRig;
   private readonly log: string[] = [];
   private config: readonly VirtualServerConfig[] = [];
@@ -44,11 +47,14 @@ export class World {
   private lifeBegan: Us;
   /** By `service server`: the latest HTTP answer denied the role. */
   private readonly denied = new Set<string>();
+  /** By `service server`: a check has passed in this life. */
+  private readonly passed = new Set<string>();
   private readonly measured = new Set<object>();
 
   constructor(seed: number, trouble: Trouble) {
     this.dice = new Dice(seed);
     this.trouble = trouble;
+    this.words = new OperatorWords(this.dice);
     this.patroni = new FakePatroni(HOSTS, this.dice);
     this.invariants = new Invariants(this.kernel, trouble === "none");
     this.kernel.afterChange = (cause) => this.changed(cause);
@@ -75,6 +81,7 @@ export class World {
       if (this.trouble === "hands") this.scheduleHands(start, episode.end);
       if (this.dice.chance(0.15)) this.at(start, episode.end, "restart", () => this.startLife());
       if (this.dice.chance(0.25)) this.at(start, episode.end, "reload", () => this.reload());
+      if (this.dice.chance(0.4)) this.scheduleWords(start, episode.end);
       this.rig.run(durationUs(episode.end - this.rig.now + 1));
       this.disturbed = false;
       this.rig.run(REST);
@@ -89,11 +96,13 @@ export class World {
     this.life += 1;
     this.lifeBegan = this.rig.now;
     this.denied.clear();
+    this.passed.clear();
     const { life } = this;
     this.config = this.drawConfig();
     this.programmed = false;
     this.invariants.adopt(this.config.map(({ name }) => name));
     this.rig.restart(this.dice.integer(0, 1_000_000));
+    this.rig.feed({ kind: "overrides", overrides: this.words.restart(this.rig.now) });
     const existing = existingWeights(this.kernel.dump());
     this.note(`life ${life} over ${JSON.stringify([...existing].map(([id, rows]) => [id, [...rows]]))}`);
     this.rig.configure(this.config, existing);
@@ -150,6 +159,7 @@ export class World {
   /** A role answer acts at once: no step may want weight where the latest outcome is a status that denies the role. */
   private checkWanted(): void {
     for (const service of this.rig.desired()) {
+      this.checkWords(service);
       if (!service.exclusive) continue;
       const weighted = service.destinations.filter((row) => row.weight > 0).map(destinationId);
       if (weighted.length > 1) throw new Error(`two writers wanted: ${weighted.join(" and ")}`);
@@ -160,6 +170,17 @@ export class World {
     }
   }
 
+  /** An operator's word holds, whatever else happens; a server without a verdict may have less, never more. */
+  private checkWords(service: DesiredService): void {
+    const id = serviceId(service.key);
+    for (const row of service.destinations) {
+      const said = this.words.weightFor(id, row.address, this.rig.now);
+      if (said === undefined || row.weight === 0 || row.weight === said) continue;
+      if (row.weight < said && !this.passed.has(`${id} ${destinationId(row)}`)) continue;
+      throw new Error(`${id} ${destinationId(row)} wanted with weight ${row.weight}, an operator said ${said}`);
+    }
+  }
+
   /** What came in, judged by the simulation's own, much simpler rule. */
   private learn(spec: ProbeSpec, outcome: ProbeOutcome): void {
     const server = destinationId({ address: spec.check.connectIp, port: 5432 });
@@ -167,7 +188,10 @@ export class World {
       if (!service.realServers.some(({ checks }) => checks.some((check) => sameCheck(check, spec.check)))) continue;
       const id = `${service.name} ${server}`;
       const answer = outcome.kind === "answered" ? outcome.answers[0] : undefined;
-      if (outcome.kind === "connected" || answer?.status === 200) this.invariants.proven.add(id);
+      if (outcome.kind === "connected" || answer?.status === 200) {
+        this.invariants.proven.add(id);
+        this.passed.add(id);
+      }
       const body = answer === undefined ? "" : answer.body;
       const confirmed = answer?.status === 200 && /"role":"primary"/.test(body) && /"state":"running"/.test(body);
       this.invariants.latestClaim.set(id, confirmed);
@@ -208,6 +232,22 @@ export class World {
     return target;
   }
 
+  private scheduleWords(start: Us, end: Us): void {
+    const tell = (overrides: readonly Override[]): void => {
+      this.note(
+        `words: ${JSON.stringify(overrides.map(({ target, weight }) => [target.address, target.service, weight]))}`,
+      );
+      this.rig.feed({ kind: "overrides", overrides });
+    };
+    const names = this.config.map(({ name }) => name);
+    for (let count = this.dice.integer(1, 3); count > 0; count--) {
+      this.at(start, end, "an operator speaks", () => tell(this.words.say(HOSTS, names, this.rig.now)));
+    }
+    if (this.dice.chance(0.5)) {
+      this.at(end, after(end, REST), "an operator takes back", () => tell(this.words.takeBack(this.rig.now)));
+    }
+  }
+
   private scheduleHands(start: Us, end: Us): void {
     for (let count = this.dice.integer(1, 4); count > 0; count--) {
       this.at(start, end, "hand", () => this.hand(this.anyService()));
@@ -241,7 +281,8 @@ export class World {
     this.measured.add(last);
     const quietly = last.demotedAt !== undefined && last.promotedAt - last.demotedAt >= 250_000;
     const watched = last.demotedAt !== undefined && this.lifeBegan < last.demotedAt - 2_000_000;
-    if (quietly && watched) this.switchMs.push((this.rig.now - last.promotedAt) / 1_000);
+    const alone = last.promotedAt > this.words.silentSince;
+    if (quietly && watched && alone) this.switchMs.push((this.rig.now - last.promotedAt) / 1_000);
   }
 
   /** What must be true at rest, in words where it is not. */
@@ -255,12 +296,14 @@ export class World {
         throw new Error(`${service.service}: ${leader} leads, ${service.holder} holds: ${why}`);
       if (service.hunting || service.conflict) throw new Error(`${service.service}: the switch does not end: ${why}`);
       const weight = this.kernel.weights(service.service).get(leader);
-      if (weight !== 50) throw new Error(`${service.service}: the leader has weight ${weight}`);
+      const due = this.words.weightFor(service.service, leader.replace(/:.*/, ""), this.rig.now) ?? 50;
+      if (weight !== due) throw new Error(`${service.service}: the leader has weight ${weight}, not ${due}`);
     }
     const [, readers] = this.config;
     for (const { address, checks } of readers?.realServers ?? []) {
       const leads = address === hostIp(this.patroni.leader().host);
-      const wanted = checks[0]?.kind === "TCP_CHECK" || !leads ? 50 : 0;
+      const due = this.words.weightFor(readers?.name ?? "", address, this.rig.now) ?? 50;
+      const wanted = checks[0]?.kind === "TCP_CHECK" || !leads ? due : 0;
       const found = this.kernel.weights(readers?.name ?? "").get(destinationId({ address, port: 5432 }));
       if ((found ?? 0) !== wanted) throw new Error(`reader ${address} has weight ${found}, wanted ${wanted}`);
     }

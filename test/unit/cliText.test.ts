@@ -44,6 +44,37 @@ function service(
   };
 }
 
+test("what operators have said stands before the services and beside each server", () => {
+  const [service] = status.services;
+  const [server] = service?.servers ?? [];
+  if (service === undefined || server === undefined) throw new Error("a service with a server");
+  const overridden = {
+    ...status,
+    operator: {
+      overrides: [
+        { target: "10.0.2.3 everywhere", weight: 0, endsAtMs: 60_000, keep: true, servers: ["a"] },
+        { target: "10.0.2.9:80 of TCP X", weight: 5, endsAtMs: undefined, keep: false, servers: [] },
+      ],
+      repairPausedUntilMs: 60_000,
+    },
+    services: [
+      {
+        ...service,
+        servers: [
+          { ...server, weight: 0, override: { weight: 0, target: "10.0.2.3 everywhere", endsIn: undefined } },
+          { ...server, weight: 0, override: { weight: 5, target: "10.0.2.3 everywhere", endsIn: undefined } },
+        ],
+      },
+    ],
+  };
+  const text = formatStatus(overridden);
+  expect(text).toMatch(/REPAIR PAUSED until .*00:01:00.*: the kernel's table is left to an administrator/);
+  expect(text).toMatch(/OVERRIDE 10\.0\.2\.3 everywhere: drained \(until .*00:01:00.*, kept over a restart\)/);
+  expect(text).toContain("OVERRIDE 10.0.2.9:80 of TCP X: weight 5 (until `holdfast enable`, NO SUCH SERVER NOW)");
+  expect(text).toMatch(/weight 0 .*\(OVERRIDE: drained\)/);
+  expect(text).toMatch(/weight 0 .*\(OVERRIDE: weight 5, WITHOUT EFFECT NOW\)/);
+});
+
 test("the article's table prints as in the article (ipvsadm 1.31 -Ln)", () => {
   const services = [
     service("10.0.2.11", [row("10.0.2.5", 50, 0, 0), row("10.0.2.3", 50, 0, 0), row("10.0.2.4", 50, 0, 0)]),
@@ -148,6 +179,7 @@ const status: DaemonStatus = {
           timeline: 4,
           lastResultAge: durationUs(0),
           weight: 50,
+          override: undefined,
         },
       ],
       scheduler: "lc",
@@ -157,6 +189,7 @@ const status: DaemonStatus = {
       inSync: true,
     },
   ],
+  operator: { overrides: [], repairPausedUntilMs: undefined },
   trackers: [],
   notifications: {
     scripts: [],

@@ -174,6 +174,7 @@ function world(
     {
       events,
       table,
+      store: { readOperatorMemory: silent, writeOperatorMemory: silent },
       wallMs: () => 1_000,
       clock: time,
       createVrrp: (listener) => {
@@ -198,6 +199,7 @@ function world(
             calls.push("health configure");
             configured = virtualServers;
           },
+          override: (overrides) => void calls.push(`override ${overrides.length}`),
           desired: () => desiredOf({ ...configOf(5432), virtualServers: configured }),
           view: () => [],
           stop: () => void calls.push("health stop"),

@@ -73,17 +73,30 @@ export const FULL_STATUS: DaemonStatus = {
       ...{ quorum: "up", sorryServer: undefined },
       servers: [
         {
+          override: { weight: 50, target: "10.0.2.3 everywhere", endsIn: undefined },
           ...{ server: "10.0.2.3:5432", verdict: "up", reason: "HTTP 200", role: "primary", timeline: 4, weight: 50 },
           lastResultAge: durationUs(200_000),
         },
         {
           ...{ server: "10.0.2.4:5432", verdict: "unknown", reason: "not checked yet", role: undefined, weight: 0 },
-          ...{ timeline: undefined, lastResultAge: undefined },
+          ...{ timeline: undefined, lastResultAge: undefined, override: undefined },
         },
       ],
       ...{ scheduler: "lc", persistenceConfiguredSec: 1, persistenceProgrammedSec: 0, drifts: 0, inSync: true },
     },
   ],
+  operator: {
+    overrides: [
+      {
+        target: "10.0.2.3 everywhere",
+        weight: 50,
+        endsAtMs: 9_000,
+        keep: true,
+        servers: ["TCP 10.0.2.10:5432 10.0.2.3:5432"],
+      },
+    ],
+    repairPausedUntilMs: 8_000,
+  },
   trackers: [
     {
       ...{ kind: "script", name: "check", value: 0, sinceMs: 2_000, command: ["/bin/check"], runs: 9, failures: 4 },

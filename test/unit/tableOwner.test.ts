@@ -15,7 +15,7 @@ const silent = { error: () => undefined, warn: () => undefined, info: () => unde
 function world(open?: () => IpvsTable) {
   const kernel = new FakeKernel();
   const stored: ServiceId[][] = [];
-  const waiting: { at: Us; call: () => void }[] = [];
+  const waiting = new Set<{ at: Us; call: () => void }>();
   let now = 0;
   const logger = { ...silent, child: () => logger };
   const events = new EventLog({ logger, wallMs: () => 0 });
@@ -32,15 +32,17 @@ function world(open?: () => IpvsTable) {
       timers: {
         at: (at, call) => {
           const entry = { at, call };
-          waiting.push(entry);
-          return () => void waiting.splice(waiting.indexOf(entry), 1);
+          waiting.add(entry);
+          return () => void waiting.delete(entry);
         },
       },
     },
   );
   const advance = (to: number): void => {
     now = to;
-    for (const entry of waiting.splice(0).filter(({ at }) => at <= to)) entry.call();
+    for (const entry of [...waiting].filter(({ at }) => at <= to)) {
+      if (waiting.delete(entry)) entry.call();
+    }
   };
   return { kernel, owner, events, stored, waiting, advance };
 }
@@ -95,6 +97,75 @@ describe("the table's owner", () => {
     at.kernel.clear();
     at.advance(4_000_000);
     expect(at.owner.serviceState(serviceId(reader.key)).drifts).toBe(2);
+  });
+
+  test("a pause leaves the table to an administrator: no repair, no programming; it ends by itself, and then all is as wanted", () => {
+    at.owner.program([reader], "start");
+    let wanted = [reader];
+    at.owner.watch(() => wanted);
+    at.owner.pauseRepair(instantUs(9_000_000));
+    at.kernel.clear();
+    wanted = [{ ...reader, destinations: reader.destinations.slice(1) }];
+    at.owner.program(wanted, "change");
+    at.advance(4_000_000);
+    at.advance(8_000_000);
+    expect(at.kernel.dump()).toEqual([]);
+    expect(at.owner.serviceState(serviceId(reader.key))).toEqual({ drifts: 0, inSync: false });
+    expect(at.owner.pausedUntil).toBe(9_000_000);
+    at.advance(9_000_000);
+    expect(at.owner.pausedUntil).toBeUndefined();
+    expect([...at.kernel.weights(serviceId(reader.key))]).toEqual([["10.0.2.4:5432", 50]]);
+    // What was done in the pause was allowed: no drift.
+    expect(at.owner.serviceState(serviceId(reader.key))).toEqual({ drifts: 0, inSync: true });
+    expect(at.events.latest().map(({ kind }) => kind)).toEqual([
+      "programmed",
+      "repairPaused",
+      "repairResumed",
+      "programmed",
+    ]);
+  });
+
+  test("a pause that is ended early is over at once, and its end does not come a second time", () => {
+    at.owner.program([reader], "start");
+    at.owner.watch(() => [reader]);
+    at.owner.pauseRepair(instantUs(9_000_000));
+    at.kernel.clear();
+    at.owner.pauseRepair(undefined);
+    expect(at.kernel.dump()).toHaveLength(1);
+    at.advance(9_000_000);
+    expect(at.events.latest().filter(({ kind }) => kind === "repairResumed")).toHaveLength(1);
+  });
+
+  test("a pause that ends before the first programming removes nothing that an earlier life left", () => {
+    at.owner.program([reader], "start");
+    const { kernel, events, stored } = at;
+    const timers: (() => void)[] = [];
+    const next = new TableOwner(
+      { repairInterval: milliseconds(2_000) },
+      {
+        open: () => kernel,
+        store: { readOwnedServices: () => new Set(stored.at(-1) ?? []), writeOwnedServices: () => undefined },
+        events,
+        clock: { nowUs: () => instantUs(0) },
+        timers: {
+          at: (_, call) => {
+            timers.push(call);
+            return () => undefined;
+          },
+        },
+      },
+    );
+    next.existingWeights([reader]);
+    next.pauseRepair(instantUs(1_000_000));
+    for (const call of timers) call();
+    expect(kernel.dump()).toHaveLength(1);
+  });
+
+  test("the end takes our services out of the table in a pause, too", () => {
+    at.owner.program([reader], "start");
+    at.owner.pauseRepair(instantUs(9_000_000));
+    at.owner.clear();
+    expect(at.kernel.dump()).toEqual([]);
   });
 
   test("leaves foreign services alone while it runs and when it stops, and removes its own", () => {

@@ -1,7 +1,7 @@
 import { toSeconds } from "../../core/units.ts";
 import type { ServerHealth } from "../../health/types.ts";
 import type { DaemonStatus, ServiceStatus } from "../control.types.ts";
-import { each, type Metric } from "./types.ts";
+import { each, type Metric, secondsOf, single } from "./types.ts";
 
 const services = (status: DaemonStatus): readonly ServiceStatus[] => status.services;
 
@@ -48,6 +48,21 @@ export const SERVICE_METRICS: readonly Metric[] = [
     "holdfast_server_holds_role",
     "Exclusive services: 1 for the server that connections go to.",
     ({ server }, it) => (it.exclusive ? server === it.holder : undefined),
+  ),
+  ofServer(
+    "holdfast_server_override_weight",
+    "Weight that an operator has said for the server, 0 = drained; absent without such a word.",
+    ({ override }) => override?.weight,
+  ),
+  each(
+    ...(["gauge", "holdfast_override_end_timestamp_seconds"] as const),
+    "When an operator's word over a weight ends by itself; absent when it is to be taken back.",
+    ["target"],
+    ({ operator }) => operator.overrides,
+    ({ target, endsAtMs }) => ({ labels: [target], value: endsAtMs === undefined ? undefined : secondsOf(endsAtMs) }),
+  ),
+  single("gauge", "holdfast_repair_paused", "1 while the kernel's table is left to an administrator.", (status) =>
+    Number(status.operator.repairPausedUntilMs !== undefined),
   ),
   ofService("gauge", "holdfast_service_conflict", "1 while several servers claim the role.", (it) => it.conflict),
   ofService("gauge", "holdfast_service_hunting", "1 while the role's holder is looked for.", (it) => it.hunting),
