@@ -3,7 +3,7 @@ import { barePath, isLeaderPath } from "../config/leaderPaths.ts";
 import type { Us } from "../core/units.ts";
 import type { DestinationId } from "../plan/types.ts";
 import { serverReason, serverVerdict } from "./judge.ts";
-import { type CheckState, type Conflict, type ServerState, type ServiceState, serverOf } from "./state.ts";
+import { type CheckState, type Conflict, type Hunt, type ServerState, type ServiceState, serverOf } from "./state.ts";
 import type { HealthEvent, PatroniBody } from "./types.ts";
 
 /**
@@ -178,13 +178,24 @@ function decideHunt(service: ServiceState, claims: readonly Claim[], now: Us, ev
   if (service.hunt === undefined) {
     const reason = reasonToHunt(service, holder, claim, now);
     if (reason === undefined) return;
-    service.hunt = { startedAt: now };
+    service.hunt = withSuccessor({ startedAt: now, successor: undefined }, claims, now);
     events.push({ kind: "hunt", service: service.id, phase: "started", reason });
     return;
   }
-  if (service.conflict !== undefined || holder === undefined || claim?.confirmed !== true) return;
+  if (service.conflict !== undefined || holder === undefined || claim?.confirmed !== true) {
+    service.hunt = withSuccessor(service.hunt, service.conflict === undefined ? claims : [], now);
+    return;
+  }
   service.hunt = undefined;
   events.push({ kind: "hunt", service: service.id, phase: "ended", reason: `${holder.id}: ${serverReason(holder)}` });
+}
+
+/** A node that alone has the key and is not confirmed yet is being promoted: the hunt is for its next answer above all. */
+function withSuccessor(hunt: Hunt, claims: readonly Claim[], now: Us): Hunt {
+  const [claim] = claims;
+  const id = claims.length === 1 && claim?.confirmed === false ? claim.server.id : undefined;
+  if (hunt.successor?.id === id) return hunt;
+  return { startedAt: hunt.startedAt, successor: id === undefined ? undefined : { id, since: now } };
 }
 
 function reasonToHunt(

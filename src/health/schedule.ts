@@ -1,7 +1,9 @@
 import { after, between, type DurationUs, durationUs, milliseconds, seconds, type Us } from "../core/units.ts";
+import type { DestinationId } from "../plan/types.ts";
 import { roleChecks } from "./exclusive.ts";
 import {
   type HealthState,
+  type Hunt,
   type NodeState,
   nextRandom,
   type ProbeState,
@@ -17,7 +19,8 @@ import type { HealthEffect } from "./types.ts";
  * - after a failure that is not a verdict yet: `delay_before_retry` after the answer;
  * - the holder of an exclusive service: every min(delay_loop, role_watch);
  * - all members of a hunting service: 25 ms after each answer for 10 s, then 50 ms up to 120 s (a failover of Patroni takes
- *   ttl + loop_wait, 40 s by default), then doubled every minute up to delay_loop.
+ *   ttl + loop_wait, 40 s by default), then doubled every minute up to delay_loop; once one has the key and is being promoted,
+ *   that one 10 ms after each answer for 10 s, the others every 200 ms.
  * - always: a node that needs long for its answers is left alone for as long as the last one took, at most REST_MOST.
  * Jitter only ever shortens, so that what the documentation calls the worst case is one.
  */
@@ -25,6 +28,9 @@ const HUNT_FAST: DurationUs = milliseconds(25);
 const HUNT_FAST_LASTS: DurationUs = seconds(10);
 const HUNT_SLOWER: DurationUs = milliseconds(50);
 const HUNT_SLOWER_LASTS: DurationUs = seconds(120);
+/** While one node alone has the key and is being promoted, it is asked again sooner, and the others, whose answers can wait, later. */
+const HUNT_SUCCESSOR: DurationUs = milliseconds(10);
+const HUNT_BESIDE_SUCCESSOR: DurationUs = milliseconds(200);
 const HUNT_DOUBLES_EVERY: DurationUs = seconds(60);
 /** Between an answer and the next question there is a rest as long as the answer took, within these bounds. */
 const REST_LEAST: DurationUs = milliseconds(25);
@@ -162,10 +168,18 @@ function dueForUser(
   if (check.silentSince !== undefined && check.verdict !== "down")
     at = Math.min(at, after(finishedAt, delayBeforeRetry));
   if (role && service.hunt !== undefined) {
-    const gap = durationUs(Math.min(Math.max(huntGap(between(service.hunt.startedAt, now)), rest), delayLoop));
-    at = Math.min(at, after(finishedAt, jitter(state, gap)));
+    const gap = gapInHunt(service.hunt, server.id, between(startedAt, finishedAt), now);
+    at = Math.min(at, after(finishedAt, jitter(state, durationUs(Math.min(gap, delayLoop)))));
   }
   return at as Us;
+}
+
+/** The gap that a hunt leaves for one member after an answer that took so long. */
+function gapInHunt({ startedAt, successor }: Hunt, server: DestinationId, took: DurationUs, now: Us): DurationUs {
+  if (successor === undefined) return durationUs(Math.max(huntGap(between(startedAt, now)), restAfter(took)));
+  const gap = huntGap(between(successor.since, now));
+  if (server !== successor.id) return durationUs(Math.max(gap, HUNT_BESIDE_SUCCESSOR, restAfter(took)));
+  return gap === HUNT_FAST ? durationUs(Math.min(Math.max(took / 2, HUNT_SUCCESSOR), REST_MOST)) : gap;
 }
 
 function jitter(state: HealthState, span: DurationUs): DurationUs {

@@ -117,12 +117,19 @@ export interface ServiceState {
   quorum: "up" | "down" | undefined;
   /** The weight of the sorry server's row in the table wanted; undefined = it has none. */
   sorryRow: number | undefined;
-  hunt: { readonly startedAt: Us } | undefined;
+  hunt: Hunt | undefined;
   /** No election before every first result is there or this instant; undefined afterwards. */
   electionOpensAt: Us | undefined;
   wakeAt: Us | undefined;
   /** One for each target of the configuration. */
   desired: readonly DesiredService[];
+}
+
+/** The role moves: its members are asked often until one of them is confirmed. Replaced, never changed in place. */
+export interface Hunt {
+  readonly startedAt: Us;
+  /** The server that alone has the key and is not confirmed yet, and since when. */
+  readonly successor: { readonly id: DestinationId; readonly since: Us } | undefined;
 }
 
 /** More than one claim. Judged only on answers that were asked for after it was seen. */
