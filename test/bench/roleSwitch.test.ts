@@ -72,7 +72,6 @@ requires("ipvs", "keepalived")("role switch: from the first confirmed answer to 
         return daemon;
       });
       const theirs = await observe(network, KEEPALIVED_SWITCHES, () => Keepalived.start(kad1, file));
-      process.stdout.write(JSON.stringify(ours.switches) + "\n");
       const mine = ours.switches.map(({ latencyMs }) => latencyMs);
       const others = theirs.switches.map(({ latencyMs }) => latencyMs);
       printFigures(`role switch (${HOLDFAST_SWITCHES} and ${KEEPALIVED_SWITCHES} switches)`, [

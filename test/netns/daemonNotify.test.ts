@@ -9,6 +9,7 @@ import { requires } from "../lab/requires.ts";
 import { projectRoot } from "../lab/root.ts";
 import { waitFor } from "../lab/wait.ts";
 
+const SPLITS_MAX = 20;
 const NOBODY = "65534";
 const NO_CAPABILITIES = "0000000000000000";
 
@@ -206,11 +207,16 @@ vrrp_instance PGRW {
     const reader = await kad1.start("cat", [join(folder, "fifo")], { name: "the FIFO's reader" });
     const other = await start(kad2, configuration({ priority: 50 }).replace(/^ {2}notify.*\n/gm, ""), "other");
     await inState(other, "BACKUP");
-    await kad2.isolate();
-    await inState(other, "MASTER");
-    await kad2.rejoin();
-    await inState(other, "BACKUP");
-    await waitFor(() => toldBy("master_rx_lower_pri").length > 0, { what: "the lower priority", found: told });
+    const heard = (): boolean => toldBy("master_rx_lower_pri").length > 0;
+    let splits = 0;
+    // Healed, either may be heard first; where it is the better one, the worse one has nothing to say any more.
+    for (; splits < SPLITS_MAX && !heard(); splits++) {
+      await kad2.isolate();
+      await inState(other, "MASTER");
+      await kad2.rejoin();
+      await inState(other, "BACKUP");
+      await waitFor(heard, { what: "the lower priority", timeoutMs: 1_000 }).catch(() => undefined);
+    }
     expect(toldBy("master_rx_lower_pri")[0]).toBe("master_rx_lower_pri | MASTER lowerPriorityHeard");
     await reader.waitForOutput('INSTANCE "PGRW" MASTER_RX_LOWER_PRI');
 
@@ -218,7 +224,8 @@ vrrp_instance PGRW {
     writeFileSync(recording, (await other.command("record", "--run-dir", other.runDirectory)).stdout);
     const replayed = (await other.command("replay", recording)).stdout.split("\n");
     const events = (await other.status()).events.filter(({ kind }) => kind === "transition");
-    expect(events.map(({ fields }) => fields.to)).toEqual(["BACKUP", "MASTER", "BACKUP"]);
+    const expected = ["BACKUP", ...Array.from({ length: splits }, () => ["MASTER", "BACKUP"]).flat()];
+    expect(events.map(({ fields }) => fields.to)).toEqual(expected);
     const transitions = replayed.filter((line) => line.includes(" -> "));
     expect(transitions.map((line) => line.slice("2026-01-01 00:00:00.000  ".length))).toEqual(
       events.map(({ message }) => message),

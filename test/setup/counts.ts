@@ -1,5 +1,7 @@
 /** What vitest's JSON report says, counted so that nothing that went wrong is lost. */
 
+import { basename } from "node:path";
+
 export interface Counts {
   readonly passed: number;
   readonly failed: number;
@@ -9,8 +11,9 @@ export interface Counts {
 /** The part of the report that is read: https://vitest.dev/guide/reporters.html#json-reporter, Jest's own format. */
 interface JsonReport {
   readonly testResults: readonly {
+    readonly name?: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly assertionResults: readonly { readonly status: string; readonly fullName?: string }[];
   }[];
 }
 
@@ -42,11 +45,24 @@ export function countReport(text: string): Counts {
   return counts;
 }
 
+/** What failed, each with its file: the last lines of a long output name it. Throws when the text is no report. */
+export function failedTests(text: string): string[] {
+  const report = JSON.parse(text) as JsonReport;
+  return report.testResults.flatMap((file) => {
+    const name = basename(file.name ?? "");
+    const failed = file.assertionResults.filter((test) => test.status === "failed");
+    if (failed.length === 0) return file.status === "failed" ? [`failed: ${name}`] : [];
+    return failed.map((test) => `failed: ${name}: ${test.fullName?.trim() ?? ""}`);
+  });
+}
+
 /** One kind's run: its counts, and in words what is wrong beyond failed tests. */
 export interface KindResult {
   readonly kind: string;
   readonly counts: Counts;
   readonly problems: readonly string[];
+  /** By name; they are counted already. */
+  readonly failed: readonly string[];
   readonly seconds: number;
 }
 
@@ -62,9 +78,9 @@ export function kindProblems(run: { counts: Counts; status: number; ci: boolean 
 
 /** The table of all kinds and, as its last line, the sum. Each problem counts as one failure. */
 export function summary(results: readonly KindResult[]): { text: string; success: boolean } {
-  const lines = results.flatMap(({ kind, counts, problems, seconds }) => [
-    `${kind.padEnd(10)}${line(counts)}${`${seconds.toFixed(1)} s`.padStart(12)}`,
-    ...problems.map((problem) => `${"".padEnd(10)}${problem}`),
+  const lines = results.flatMap(({ kind, counts, problems, failed, seconds }) => [
+    `${kind.padEnd(12)}${line(counts)}${`${seconds.toFixed(1)} s`.padStart(12)}`,
+    ...[...failed, ...problems].map((text) => `${"".padEnd(12)}${text}`),
   ]);
   const problems = results.reduce((sum, result) => sum + result.problems.length, 0);
   const total = results.map((result) => result.counts).reduce(addCounts, { ...NOTHING, failed: problems });

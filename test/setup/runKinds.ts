@@ -11,7 +11,7 @@ import { onCleanup } from "../lab/cleanup.ts";
 import { sweepLeftovers } from "../lab/netns.ts";
 import { projectRoot } from "../lab/root.ts";
 import { waitFor } from "../lab/wait.ts";
-import { countReport, type KindResult, kindProblems, NOTHING, summary } from "./counts.ts";
+import { countReport, failedTests, type KindResult, kindProblems, NOTHING, summary } from "./counts.ts";
 import { type Kind, kindEnvironment, type Request, readRequest } from "./kinds.ts";
 
 /** A soak run lasts as long as its tests say. */
@@ -40,7 +40,7 @@ async function runKind(kind: Kind, request: Request): Promise<KindResult> {
   const begunMs = performance.now();
   const seconds = (): number => (performance.now() - begunMs) / 1000;
   if (testFiles(kind, request.filters).length === 0)
-    return { kind: kind.name, counts: NOTHING, problems: ["there is no test"], seconds: 0 };
+    return { kind: kind.name, counts: NOTHING, problems: ["there is no test"], failed: [], seconds: 0 };
   const inGuest = kind.ipvs && !kernelHasIpvs();
   process.stdout.write(`\n== ${kind.name}${inGuest ? " (in the guest: this kernel has no IPVS)" : ""}\n`);
   const report = join(resultsFolder(), `${kind.name}.json`);
@@ -62,11 +62,12 @@ async function runKind(kind: Kind, request: Request): Promise<KindResult> {
   if (left.length > 0) problems.push(`namespaces were left behind: ${left.join(", ")}`);
   if (!existsSync(report)) {
     problems.push(`vitest ended with status ${status} without a report`);
-    return { kind: kind.name, counts: NOTHING, problems, seconds: seconds() };
+    return { kind: kind.name, counts: NOTHING, problems, failed: [], seconds: seconds() };
   }
-  const counts = countReport(readFileSync(report, "utf8"));
+  const text = readFileSync(report, "utf8");
+  const counts = countReport(text);
   problems.push(...kindProblems({ counts, status, ci: process.env.CI === "true" }));
-  return { kind: kind.name, counts, problems, seconds: seconds() };
+  return { kind: kind.name, counts, problems, failed: failedTests(text), seconds: seconds() };
 }
 
 /** The kind's test files that the filters let through, as paths from the project's folder. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { rounds } from "../bench/report.ts";
 import { describeUnless, missingRequirements } from "../lab/requires.ts";
-import { countReport, kindProblems, summary } from "../setup/counts.ts";
+import { countReport, failedTests, kindProblems, summary } from "../setup/counts.ts";
 import { KINDS, kindEnvironment, readRequest } from "../setup/kinds.ts";
 
 const report = (...files: { status: string; tests: string[] }[]): string =>
@@ -23,6 +23,22 @@ describe("what npm test counts", () => {
     expect(countReport(report({ status: "failed", tests: ["skipped"] }))).toEqual({ passed: 0, failed: 1, skipped: 1 });
   });
 
+  test("what failed is named with its file", () => {
+    const testResults = [
+      {
+        name: "/x/test/unit/a.test.ts",
+        status: "failed",
+        assertionResults: [
+          { status: "passed", fullName: " a works" },
+          { status: "failed", fullName: " a breaks" },
+        ],
+      },
+      { name: "/x/test/unit/b.test.ts", status: "failed", assertionResults: [] },
+      { name: "/x/test/unit/c.test.ts", status: "passed", assertionResults: [{ status: "passed", fullName: "c" }] },
+    ];
+    expect(failedTests(JSON.stringify({ testResults }))).toEqual(["failed: a.test.ts: a breaks", "failed: b.test.ts"]);
+  });
+
   test("a text that is no report is refused", () => {
     expect(() => countReport("")).toThrow();
     expect(() => countReport("{}")).toThrow();
@@ -41,11 +57,18 @@ describe("what npm test counts", () => {
   });
 
   test("the last line is the sum, in which a problem is a failure", () => {
-    const good = { kind: "unit", counts: { passed: 5, failed: 0, skipped: 1 }, problems: [], seconds: 1.25 };
+    const good = {
+      kind: "unit",
+      counts: { passed: 5, failed: 0, skipped: 1 },
+      problems: [],
+      failed: [],
+      seconds: 1.25,
+    };
     const bad = {
       kind: "guest",
       counts: { passed: 2, failed: 0, skipped: 0 },
       problems: ["it did not end"],
+      failed: ["failed: daemon.test.ts: holds its address"],
       seconds: 60,
     };
     expect(summary([good])).toMatchObject({ success: true });
@@ -53,6 +76,7 @@ describe("what npm test counts", () => {
     expect(success).toBe(false);
     expect(text.trimEnd().split("\n").at(-1)).toBe("7 passed, 1 failed, 1 skipped");
     expect(text).toContain("it did not end");
+    expect(text).toContain("holds its address");
   });
 });
 
