@@ -58,7 +58,7 @@ export function operationMessage(operation: Operation): IpvsMessage {
         command: IPVS_COMMAND.deleteDestination,
         service: serviceKeyValues(operation.service),
         destination: {
-          address: inetAddressBytes(operation.destination.address),
+          address: serverAddressBytes(operation.destination.address),
           port: operation.destination.port,
           family: addressFamily(operation.destination.address),
         },
@@ -68,6 +68,20 @@ export function operationMessage(operation: Operation): IpvsMessage {
 
 /** A plan names one service in many operations by one object: its text is parsed once. */
 const keyValues = new WeakMap<ServiceKey, IpvsService>();
+
+const SERVER_ADDRESSES_MAX = 4096;
+const serverAddresses = new Map<Ip, Uint8Array>();
+
+/** A few servers stand behind many services: the text of each is parsed once. */
+function serverAddressBytes(address: Ip): Uint8Array {
+  let bytes = serverAddresses.get(address);
+  if (bytes === undefined) {
+    if (serverAddresses.size === SERVER_ADDRESSES_MAX) serverAddresses.clear();
+    bytes = inetAddressBytes(address);
+    serverAddresses.set(address, bytes);
+  }
+  return bytes;
+}
 
 /** What names a service in every command about it. */
 export function serviceKeyValues(key: ServiceKey): IpvsService {
@@ -174,7 +188,7 @@ function destinationMessage(
   const { weight, forwarding, upperThreshold, lowerThreshold, tunnelType } = operation.attributes;
   // Written out: this is made for every row of a reload, and a spread costs several times as much.
   const destination = {
-    address: inetAddressBytes(operation.destination.address),
+    address: serverAddressBytes(operation.destination.address),
     port: operation.destination.port,
     family: addressFamily(operation.destination.address),
     forwardingFlags: FORWARDING_METHOD[forwarding],

@@ -106,7 +106,11 @@ export class NetlinkIpvsTable implements IpvsTable {
       }
     }, OPERATIONS_PER_SEND);
     if (outcomes.some((outcome) => outcome.kind === "failed" && outcome.errno === EPERM)) throw missingCapability();
-    const known = operations.flatMap((operation, index) => outcomeOf(operation, outcomes[index]) ?? []);
+    const known: OperationOutcome[] = [];
+    for (const [index, operation] of operations.entries()) {
+      const outcome = outcomeOf(operation, outcomes[index]);
+      if (outcome !== undefined) known.push(outcome);
+    }
     return { complete, outcomes: known };
   }
 

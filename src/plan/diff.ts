@@ -1,9 +1,10 @@
-import { type Difference, destinationDifferences, sameDestination, serviceDifferences } from "./differences.ts";
+import { type Difference, sameDestination, serviceDifferences } from "./differences.ts";
 import { destinationId, serviceId } from "./keys.ts";
 import type {
   DesiredDestination,
   DesiredService,
   DestinationAttributes,
+  DestinationId,
   DestinationKey,
   KernelDestination,
   KernelService,
@@ -46,25 +47,20 @@ export function diff(
   owned: ReadonlySet<ServiceId>,
 ): Plan {
   const found = new Map(kernel.map((service): [ServiceId, KernelService] => [serviceId(service.key), service]));
-  const operations: Operation[] = [];
-  const raises: DesiredService[] = [];
-  const differences: Difference[] = [];
+  const plan: Draft = { operations: [], raises: [], differences: [] };
   const wanted = new Set<ServiceId>();
   for (const service of exclusiveFirst(desired)) {
     if (service.exclusive) assertOneHolder(service);
     const id = serviceId(service.key);
     wanted.add(id);
-    const part = diffService(service, found.get(id));
-    operations.push(...part.operations);
-    differences.push(...part.differences);
-    if (part.raise) raises.push(service);
+    diffService(service, found.get(id), plan);
   }
   for (const [id, service] of found) {
     if (wanted.has(id) || !owned.has(id)) continue;
-    operations.push({ kind: "deleteService", service: service.key });
-    differences.push({ kind: "serviceLeftOver", service: service.key });
+    plan.operations.push({ kind: "deleteService", service: service.key });
+    plan.differences.push({ kind: "serviceLeftOver", service: service.key });
   }
-  return { operations, raises, differences };
+  return plan;
 }
 
 /** What may be done with an exclusive service's raise, on the rows as they are now. */
@@ -102,66 +98,96 @@ export function confirmRaise(service: DesiredService, rows: readonly KernelDesti
   return { kind: "raise", operations: [operation] };
 }
 
-interface ServicePart {
-  readonly operations: readonly Operation[];
-  readonly raise: boolean;
-  readonly differences: readonly Difference[];
+/** A plan in the making. Services append to it: a reload passes over thousands of rows, and lists of lists would be most of its cost. */
+interface Draft {
+  readonly operations: Operation[];
+  readonly raises: DesiredService[];
+  readonly differences: Difference[];
 }
 
-function diffService(service: DesiredService, found: KernelService | undefined): ServicePart {
-  const { key } = service;
-  const differences: Difference[] = [];
-  const head: Operation[] = [];
-  if (found === undefined) {
-    head.push({ kind: "addService", service: key, attributes: serviceAttributes(service) });
-    differences.push({ kind: "serviceMissing", service: key });
-  } else {
-    const attributes = serviceDifferences(found, service);
-    if (attributes.length > 0) {
-      head.push({ kind: "editService", service: key, attributes: serviceAttributes(service) });
-      differences.push({ kind: "serviceDiffers", service: key, attributes });
-    }
-  }
-  const rows = new Map((found?.destinations ?? []).map((row) => [destinationId(row), row]));
-  const lowers: Operation[] = [];
+function diffService(service: DesiredService, found: KernelService | undefined, plan: Draft): void {
+  const { key, exclusive } = service;
+  diffAttributes(service, found, plan);
+  const rows = new UnmatchedRows(found?.destinations ?? []);
   const adds: Operation[] = [];
   const edits: Operation[] = [];
-  const deletes: Operation[] = [];
   let raise = false;
   for (const wanted of service.destinations) {
-    const id = destinationId(wanted);
-    const row = rows.get(id);
-    rows.delete(id);
+    const row = rows.take(wanted);
     if (row !== undefined && sameDestination(row, wanted)) continue;
+    const held = exclusive && wanted.weight > 0;
+    raise ||= held;
     const destination = destinationKey(wanted);
     const attributes = destinationAttributes(wanted);
-    const held = service.exclusive && wanted.weight > 0;
     if (row === undefined) {
       const added = held ? { ...attributes, weight: 0 } : attributes;
       adds.push({ kind: "addDestination", service: key, destination, attributes: added });
-      differences.push({ kind: "destinationMissing", service: key, destination, wantedWeight: wanted.weight });
-      raise ||= held;
+      plan.differences.push({ kind: "destinationMissing", service: key, destination, wantedWeight: wanted.weight });
       continue;
     }
-    differences.push({
-      kind: "destinationDiffers",
-      service: key,
-      destination,
-      attributes: destinationDifferences(row, wanted),
-    });
-    if (held) raise = true;
-    else {
-      const operation: Operation = { kind: "editDestination", service: key, destination, attributes };
-      (wanted.weight < row.weight ? lowers : edits).push(operation);
-    }
+    plan.differences.push({ kind: "destinationDiffers", service: key, destination, found: row, wanted: attributes });
+    if (held) continue;
+    const list = wanted.weight < row.weight ? plan.operations : edits;
+    list.push({ kind: "editDestination", service: key, destination, attributes });
   }
-  for (const row of rows.values()) {
+  const deletes = lowerUnwanted(key, rows.left(), plan);
+  plan.operations.push(...adds, ...edits, ...deletes);
+  if (raise) plan.raises.push(service);
+}
+
+/** The service itself: added or edited. */
+function diffAttributes(service: DesiredService, found: KernelService | undefined, plan: Draft): void {
+  const { key } = service;
+  if (found === undefined) {
+    plan.operations.push({ kind: "addService", service: key, attributes: serviceAttributes(service) });
+    plan.differences.push({ kind: "serviceMissing", service: key });
+    return;
+  }
+  const attributes = serviceDifferences(found, service);
+  if (attributes.length === 0) return;
+  plan.operations.push({ kind: "editService", service: key, attributes: serviceAttributes(service) });
+  plan.differences.push({ kind: "serviceDiffers", service: key, attributes });
+}
+
+/** Takes the weight from rows that are to go; returns their deletions, which come last. */
+function lowerUnwanted(key: ServiceKey, rows: readonly KernelDestination[], plan: Draft): Operation[] {
+  return rows.map((row) => {
     const destination = destinationKey(row);
-    if (row.weight > 0) lowers.push(lowered(key, destination, row, 0));
-    deletes.push({ kind: "deleteDestination", service: key, destination });
-    differences.push({ kind: "destinationUnwanted", service: key, destination, foundWeight: row.weight });
+    if (row.weight > 0) plan.operations.push(lowered(key, destination, row, 0));
+    plan.differences.push({ kind: "destinationUnwanted", service: key, destination, foundWeight: row.weight });
+    return { kind: "deleteDestination", service: key, destination };
+  });
+}
+
+/** The kernel's rows of one service, each given out once: by position as long as both sides agree, else by their names. */
+class UnmatchedRows {
+  private readonly rows: readonly KernelDestination[];
+  private taken = 0;
+  private byId: Map<DestinationId, KernelDestination> | undefined;
+
+  constructor(rows: readonly KernelDestination[]) {
+    this.rows = rows;
   }
-  return { operations: [...head, ...lowers, ...adds, ...edits, ...deletes], raise, differences };
+
+  take(wanted: DestinationKey): KernelDestination | undefined {
+    if (this.byId === undefined) {
+      const row = this.rows[this.taken];
+      if (row !== undefined && row.port === wanted.port && row.address === wanted.address) {
+        this.taken += 1;
+        return row;
+      }
+      this.byId = new Map(this.rows.slice(this.taken).map((left) => [destinationId(left), left]));
+    }
+    const id = destinationId(wanted);
+    const row = this.byId.get(id);
+    this.byId.delete(id);
+    return row;
+  }
+
+  /** What nobody took. */
+  left(): readonly KernelDestination[] {
+    return this.byId === undefined ? this.rows.slice(this.taken) : [...this.byId.values()];
+  }
 }
 
 function exclusiveFirst(desired: readonly DesiredService[]): DesiredService[] {

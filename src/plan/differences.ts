@@ -1,12 +1,5 @@
 import { destinationId, serviceId } from "./keys.ts";
-import type {
-  DestinationAttributes,
-  DestinationKey,
-  KernelDestination,
-  KernelService,
-  ServiceAttributes,
-  ServiceKey,
-} from "./types.ts";
+import type { DestinationAttributes, DestinationKey, KernelService, ServiceAttributes, ServiceKey } from "./types.ts";
 
 /** One attribute that is not as wanted. */
 export interface AttributeDifference {
@@ -41,7 +34,8 @@ export type Difference =
       readonly kind: "destinationDiffers";
       readonly service: ServiceKey;
       readonly destination: DestinationKey;
-      readonly attributes: readonly AttributeDifference[];
+      readonly found: DestinationAttributes;
+      readonly wanted: DestinationAttributes;
     };
 
 const SERVICE_ATTRIBUTES = [
@@ -72,13 +66,24 @@ export function serviceDifferences(found: KernelService, wanted: ServiceAttribut
   }));
 }
 
-/** What `destinationDifferences` would find nothing in: the common case, for every row of every dump. */
-export function sameDestination(found: KernelDestination, wanted: DestinationAttributes): boolean {
-  return DESTINATION_ATTRIBUTES.every((name) => found[name] === wanted[name]);
+/** What `destinationDifferences` would find nothing in. Written out: it is asked of every row of every dump. */
+export function sameDestination(found: DestinationAttributes, wanted: DestinationAttributes): boolean {
+  return (
+    found.weight === wanted.weight &&
+    found.forwarding === wanted.forwarding &&
+    found.upperThreshold === wanted.upperThreshold &&
+    found.lowerThreshold === wanted.lowerThreshold &&
+    found.tunnelType === wanted.tunnelType &&
+    found.tunnelPort === wanted.tunnelPort &&
+    found.tunnelChecksum === wanted.tunnelChecksum
+  );
 }
 
 /** Empty when a row needs no edit. */
-export function destinationDifferences(found: KernelDestination, wanted: DestinationAttributes): AttributeDifference[] {
+export function destinationDifferences(
+  found: DestinationAttributes,
+  wanted: DestinationAttributes,
+): AttributeDifference[] {
   return DESTINATION_ATTRIBUTES.filter((name) => found[name] !== wanted[name]).map((attribute) => ({
     attribute,
     found: found[attribute],
@@ -101,7 +106,7 @@ export function describeDifference(difference: Difference): string {
     case "destinationUnwanted":
       return `${service}: ${destinationId(difference.destination)} with weight ${difference.foundWeight} is not wanted`;
     case "destinationDiffers":
-      return `${service}: ${destinationId(difference.destination)} has ${describeAttributes(difference.attributes)}`;
+      return `${service}: ${destinationId(difference.destination)} has ${describeAttributes(destinationDifferences(difference.found, difference.wanted))}`;
   }
 }
 

@@ -1,13 +1,13 @@
-import { destinationId, serviceId } from "./keys.ts";
+import { serviceId } from "./keys.ts";
 import type {
   DestinationAttributes,
-  DestinationId,
   DestinationKey,
   IpvsTable,
   KernelDestination,
   KernelService,
   Operation,
   OperationOutcome,
+  ServiceAttributes,
   ServiceId,
   ServiceKey,
   Statistics,
@@ -15,9 +15,30 @@ import type {
 
 const NO_STATISTICS: Statistics = { connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n };
 
+type DestinationOperation = Extract<Operation, { readonly destination: DestinationKey }>;
+
 interface RememberedService {
   readonly attributes: Omit<KernelService, "destinations">;
-  readonly destinations: Map<DestinationId, KernelDestination>;
+  readonly rows: RememberedRows;
+}
+
+/** The rows of one service in the kernel's order. Operations name them in that order nearly always: the place after the last one is tried first. */
+class RememberedRows {
+  readonly rows: KernelDestination[];
+  private next = 0;
+
+  constructor(rows: readonly KernelDestination[]) {
+    this.rows = [...rows];
+  }
+
+  /** The place of a row; -1 = there is none. */
+  placeOf(wanted: DestinationKey): number {
+    const isIt = (row: KernelDestination | undefined): boolean =>
+      row !== undefined && row.port === wanted.port && row.address === wanted.address;
+    const place = isIt(this.rows[this.next]) ? this.next : this.rows.findIndex(isIt);
+    this.next = place + 1;
+    return place;
+  }
 }
 
 /**
@@ -43,9 +64,9 @@ export class RememberedTable implements IpvsTable {
 
   dump(): KernelService[] {
     if (this.#services === undefined) this.#remember(this.#table.dump());
-    return [...(this.#services?.values() ?? [])].map(({ attributes, destinations }) => ({
+    return [...(this.#services?.values() ?? [])].map(({ attributes, rows: { rows } }) => ({
       ...attributes,
-      destinations: [...destinations.values()],
+      destinations: [...rows],
     }));
   }
 
@@ -59,7 +80,7 @@ export class RememberedTable implements IpvsTable {
   } {
     const answer = this.#table.apply(operations);
     if (!answer.complete || answer.outcomes.some(({ ok }) => !ok)) this.forget();
-    else for (const operation of operations) this.#note(operation);
+    else this.#noteAll(operations);
     return answer;
   }
 
@@ -67,42 +88,50 @@ export class RememberedTable implements IpvsTable {
     const services = new Map<ServiceId, RememberedService>();
     for (const service of dumped) {
       const { destinations, ...attributes } = service;
-      const rows = new Map(destinations.map((row) => [destinationId(row), row]));
-      services.set(serviceId(service.key), { attributes, destinations: rows });
+      services.set(serviceId(service.key), { attributes, rows: new RememberedRows(destinations) });
     }
     this.#services = services;
   }
 
-  #note(operation: Operation): void {
+  /** Operations on one service stand together in a plan and name it by one object. */
+  #noteAll(operations: readonly Operation[]): void {
     const services = this.#services;
     if (services === undefined) return;
-    const id = serviceId(operation.service);
-    const found = services.get(id);
-    switch (operation.kind) {
-      case "addService":
-      case "editService": {
-        const attributes = {
-          ...operation.attributes,
-          key: operation.service,
-          statistics: found?.attributes.statistics ?? NO_STATISTICS,
-        };
-        services.set(id, { attributes, destinations: found?.destinations ?? new Map() });
-        return;
-      }
-      case "deleteService":
-        services.delete(id);
-        return;
-      case "addDestination":
-      case "editDestination": {
-        const row = destinationId(operation.destination);
-        found?.destinations.set(row, noted(operation.destination, operation.attributes, found.destinations.get(row)));
-        return;
-      }
-      case "deleteDestination":
-        found?.destinations.delete(destinationId(operation.destination));
-        return;
+    let key: ServiceKey | undefined;
+    let found: RememberedService | undefined;
+    for (const operation of operations) {
+      if (operation.service !== key) found = services.get(serviceId(operation.service));
+      key = operation.service;
+      if (operation.kind === "deleteService") {
+        services.delete(serviceId(key));
+        found = undefined;
+      } else if (operation.kind === "addService" || operation.kind === "editService") {
+        found = withAttributes(found, key, operation.attributes);
+        services.set(serviceId(key), found);
+      } else if (found !== undefined) noteRow(found.rows, operation);
     }
   }
+}
+
+function withAttributes(
+  found: RememberedService | undefined,
+  key: ServiceKey,
+  wanted: ServiceAttributes,
+): RememberedService {
+  const attributes = { ...wanted, key, statistics: found?.attributes.statistics ?? NO_STATISTICS };
+  return { attributes, rows: found?.rows ?? new RememberedRows([]) };
+}
+
+function noteRow(remembered: RememberedRows, operation: DestinationOperation): void {
+  const { rows } = remembered;
+  const place = remembered.placeOf(operation.destination);
+  if (operation.kind === "deleteDestination") {
+    if (place >= 0) rows.splice(place, 1);
+    return;
+  }
+  const row = noted(operation.destination, operation.attributes, rows[place]);
+  if (place < 0) rows.push(row);
+  else rows[place] = row;
 }
 
 /** Written out: a reload notes thousands of rows, and a spread costs several times as much. */

@@ -22,6 +22,8 @@ import { ATTRIBUTE_HEADER_BYTES, align, type MessageWriter, NESTED_FLAG } from "
 export interface AttributeType<Value> {
   /** NLA_F_NESTED or 0. */
   readonly flag: number;
+  /** The payload's length where every value has the same. */
+  readonly bytes?: number;
   write(writer: MessageWriter, value: Value): void;
   /** The payload without padding; its length is not trusted. Unknown attributes inside it are added to the tally. */
   read(payload: Uint8Array, tally: UnknownTally): Result<Value, NetlinkFailure>;
@@ -68,8 +70,15 @@ export function encodeAttributes<Table extends AttributeTable>(
     const value = values[name];
     const row = table[name];
     if (value === undefined || row === undefined) continue;
-    const start = writer.beginAttribute(row.attr | row.type.flag);
-    row.type.write(writer, value);
+    const { type } = row;
+    if (type.bytes !== undefined) {
+      writer.fixedAttribute(row.attr, type.bytes);
+      type.write(writer, value);
+      writer.pad();
+      continue;
+    }
+    const start = writer.beginAttribute(row.attr | type.flag);
+    type.write(writer, value);
     writer.endAttribute(start);
   }
 }
@@ -130,6 +139,7 @@ function fixed<Value>(
 ): AttributeType<Value> {
   return {
     flag: 0,
+    bytes,
     write,
     read(payload) {
       if (payload.length !== bytes) return netlinkFailure("badLength", `${payload.length} bytes, not ${bytes}`);

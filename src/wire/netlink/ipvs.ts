@@ -175,8 +175,9 @@ export interface IpvsMessage {
 export function encodeIpvs(writer: MessageWriter, familyId: number, flags: number, message: IpvsMessage): number {
   const sequence = writer.begin(familyId, flags);
   writeGenericHeader(writer, message.command, IPVS_VERSION);
-  // The command stands in the header: it has no row, so it is passed over.
-  encodeAttributes(writer, COMMAND_ATTRIBUTES, message);
+  const { service, destination } = message;
+  if (service !== undefined) writer.once(service, () => encodeAttributes(writer, COMMAND_ATTRIBUTES, { service }));
+  if (destination !== undefined) encodeAttributes(writer, COMMAND_ATTRIBUTES, { destination });
   writer.end();
   return sequence;
 }

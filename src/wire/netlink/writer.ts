@@ -33,6 +33,9 @@ export class MessageWriter {
   #length = 0;
   #sequence: number;
   #begun = -1;
+  #lastValue: object | undefined;
+  #lastAt = 0;
+  #lastBytes = 0;
   readonly #spans: MessageSpan[] = [];
 
   constructor(bytesInitial: number = BUFFER_BYTES_DEFAULT, sequenceFirst = 1) {
@@ -60,6 +63,24 @@ export class MessageWriter {
     this.#length = 0;
     this.#begun = -1;
     this.#spans.length = 0;
+    this.#lastValue = undefined;
+  }
+
+  /**
+   * Appends what `write` appends for `value`. When the same object was the last one given here since `clear`, its bytes
+   * are copied: rows of one service name it thousands of times. The object must not change meanwhile.
+   */
+  once(value: object, write: () => void): void {
+    if (this.#lastValue === value) {
+      const at = this.#reserve(this.#lastBytes);
+      this.#buffer.copyWithin(at, this.#lastAt, this.#lastAt + this.#lastBytes);
+      return;
+    }
+    const at = this.#length;
+    write();
+    this.#lastValue = value;
+    this.#lastAt = at;
+    this.#lastBytes = this.#length - at;
   }
 
   /** Begins a message (struct nlmsghdr; the port is 0: the kernel fills it in); returns its sequence number. */
@@ -157,6 +178,11 @@ export class MessageWriter {
     this.u16(0);
     this.u16(attr);
     return start;
+  }
+
+  /** The header of an attribute whose payload of so many bytes is written next; `pad` ends it. */
+  fixedAttribute(attr: number, payloadBytes: number): void {
+    this.u32(((attr << 16) | (ATTRIBUTE_HEADER_BYTES + payloadBytes)) >>> 0);
   }
 
   endAttribute(start: number): void {
