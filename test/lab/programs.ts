@@ -24,21 +24,26 @@ export type ProgramName = keyof ProgramLines;
 /** A running program and what it has told so far. */
 export class Program<Name extends ProgramName> {
   readonly process: RunningProcess;
+  readonly #lines: ProgramLines[Name][] = [];
+  /** How much of the output stands in `#lines`. */
+  #readTo = 0;
 
   constructor(running: RunningProcess) {
     this.process = running;
   }
 
-  /** Every complete line so far. */
-  lines(): ProgramLines[Name][] {
-    return this.process.stdout
-      .split("\n")
-      .slice(0, -1)
-      .map((line) => JSON.parse(line) as ProgramLines[Name]);
+  /** Every complete line so far. Each is parsed once: waiting for a line must not take the processor from what is measured. */
+  lines(): readonly ProgramLines[Name][] {
+    const output = this.process.stdout;
+    for (let end = output.indexOf("\n", this.#readTo); end >= 0; end = output.indexOf("\n", this.#readTo)) {
+      this.#lines.push(JSON.parse(output.slice(this.#readTo, end)) as ProgramLines[Name]);
+      this.#readTo = end + 1;
+    }
+    return this.#lines;
   }
 
   /** Ends it and returns all of its lines. */
-  async stop(): Promise<ProgramLines[Name][]> {
+  async stop(): Promise<readonly ProgramLines[Name][]> {
     await this.process.stop();
     return this.lines();
   }

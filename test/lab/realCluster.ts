@@ -109,7 +109,7 @@ export class RealCluster {
   }
 
   /** What the REST APIs have said since the start, change by change. */
-  said(): RestLine[] {
+  said(): readonly RestLine[] {
     return this.#watch?.lines() ?? [];
   }
 

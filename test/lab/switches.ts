@@ -36,12 +36,13 @@ export async function playSwitches(
   for (let i = 0; i < count; i++) {
     const to = successor(cluster);
     const server = `${postgresAddress(to)}:${SERVICE_PORT}`;
+    const linesBefore = tableLines(watch).length;
     const { returned, ...record } = await cluster.switchover(to, TIMES);
     const line = await waitFor(
       () =>
-        tableLines(watch).find(
-          ({ atUs, table }) => atUs >= record.keyAtUs && weighted(table, WRITE_SERVICE).join() === server,
-        ),
+        tableLines(watch)
+          .slice(linesBefore)
+          .find(({ atUs, table }) => atUs >= record.keyAtUs && weighted(table, WRITE_SERVICE).join() === server),
       { what: `${server} to have the weight`, timeoutMs: 60_000, found: () => writersOverTime(watch).at(-1) },
     );
     measured.push({ ...record, latencyMs: (line.atUs - record.promotedAtUs) / 1000 });
