@@ -51,10 +51,14 @@ requires("netns")("use_vmac of a keepalived.conf", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
+  const ARP_SETTINGS = ["net.ipv4.conf.eth0.arp_ignore", "net.ipv4.conf.eth0.arp_announce"];
+  const arpSettings = async (): Promise<string[]> =>
+    (await kad1.exec("sysctl", ["-n", ...ARP_SETTINGS])).stdout.trim().split("\n");
   const devices = async (): Promise<string> => await kad1.ip("-details", "link", "show", "type", "macvlan");
 
   test("a macvlan with the virtual MAC carries the VIP, speaks VRRP and answers ARP; nothing of it is left at the end", async () => {
     const client = network.host("client");
+    const before = await arpSettings();
     daemon = await Holdfast.start(kad1, join(folder, "keepalived.conf"), join(folder, "run"));
     await daemon.waitForStatus("the VIP", (status) => status.vrrp.instances[0]?.state === "MASTER");
     const shown = await devices();
@@ -73,8 +77,11 @@ requires("netns")("use_vmac of a keepalived.conf", () => {
     await client.exec("ping", ["-c", "1", "-W", "2", VIP]);
     expect(await client.ip("neighbor", "show", VIP)).toContain(VIRTUAL_MAC);
 
+    expect(await arpSettings()).toEqual(["1", "2"]);
     await daemon.stop();
     expect(await devices()).toBe("");
+    expect(await arpSettings()).toEqual(before);
+    expect(before).toEqual(["0", "0"]);
     const last = await capture.waitForAdvert("its resignation", "10.0.2.1", ({ priority }) => priority === "0");
     expect(last.ethernetSource).toBe(VIRTUAL_MAC);
   });

@@ -187,7 +187,7 @@ function world(
           record: () => Promise.resolve(RECORDING),
           guard: () => undefined,
           status: () => Promise.reject(new Error("not asked here")),
-          surrender: () => Promise.resolve({ instances: [], groups: [] }),
+          surrender: () => Promise.resolve({ instances: [], groups: [], settings: [] }),
           adopt: () => called("vrrp adopt"),
           stop: () => called("vrrp stop"),
         };

@@ -113,6 +113,7 @@ const surrender: Surrender = {
     },
   ],
   groups: [initialGroupState("G", ["RW"])],
+  settings: [{ path: "ipv4/conf/eth0/arp_ignore", before: "0", written: "1" }],
 };
 
 const toWorker: Samples<ToWorker> = {

@@ -166,7 +166,7 @@ export class VrrpDriver {
   surrender(): Surrender {
     // What was heard before counts before.
     this.#prepared.segments.drain();
-    const surrender = surrenderOf(this.#instances.values(), this.#groups);
+    const surrender = surrenderOf(this.#instances.values(), this.#groups, this.#prepared.settings);
     this.#instances = new Map();
     this.#will.close();
     this.#prepared.leave();
@@ -179,6 +179,7 @@ export class VrrpDriver {
   /** After `standBy`: goes on where a predecessor has surrendered; its guard is told first. Throws NativeError. */
   adopt(surrender: Surrender, guardDescriptor: number | undefined): void {
     this.#prepared.view.refresh();
+    this.#prepared.settings.adopt(surrender.settings);
     const adopted = adoptAll(surrender, {
       atUs: this.#modules.host.clock.nowUs(),
       instances: this.#instances,

@@ -1,6 +1,7 @@
 import type { VrrpConfig } from "../../config/vrrp.types.ts";
 import type { Family } from "../../core/ip.ts";
 import { sendingOf } from "./advertOutput.ts";
+import { BorrowedSettings } from "./borrowedSettings.ts";
 import { DebouncedLinks } from "./debouncedLinks.ts";
 import { FollowedView } from "./followedView.ts";
 import type { Report } from "./instance.ts";
@@ -24,6 +25,8 @@ export class PreparedHost {
   readonly view: FollowedView;
   readonly links = new DebouncedLinks();
   readonly segments: Segments;
+  /** Given back at the end. */
+  readonly settings: BorrowedSettings;
   readonly #devices: VirtualDevices;
   readonly #modules: PreparedHostModules;
 
@@ -32,8 +35,10 @@ export class PreparedHost {
     this.#modules = modules;
     this.view = new FollowedView(host);
     this.segments = new Segments({ host, onDatagrams, onError: onSocketError });
+    this.settings = new BorrowedSettings(host);
     this.#devices = new VirtualDevices({
       host,
+      settings: this.settings,
       failed: (instance, what, detail) =>
         report({ kind: "alarm", instance, alarm: { kind: "hostOperationFailed", what, detail } }),
     });
@@ -70,6 +75,7 @@ export class PreparedHost {
   close(): void {
     this.view.refresh();
     this.#devices.remove(this.view.current);
+    this.settings.giveBack();
     this.segments.close();
   }
 
@@ -88,13 +94,11 @@ export class PreparedHost {
 
   /** keepalived.conf(5), promote_secondaries: other addresses of a subnet stay when one goes. */
   #promoteSecondaries({ instances }: VrrpConfig): void {
-    const { host, report } = this.#modules;
+    const { report } = this.#modules;
     const asking = instances.filter((instance) => instance.promoteSecondaries);
     for (const device of new Set(asking.flatMap((instance) => heldAddresses(instance).map((vip) => vip.device)))) {
       const path = `ipv4/conf/${device}/promote_secondaries`;
-      const before = host.readSysctl(path);
-      if (before === undefined || before === "1") continue;
-      const outcome = host.writeSysctl(path, "1");
+      const outcome = this.settings.set(path, "1");
       if (outcome.ok) continue;
       const fields = { path, code: outcome.code };
       report({ kind: "log", level: "warn", fields, message: `sysctl ${path} cannot be set` });

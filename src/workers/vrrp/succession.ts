@@ -1,5 +1,6 @@
 import type { Us } from "../../core/units.ts";
 import type { Recorder, Snapshot } from "../../vrrp/recorder.ts";
+import type { BorrowedSettings } from "./borrowedSettings.ts";
 import type { Groups } from "./groups.ts";
 import type { VrrpInstance } from "./instance.ts";
 import type { Startup } from "./startup.ts";
@@ -11,8 +12,12 @@ export function snapshotOf(instances: Iterable<VrrpInstance>, groups: Groups): S
 }
 
 /** Everything that a successor must know, as it is at this moment. */
-export function surrenderOf(instances: Iterable<VrrpInstance>, groups: Groups): Surrender {
-  return { instances: [...instances].map((instance) => instance.surrender()), groups: groups.states };
+export function surrenderOf(instances: Iterable<VrrpInstance>, groups: Groups, settings: BorrowedSettings): Surrender {
+  return {
+    instances: [...instances].map((instance) => instance.surrender()),
+    groups: groups.states,
+    settings: settings.all,
+  };
 }
 
 /**

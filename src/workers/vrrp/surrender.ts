@@ -1,6 +1,7 @@
 import type { Us } from "../../core/units.ts";
 import type { GroupState } from "../../vrrp/syncGroup.ts";
 import type { RouterState } from "../../vrrp/types.ts";
+import type { BorrowedSetting } from "./borrowedSettings.ts";
 import type { Lease } from "./leases.ts";
 import type { InstanceStatus } from "./protocol.ts";
 
@@ -11,6 +12,8 @@ import type { InstanceStatus } from "./protocol.ts";
 export interface Surrender {
   readonly instances: readonly SurrenderedInstance[];
   readonly groups: readonly GroupState[];
+  /** What the host is to be given back at the end. */
+  readonly settings: readonly BorrowedSetting[];
 }
 
 export interface SurrenderedInstance {

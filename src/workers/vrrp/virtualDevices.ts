@@ -1,9 +1,10 @@
 import type { VirtualMacConfig, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
+import type { BorrowedSettings } from "./borrowedSettings.ts";
 import { hardwareText } from "./hardwareAddress.ts";
 import type { HostInterface, IndexedView } from "./hostView.ts";
 import { heldAddresses } from "./leases.ts";
 import type { ChangeOutcome, DeviceRequest, VrrpHost } from "./ports.ts";
-import { ReversePathFilter } from "./reversePathFilter.ts";
+import { isReversePathFilter, moveReversePathFilter } from "./reversePathFilter.ts";
 
 /** A device of our own that carries addresses: of `use_vmac`, `use_vmac_addr`, `use_ipvlan`. */
 export interface WantedDevice {
@@ -15,6 +16,7 @@ export interface WantedDevice {
 
 export interface VirtualDeviceModules {
   readonly host: VrrpHost;
+  readonly settings: BorrowedSettings;
   readonly failed: (instance: string, what: string, detail: string) => void;
 }
 
@@ -41,16 +43,14 @@ export function wantedDevices(instances: readonly VrrpInstanceConfig[]): readonl
  */
 export class VirtualDevices {
   readonly #modules: VirtualDeviceModules;
-  readonly #reversePath: ReversePathFilter;
   #wanted: readonly WantedDevice[] = [];
-  /** Prepared devices by name: their index then. */
-  readonly #prepared = new Map<string, number>();
+  /** Prepared devices by name: their index then, and what they stand on. */
+  readonly #prepared = new Map<string, { readonly index: number; readonly base: string }>();
   /** What was told of a device already, until it succeeds. */
   readonly #failures = new Map<string, string>();
 
   constructor(modules: VirtualDeviceModules) {
     this.#modules = modules;
-    this.#reversePath = new ReversePathFilter(modules.host);
   }
 
   /** The devices from now on; those that are not wanted any more are removed. */
@@ -69,22 +69,25 @@ export class VirtualDevices {
     for (const device of this.#wanted) {
       if (this.#ensure(device, view)) changed = true;
     }
-    if (this.#prepared.size > 0) this.#reversePath.apply(view, (name) => this.#prepared.has(name));
+    if (this.#prepared.size > 0) {
+      const { host, settings } = this.#modules;
+      moveReversePathFilter(host, settings, view, (name) => this.#prepared.has(name));
+    }
     return changed;
   }
 
-  /** At the end: removes every device, and gives sysctls back. */
+  /** At the end: removes every device, and gives back what was set for them. */
   remove(view: IndexedView): void {
     this.#remove([...this.#prepared.keys()], view);
-    this.#reversePath.restore();
   }
 
-  #ensure({ instance, base, config }: WantedDevice, view: IndexedView): boolean {
+  #ensure(device: WantedDevice, view: IndexedView): boolean {
+    const { instance, base, config } = device;
     const baseLink = view.named(base);
     const existing = view.named(config.name);
     if (baseLink === undefined) return false;
     if (existing !== undefined && matches(existing, baseLink, config)) {
-      if (this.#prepared.get(config.name) !== existing.index) this.#prepare(config, baseLink, existing.index);
+      if (this.#prepared.get(config.name)?.index !== existing.index) this.#prepare(device, baseLink, existing.index);
       if (existing.administrativelyUp || !baseLink.administrativelyUp) return false;
       return this.#check(instance, `${config.name} up`, this.#modules.host.setDeviceUp(existing.index));
     }
@@ -112,8 +115,8 @@ export class VirtualDevices {
   }
 
   /** Before it is up: no addresses of its own making, ARP for its own addresses only, and packets whose way back is the base's. */
-  #prepare(config: VirtualMacConfig, base: HostInterface, index: number): void {
-    const settings: [string, string][] = [
+  #prepare({ instance, config }: WantedDevice, base: HostInterface, index: number): void {
+    const own: [string, string][] = [
       [`ipv6/conf/${config.name}/addr_gen_mode`, "1"],
       [`ipv6/conf/${config.name}/accept_ra`, "0"],
       [`ipv6/conf/${config.name}/autoconf`, "0"],
@@ -122,31 +125,32 @@ export class VirtualDevices {
       [`ipv4/conf/${config.name}/rp_filter`, "0"],
       [`ipv4/conf/${config.name}/promote_secondaries`, "1"],
     ];
-    const { host } = this.#modules;
-    for (const [path, value] of settings) this.#set(config.name, path, value);
+    const { host, settings } = this.#modules;
+    for (const [path, value] of own) {
+      const before = host.readSysctl(path);
+      if (before === undefined || before === value) continue;
+      this.#check(instance, `sysctl ${path}`, host.writeSysctl(path, value));
+    }
+    const [ignore, announce] = sharedWith(base.name);
     // Else the base answers for the addresses of the device, with its own hardware address.
-    const ignore = `ipv4/conf/${base.name}/arp_ignore`;
-    if (host.readSysctl(ignore) === "0") this.#set(config.name, ignore, "1");
+    if (host.readSysctl(ignore) === "0") this.#check(instance, `sysctl ${ignore}`, settings.set(ignore, "1"));
     // Else an answer from a VIP asks for its receiver by the base, as the VIP: neighbours would learn the base's hardware address.
-    const announce = `ipv4/conf/${base.name}/arp_announce`;
-    this.#set(config.name, announce, "2");
-    this.#prepared.set(config.name, index);
-  }
-
-  #set(device: string, path: string, value: string): void {
-    const { host } = this.#modules;
-    const before = host.readSysctl(path);
-    if (before === undefined || before === value) return;
-    const wanted = this.#wanted.find(({ config }) => config.name === device);
-    this.#check(wanted?.instance ?? device, `sysctl ${path}`, host.writeSysctl(path, value));
+    this.#check(instance, `sysctl ${announce}`, settings.set(announce, "2"));
+    this.#prepared.set(config.name, { index, base: base.name });
   }
 
   #remove(names: readonly string[], view: IndexedView): void {
+    const { host, settings } = this.#modules;
     for (const name of names) {
       const link = view.named(name);
-      const index = this.#prepared.get(name);
+      const prepared = this.#prepared.get(name);
       this.#prepared.delete(name);
-      if (link !== undefined && link.index === index) this.#modules.host.deleteDevice(link.index);
+      if (link !== undefined && link.index === prepared?.index) host.deleteDevice(link.index);
+      if (prepared === undefined) continue;
+      const left = [...this.#prepared.values()];
+      if (left.some(({ base }) => base === prepared.base)) continue;
+      const shared = sharedWith(prepared.base);
+      settings.giveBack((path) => shared.includes(path) || (left.length === 0 && isReversePathFilter(path)));
     }
   }
 
@@ -161,6 +165,11 @@ export class VirtualDevices {
     this.#failures.set(what, detail);
     this.#modules.failed(instance, what, detail);
   }
+}
+
+/** Settings of an interface that the devices standing on it need: who answers ARP for an address, and who asks in its name. */
+function sharedWith(base: string): readonly [ignore: string, announce: string] {
+  return [`ipv4/conf/${base}/arp_ignore`, `ipv4/conf/${base}/arp_announce`];
 }
 
 function matches(link: HostInterface, base: HostInterface, config: VirtualMacConfig): boolean {
