@@ -63,6 +63,7 @@ export class Daemon {
     );
     this.#host = modules.createHostSide((results) => this.#vrrp.track(results));
     this.#health = modules.createHealth({
+      onStep: (perform) => modules.events.writtenAfter(perform),
       onTableChanged: () => this.#tableChanged(),
       onFirstVerdicts: () => this.#firstProgramming(),
       onEvent: (event) => this.#recordHealth(event),

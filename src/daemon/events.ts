@@ -14,6 +14,8 @@ export class EventLog {
   readonly #kept: RecordedEvent[] = [];
   readonly #kinds = new Tally();
   #sequence = 0;
+  /** Lines that wait for the end of `writtenAfter`. */
+  #waiting: (() => void)[] | undefined;
 
   constructor(modules: { readonly logger: Logger; readonly wallMs: () => number }) {
     this.#logger = modules.logger;
@@ -30,7 +32,28 @@ export class EventLog {
     this.#kinds.add({ kind });
     this.#kept.push({ sequence: this.#sequence, atMs: this.#wallMs(), kind, message, fields });
     if (this.#kept.length > EVENTS_KEPT) this.#kept.shift();
-    this.#logger[level]({ event: kind, ...fields }, message);
+    const write = (): void => this.#logger[level]({ event: kind, ...fields }, message);
+    if (this.#waiting === undefined) write();
+    else this.#waiting.push(write);
+  }
+
+  /**
+   * Does `work`, which must be short, and writes the lines of what happens in it afterwards, in order, also when it throws: the
+   * log tells why before what, but the kernel's table does not wait for the log.
+   */
+  writtenAfter(work: () => void): void {
+    if (this.#waiting !== undefined) {
+      work();
+      return;
+    }
+    const waiting: (() => void)[] = [];
+    this.#waiting = waiting;
+    try {
+      work();
+    } finally {
+      this.#waiting = undefined;
+      for (const write of waiting) write();
+    }
   }
 
   /** How many of each kind there were since the start. */

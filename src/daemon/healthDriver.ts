@@ -20,6 +20,8 @@ export interface ProbeRunner {
 }
 
 export interface HealthListener {
+  /** Does what one step asks for, events first; what is logged meanwhile may be written when it is done. */
+  onStep(perform: () => void): void;
   onTableChanged(): void;
   onFirstVerdicts(): void;
   onEvent(event: HealthEvent): void;
@@ -105,9 +107,16 @@ class MachineDriver<State> implements HealthDriver {
     const { state, effects } = this.#machine.step(this.#state, input, this.#clock.nowUs());
     this.#state = state;
     this.#arm();
-    // Events first: the log tells why before the table's log tells what.
-    for (const effect of effects) if (effect.kind === "event") this.#listener.onEvent(effect.event);
-    for (const effect of effects) if (effect.kind !== "event") this.#perform(effect);
+    const told = effects.filter((effect) => effect.kind !== "startProbe");
+    if (told.length > 0) {
+      this.#listener.onStep(() => {
+        // Events first: the log tells why before the table's log tells what.
+        for (const effect of told) if (effect.kind === "event") this.#listener.onEvent(effect.event);
+        for (const effect of told) if (effect.kind !== "event") this.#perform(effect);
+      });
+    }
+    // Last: the table does not wait for the connections of the next probes.
+    for (const effect of effects) if (effect.kind === "startProbe") this.#perform(effect);
   }
 
   #perform(effect: Exclude<HealthEffect, { kind: "event" }>): void {

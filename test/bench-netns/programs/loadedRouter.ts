@@ -61,7 +61,12 @@ async function main(): Promise<void> {
       probes,
       clock: monotonicClock,
       timers: loopTimers,
-      listener: { onTableChanged: () => void health.desired(), onFirstVerdicts: ignored, onEvent: ignored },
+      listener: {
+        onStep: (perform) => perform(),
+        onTableChanged: () => void health.desired(),
+        onFirstVerdicts: ignored,
+        onEvent: ignored,
+      },
     },
   );
   health.configure(config.virtualServers, new Map());
