@@ -126,7 +126,8 @@ export async function createDaemon(start: {
       notify: (state) => void sdNotify(state),
     });
     // Behind the answer to whoever asked.
-    if (result.ok || result.surrendered) setImmediate(() => void daemon.leave());
+    if (result.ok) setImmediate(() => void daemon.leave());
+    else if (result.surrendered) setImmediate(() => void daemon.leave(result.message));
     return result;
   });
   const listen = async (): Promise<void> => {

@@ -95,7 +95,8 @@ function untilStopped(daemon: Daemon): Promise<ExitCode> {
     const stop = (): void => {
       daemon.stop().then(() => resolve(EXIT.ok), reject);
     };
-    void daemon.left.then(() => resolve(EXIT.ok));
+    // A failure where nobody goes on: the service manager starts another one.
+    void daemon.left.then((followed) => resolve(followed ? EXIT.ok : EXIT.host));
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
     process.on("SIGHUP", () => {

@@ -44,9 +44,9 @@ export class Daemon {
   #stopping: Promise<void> | undefined;
   /** In a successor until `adopt`: told of the first verdicts, and nothing is programmed. */
   #standingBy: (() => void) | undefined;
-  #leave: () => void = () => undefined;
-  /** Resolves when a successor goes on in the place of this daemon. */
-  readonly left = new Promise<void>((resolve) => {
+  #leave: (followed: boolean) => void = () => undefined;
+  /** Resolves at the end of a handover: whether a successor goes on in the place of this daemon, or nobody does. */
+  readonly left = new Promise<boolean>((resolve) => {
     this.#leave = resolve;
   });
   /** Reloads run one after the other; the last one wins. */
@@ -153,7 +153,7 @@ export class Daemon {
   /** Falls silent for the successor with this process id. Rejects, and goes on, when VRRP cannot be given over now. */
   async surrender(successorProcessId: number): Promise<Surrender> {
     if (this.#stopping !== undefined) throw new HoldfastError("handoverFailed", STOPPING.message);
-    this.#stopping = this.left;
+    this.#stopping = this.left.then(() => undefined);
     try {
       const surrender = await this.#vrrp.surrender(successorProcessId);
       this.#health.stop();
@@ -165,11 +165,14 @@ export class Daemon {
     }
   }
 
-  /** After `surrender`, when the successor goes on: what is ours alone ends. */
-  async leave(): Promise<void> {
+  /** After `surrender`: what is ours alone ends. `failure`: why nobody goes on. */
+  async leave(failure?: string): Promise<void> {
     await this.#host.leave();
-    this.#modules.events.record("info", "handedOver", "another process goes on in the place of this one", {});
-    this.#leave();
+    const { events } = this.#modules;
+    if (failure === undefined)
+      events.record("info", "handedOver", "another process goes on in the place of this one", {});
+    else events.record("error", "handoverFailed", failure, {});
+    this.#leave(failure === undefined);
   }
 
   /** Reads the file again. A refused one changes nothing; the message says why. */

@@ -105,7 +105,10 @@ export function findPredecessor<Said extends object, Heard>(addon: () => NativeA
   delete process.env[VARIABLE];
   const inbox = new Inbox();
   process.on("message", (message) => inbox.add(message));
-  process.once("disconnect", () => inbox.end("the predecessor has ended"));
+  const ended = (): void => inbox.end("the predecessor has ended");
+  // It may have done so while this process was loading.
+  if (process.connected) process.once("disconnect", ended);
+  else ended();
   return {
     /** Duplicates that no child of ours inherits. */
     heritage: (): Heritage => ({

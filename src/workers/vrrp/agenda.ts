@@ -1,4 +1,4 @@
-import type { Us } from "../../core/units.ts";
+import { after, type DurationUs, type Us } from "../../core/units.ts";
 import type { DeadlineTimer } from "./ports.ts";
 
 /** Something that wants to be called at an instant, or now has nothing to wait for. */
@@ -43,6 +43,30 @@ export class Agenda {
 
   close(): void {
     this.#timer.close();
+  }
+}
+
+/** Comes again and again while it is on. */
+export class Recurring implements Duty {
+  readonly #interval: DurationUs;
+  #at: Us | undefined;
+
+  constructor(interval: DurationUs) {
+    this.#interval = interval;
+  }
+
+  get deadline(): Us | undefined {
+    return this.#at;
+  }
+
+  /** On: due at once. */
+  set(on: boolean, now: Us): void {
+    this.#at = on ? now : undefined;
+  }
+
+  /** It was answered. */
+  restart(now: Us): void {
+    if (this.#at !== undefined) this.#at = after(now, this.#interval);
   }
 }
 

@@ -28,6 +28,11 @@ export class AlarmBook {
     this.#tell(alarm);
   }
 
+  announceFailed(device: string, error: unknown): void {
+    const detail = `announcement on ${device}: ${error instanceof Error ? error.message : String(error)}`;
+    this.raise(`announce ${detail}`, { kind: "sendFailed", detail });
+  }
+
   /** Tells something that happened and is over. */
   tell(alarm: VrrpAlarm | WorkerAlarm): void {
     this.#tell(alarm);

@@ -1,8 +1,9 @@
 import type { VrrpConfig } from "../../config/vrrp.types.ts";
-import { after, between, type DurationUs, milliseconds, type Us } from "../../core/units.ts";
+import { after, between, milliseconds, type Us } from "../../core/units.ts";
 import { Recorder, type Recording } from "../../vrrp/recorder.ts";
-import { Agenda, isDue } from "./agenda.ts";
+import { Agenda, isDue, Recurring } from "./agenda.ts";
 import { Announcements } from "./announcements.ts";
+import { beatsOf, Departure, quietMoment } from "./departure.ts";
 import type { DriverModules } from "./driver.types.ts";
 import { FrameWatches } from "./frameWatches.ts";
 import { Groups } from "./groups.ts";
@@ -28,8 +29,6 @@ import { Trackers } from "./trackers.ts";
 import { listeningDevice } from "./virtualDevices.ts";
 import { vrrpStatus } from "./vrrpStatus.ts";
 
-/** Links whose drivers tell nothing are looked at so often (`linkbeat_interfaces`). */
-const LINKBEAT_INTERVAL: DurationUs = milliseconds(500);
 /** Inputs kept for the flight recorder, twice: some megabytes at most. */
 const RECORDED_ENTRIES_MAX = 8_000;
 
@@ -43,8 +42,8 @@ export class VrrpDriver {
   readonly #modules: DriverModules;
   readonly #agenda: Agenda;
   readonly #lateness = new Histogram(LATENESS_BOUNDS_US);
-  /** Next look at links whose drivers tell nothing. */
-  readonly #linkbeat: { deadline: Us | undefined } = { deadline: undefined };
+  /** Links whose drivers tell nothing are looked at so often (`linkbeat_interfaces`). */
+  readonly #linkbeat = new Recurring(milliseconds(500));
   readonly #tally: DiscardTally;
   readonly #prepared: PreparedHost;
   readonly #dispatcher: Dispatcher;
@@ -57,6 +56,7 @@ export class VrrpDriver {
   readonly #will: LastWill;
   readonly #recorder: Recorder;
   readonly #factory: InstanceFactory;
+  readonly #departure = new Departure();
   #vips = new VipTable([]);
   #instances = new Map<string, VrrpInstance>();
   readonly #slices = new SliceQueue();
@@ -86,7 +86,7 @@ export class VrrpDriver {
       { announcePacing: [], garpInterval: milliseconds(0), gnaInterval: milliseconds(0) },
       {
         announcer: (device) => this.#prepared.segments.announcer(device),
-        onError: (owner, device, error) => this.#onAnnounceError(owner, device, error),
+        onError: (owner, device, error) => this.#instances.get(owner)?.alarms.announceFailed(device, error),
       },
     );
     this.#statics = new Statics({
@@ -144,6 +144,7 @@ export class VrrpDriver {
         this.#announcements,
         this.#linkbeat,
         this.#will,
+        this.#departure,
       ],
     );
   }
@@ -162,17 +163,19 @@ export class VrrpDriver {
     this.#rest();
   }
 
+  /** Calls `leave` at a moment when no advert is due for as long as a switch takes; `surrender` is for then. */
+  whenQuiet(leave: () => void): void {
+    this.#departure.plan(quietMoment(beatsOf(this.#instances.values()), this.#modules.host.clock.nowUs()), leave);
+    this.#rest();
+  }
+
   /** Falls silent for good without releasing anything: a successor goes on from here. */
   surrender(): Surrender {
     // What was heard before counts before.
     this.#prepared.segments.drain();
     const surrender = surrenderOf(this.#instances.values(), this.#groups, this.#prepared.settings);
-    this.#instances = new Map();
-    this.#will.close();
     this.#prepared.leave();
-    this.#frames.close();
-    this.#agenda.close();
-    this.#modules.host.close();
+    this.#end();
     return surrender;
   }
 
@@ -257,9 +260,13 @@ export class VrrpDriver {
   /** Every instance releases its addresses, then resigns; devices of our own are removed, sockets are closed. */
   stop(): void {
     for (const instance of this.#instances.values()) instance.feed({ kind: "stop" });
+    this.#prepared.close();
+    this.#end();
+  }
+
+  #end(): void {
     this.#instances = new Map();
     this.#will.close();
-    this.#prepared.close();
     this.#frames.close();
     this.#agenda.close();
     this.#modules.host.close();
@@ -295,7 +302,7 @@ export class VrrpDriver {
     for (const instance of instances) this.#groups.stepped(instance);
     this.#trackers.tell(this.#instances.values());
     this.#will.settle();
-    this.#linkbeat.deadline = config.linkbeatInterfaces.length === 0 ? undefined : this.#modules.host.clock.nowUs();
+    this.#linkbeat.set(config.linkbeatInterfaces.length > 0, this.#modules.host.clock.nowUs());
   }
 
   #removeInstance(instance: VrrpInstance, deleted: boolean): void {
@@ -329,7 +336,7 @@ export class VrrpDriver {
     this.#groups.onDeadline(now);
     this.#startDue();
     if (this.#slices.work()) this.#framesChanged = true;
-    this.#rest();
+    if (!this.#departure.leaveIfDue(now)) this.#rest();
   }
 
   #onHostEvent(event: HostEvent): void {
@@ -343,9 +350,7 @@ export class VrrpDriver {
 
   /** Dumps, and tells everybody what the host looks like now. */
   #follow(): void {
-    if (this.#linkbeat.deadline !== undefined) {
-      this.#linkbeat.deadline = after(this.#modules.host.clock.nowUs(), LINKBEAT_INTERVAL);
-    }
+    this.#linkbeat.restart(this.#modules.host.clock.nowUs());
     this.#prepared.follow();
     this.#linksChanged(this.#modules.host.clock.nowUs());
     this.#followStatics();
@@ -387,11 +392,6 @@ export class VrrpDriver {
   #onSocketError(device: string, error: unknown): void {
     if (!this.#started) requireNetRaw(error);
     this.#log("warn", { device, error: String(error) }, "a socket for adverts failed; it is tried again");
-  }
-
-  #onAnnounceError(owner: string, device: string, error: unknown): void {
-    const detail = `announcement on ${device}: ${error instanceof Error ? error.message : String(error)}`;
-    this.#instances.get(owner)?.alarms.raise(`announce ${detail}`, { kind: "sendFailed", detail });
   }
 
   #log(level: Extract<Report, { kind: "log" }>["level"], fields: object, message: string): void {

@@ -53,8 +53,10 @@ port.on("message", (message: ToWorker) => {
     case "guard":
       return driver.attachGuard(message.descriptor);
     case "surrender":
-      report({ kind: "surrendered", surrender: driver.surrender() });
-      return port.close();
+      return driver.whenQuiet(() => {
+        report({ kind: "surrendered", surrender: driver.surrender() });
+        port.close();
+      });
     case "adopt":
       driver.adopt(message.surrender, message.guard);
       return report({ kind: "adopted" });
