@@ -21,10 +21,22 @@ const COMBINATIONS: readonly Combination[] = both.flatMap((unicast) =>
 export const SOAK = process.env.HOLDFAST_SOAK === "1";
 const ROUNDS = SOAK ? 50 : 2;
 
+/** Part of the rounds, as FIRST-LAST from 0 on: a soak can be run in slices. */
+function roundsAsked(): { readonly first: number; readonly count: number } {
+  const asked = process.env.HOLDFAST_ROUNDS;
+  if (asked === undefined) return { first: 0, count: ROUNDS };
+  const [, first, last] = /^(\d+)-(\d+)$/.exec(asked)?.map(Number) ?? [];
+  if (first === undefined || last === undefined || last < first) {
+    throw new Error(`HOLDFAST_ROUNDS is FIRST-LAST, for instance 0-4, not ${asked}`);
+  }
+  return { first, count: last - first + 1 };
+}
+
 /** The combinations of a story's rounds; `storyNumber` counts the stories. */
 export function combinationsOf(storyNumber: number): Combination[] {
-  return Array.from({ length: ROUNDS }, (_, round) => {
-    const combination = COMBINATIONS[(storyNumber * ROUNDS + round) % COMBINATIONS.length];
+  const { first, count } = roundsAsked();
+  return Array.from({ length: count }, (_, index) => {
+    const combination = COMBINATIONS[(storyNumber * ROUNDS + first + index) % COMBINATIONS.length];
     if (combination === undefined) throw new Error("a remainder is an index");
     return combination;
   });

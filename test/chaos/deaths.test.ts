@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { wallClockMs } from "../lab/addressWatch.ts";
+import { isRunning } from "../lab/processTree.ts";
 import { requires } from "../lab/requires.ts";
 import { waitFor } from "../lab/wait.ts";
 import { playRounds, Stage } from "./stage.ts";
@@ -36,6 +37,19 @@ requires(
       const killedMs = wallClockMs();
       await pair.holder.killEverything();
       return await pair.takenOverAfterMs(killedMs);
+    });
+  });
+
+  it("kill -9 of the whole group by one call, as the service manager does it: the leases end", async () => {
+    await playRounds(stage, { number: 14, title: "kill -9 of the group" }, async (pair) => {
+      const guard = await pair.guard();
+      const killedMs = wallClockMs();
+      // Daemon, guard and whatever scripts they run.
+      process.kill(-pair.holder.process.pid, "SIGKILL");
+      const afterMs = await pair.takenOverAfterMs(killedMs);
+      expect(isRunning(guard)).toBe(false);
+      expect(pair.holder.process.output).not.toContain("the last will of process");
+      return afterMs;
     });
   });
 

@@ -55,9 +55,11 @@ export class Stage {
     onCleanup(() => rmSync(this.#folder, { recursive: true, force: true }));
   }
 
-  static async open(prefix: string): Promise<Stage> {
+  /** `others`: further hosts, which only use what the two offer. */
+  static async open(prefix: string, others: readonly string[] = []): Promise<Stage> {
     const hosts = (["a", "b"] as const).map((name) => ({ name, addresses: [`${HOST_ADDRESSES[name]}/24`] }));
-    const network = await createNetwork({ prefix, hosts });
+    const further = others.map((name, index) => ({ name, addresses: [`10.0.2.${100 + index}/24`] }));
+    const network = await createNetwork({ prefix, hosts: [...hosts, ...further] });
     return new Stage(network, await AddressWatch.start(network.hosts), await Capture.start(network.bridge));
   }
 
@@ -172,6 +174,18 @@ export class Pair {
   /** Adverts that a host has sent from an instant on. */
   advertsOf(host: HostName, sinceMs: number): Frame[] {
     return this.#stage.capture.adverts(HOST_ADDRESSES[host]).filter(({ atMs }) => atMs >= sinceMs);
+  }
+
+  /** Between two adverts of a virtual router of `a` from an instant on, the last one before it included. */
+  longestGapMs(sinceMs: number): number {
+    const last = new Map<string, number>();
+    let longestMs = 0;
+    for (const { vrid, atMs } of this.advertsOf("a", 0)) {
+      const beforeMs = last.get(vrid);
+      last.set(vrid, atMs);
+      if (beforeMs !== undefined && atMs >= sinceMs) longestMs = Math.max(longestMs, atMs - beforeMs);
+    }
+    return longestMs;
   }
 
   /** Waits for adverts of `a` from an instant on. */

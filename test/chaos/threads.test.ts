@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { wallClockMs } from "../lab/addressWatch.ts";
+import { NotifySocket } from "../lab/notifySocket.ts";
 import { requires } from "../lab/requires.ts";
 import { waitFor } from "../lab/wait.ts";
-import { NotifySocket } from "./notifySocket.ts";
 import { type Pair, type PairOptions, playRounds, Stage } from "./stage.ts";
 import { callInThread, INSPECTED } from "./threads.ts";
 

@@ -7,7 +7,7 @@ import { askDaemon, controlSocketPath } from "../../src/io/controlSocket.ts";
 import { onCleanup } from "./cleanup.ts";
 import type { Namespace } from "./netns.ts";
 import type { FinishedProcess, ProcessExit, RunningProcess } from "./processes.ts";
-import { killTree } from "./processTree.ts";
+import { isRunning, killTree } from "./processTree.ts";
 import { projectRoot } from "./root.ts";
 import { waitFor } from "./wait.ts";
 
@@ -140,9 +140,22 @@ export class Holdfast {
 
   /** SIGTERM; the daemon releases everything. */
   async stop(): Promise<ProcessExit> {
+    await this.#stopSuccessor();
     const exit = await this.process.stop(20_000);
     rmSync(this.runDirectory, { recursive: true, force: true });
     this.#forget();
     return exit;
+  }
+
+  /** After a handover another process is the daemon. */
+  async #stopSuccessor(): Promise<void> {
+    if (this.process.exit === undefined) return;
+    const processId = await this.status().then(
+      (status) => status.processId,
+      () => undefined,
+    );
+    if (processId === undefined) return;
+    process.kill(processId, "SIGTERM");
+    await waitFor(() => !isRunning(processId), { what: `the end of ${processId}`, timeoutMs: 20_000 });
   }
 }

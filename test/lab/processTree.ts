@@ -29,6 +29,15 @@ function parentOf(pid: number): number | undefined {
   }
 }
 
+/** False too for one that has ended and that nobody has waited for. */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
 /**
  * `kill -9` of a whole process tree, so that no helper of the killed one can act for it: all are stopped first, then
  * killed. Returns how many there were.

@@ -24,6 +24,14 @@ function namespacesMissing(): string | undefined {
   return tried.status === 0 ? undefined : `no network namespaces here: ${tried.stderr.trim()}`;
 }
 
+function systemdMissing(): string | undefined {
+  if (!existsSync("/lib/systemd/systemd")) return "systemd is not installed";
+  const groups = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+  return groups.some((path) => existsSync(`${path}/cgroup.controllers`))
+    ? undefined
+    : "no control groups of version 2 here";
+}
+
 /** Each requirement: what is missing in words, or undefined when it is met. */
 const CHECKS = {
   root: rootMissing,
@@ -36,9 +44,11 @@ const CHECKS = {
       : "PostgreSQL's server is not installed",
   keepalived: () => programMissing("keepalived"),
   ipvsadm: () => programMissing("ipvsadm"),
+  systemd: () => systemdMissing(),
   tcpdump: () => programMissing("tcpdump"),
   tshark: () => programMissing("tshark"),
   strace: () => programMissing("strace"),
+  valgrind: () => programMissing("valgrind"),
   arping: () => programMissing("arping"),
   ping: () => programMissing("ping"),
   patroni: () => programMissing("patroni"),

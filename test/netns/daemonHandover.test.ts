@@ -7,6 +7,7 @@ import { AddressWatch, wallClockMs } from "../lab/addressWatch.ts";
 import { Holdfast } from "../lab/holdfast.ts";
 import { Keepalived } from "../lab/keepalived.ts";
 import { createNetwork, type Network } from "../lab/netns.ts";
+import { isRunning } from "../lab/processTree.ts";
 import { requires } from "../lab/requires.ts";
 import { projectRoot } from "../lab/root.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -55,10 +56,7 @@ requires(
     capture = await Capture.start(network.bridge);
   });
   afterEach(async () => {
-    if (daemon !== undefined) {
-      await end(daemon);
-      await daemon.stop();
-    }
+    await daemon?.stop();
     await other?.stop();
     daemon = other = undefined;
   });
@@ -91,17 +89,6 @@ requires(
     await network
       .host("a")
       .exec(process.execPath, [PROGRAM, "handover", "--run-dir", holder.runDirectory, ...more], { allowFailure: true });
-
-  /** Whichever process is the daemon now. */
-  async function end(holder: Holdfast): Promise<void> {
-    const processId = await holder.status().then(
-      (status) => status.processId,
-      () => undefined,
-    );
-    if (processId === undefined || processId === holder.process.pid) return;
-    process.kill(processId, "SIGTERM");
-    await untilGone(processId);
-  }
 
   async function untilHeldBy(host: string): Promise<void> {
     await waitFor(() => watch.holders(VIP).join() === host, {
@@ -220,7 +207,7 @@ requires(
       },
       { what: "another guard", timeoutMs: PATIENCE_MS, found: () => holder.process.output },
     );
-    await end(holder);
+    await holder.stop();
     await untilHeldBy("b");
   });
 
@@ -254,14 +241,5 @@ requires(
 
   async function untilGone(processId: number): Promise<void> {
     await waitFor(() => !isRunning(processId), { what: `the end of ${processId}`, timeoutMs: PATIENCE_MS });
-  }
-
-  /** A zombie that nobody has waited for has ended, too. */
-  function isRunning(processId: number): boolean {
-    try {
-      return !/^State:\s*Z/m.test(readFileSync(`/proc/${processId}/status`, "utf8"));
-    } catch {
-      return false;
-    }
   }
 });

@@ -5,7 +5,7 @@ import { loadAddon } from "../../src/io/addon.ts";
 import type { NativeSocket } from "../../src/io/addon.types.ts";
 import { LINUX } from "../../src/io/linux.ts";
 import { unixAddress } from "../../src/io/sockaddr.ts";
-import { wallClockMs } from "../lab/addressWatch.ts";
+import { wallClockMs } from "./addressWatch.ts";
 
 /** A service manager's end of sd_notify(3). */
 export class NotifySocket {
@@ -34,6 +34,11 @@ export class NotifySocket {
   /** When WATCHDOG=1 arrived, from an instant on: wall clock, milliseconds. */
   fedAtMs(sinceMs = 0): number[] {
     return this.#told.filter(({ state, atMs }) => state === "WATCHDOG=1" && atMs >= sinceMs).map(({ atMs }) => atMs);
+  }
+
+  /** Every state so far, in order. */
+  states(): string[] {
+    return this.#told.map(({ state }) => state);
   }
 
   close(): void {
