@@ -106,6 +106,28 @@ requires("ipvs")(`the write service under the article's file (${SWITCHES} switch
     );
   });
 
+  test("a handover changes nothing in the table, and the successor knows every verdict", async () => {
+    const weight = await current();
+    const table = await readTable(network.balancers.kad1);
+    const { processId } = await daemon.status();
+    const before = tableLines(watch).length;
+    const told = await daemon.command("handover", "--run-dir", daemon.runDirectory);
+    const after = await daemon.status();
+    expect(told.stdout).toBe(`handed over to process ${after.processId}\n`);
+    expect(after.processId).not.toBe(processId);
+    expect(after.services.flatMap(({ servers }) => servers.map(({ verdict }) => verdict))).not.toContain("unknown");
+    // It looks for drift every two seconds, and would write what it believes to be missing.
+    const lookedMs = performance.now() + 5_000;
+    await waitFor(() => performance.now() >= lookedMs, { what: "two looks of the successor", timeoutMs: 10_000 });
+    expect((await daemon.status()).services.map(({ drifts, inSync }) => [drifts, inSync])).toEqual([
+      [0, true],
+      [0, true],
+    ]);
+    expect(await current()).toEqual(weight);
+    expect(await readTable(network.balancers.kad1)).toEqual(table);
+    expect(tableLines(watch).slice(before)).toEqual([]);
+  });
+
   test("SIGTERM releases everything of ours and leaves what is foreign", async () => {
     await daemon.stop();
     expect((await readTable(network.balancers.kad1)).map(({ service }) => service)).toEqual(["TCP 10.0.2.77:80"]);
