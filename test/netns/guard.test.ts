@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
@@ -246,16 +246,46 @@ requires("netns", "tshark")("holdfast-guard", () => {
     expect(foreign.exit).toBeUndefined();
   });
 
+  /** What a checked guard is put through: frames right and wrong, a second will, a death. */
+  async function playLife(rig: Rig): Promise<void> {
+    rig.send({ command: "frame", type: 2, payloadHex: "00" });
+    rig.send({ command: "frame", type: 99, payloadHex: "" });
+    rig.send({ command: "frame", type: 1, payloadHex: "0400000000000000" });
+    rig.send({ command: "frame", type: 2, payloadHex: "0000000000000000" });
+    await rig.arm();
+    process.kill(rig.process.pid, "SIGKILL");
+    await willExecuted(rig);
+  }
+
   it("under the compiler's checks for memory and undefined behaviour it does the same, without a finding", async () => {
     const program = join(folder(), "holdfast-guard-checked");
     const flags = ["-std=c11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
     execFileSync("cc", [...flags, "-o", program, join(projectRoot, "native/guard.c")]);
     const rig = await armedRig(0, { guard: program });
-    rig.send({ command: "frame", type: 2, payloadHex: "00" });
-    rig.send({ command: "frame", type: 99, payloadHex: "" });
-    await rig.arm();
-    process.kill(rig.process.pid, "SIGKILL");
-    await willExecuted(rig);
+    await playLife(rig);
     expect(rig.process.stderr).not.toMatch(/Sanitizer|runtime error/);
+  });
+
+  requires("valgrind")("under valgrind", () => {
+    it("it does the same, without a finding or a leak", async () => {
+      const made = folder();
+      const [program, report, guard] = ["holdfast-guard", "report", "guard"].map((name) => join(made, name)) as [
+        string,
+        string,
+        string,
+      ];
+      const source = join(projectRoot, "native/guard.c");
+      const shim = join(projectRoot, "test/netns/guard/pidfdShim.h");
+      execFileSync("cc", ["-std=c11", "-g", "-O1", "-include", shim, "-o", program, source]);
+      const checks = `--leak-check=full --show-leak-kinds=all --track-origins=yes --child-silent-after-fork=yes --log-file=${report}`;
+      writeFileSync(guard, `#!/bin/sh\nexec valgrind ${checks} ${program} "$@"\n`, { mode: 0o755 });
+      const rig = await armedRig(0, { guard });
+      await playLife(rig);
+      const summary = await waitFor(() => /ERROR SUMMARY: (\d+) errors/.exec(readFileSync(report, "utf8")), {
+        what: "valgrind's summary",
+        found: () => readFileSync(report, "utf8"),
+      });
+      expect(summary[1], readFileSync(report, "utf8")).toBe("0");
+    });
   });
 });
