@@ -4,9 +4,11 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
 import { describe } from "vitest";
 import { kernelHasIpvs } from "../guest/boot/kernelHasIpvs.ts";
+import { controlGroupRoot, SYSTEMD } from "./controlGroups.ts";
 import { findProgram } from "./programPath.ts";
 
 function programMissing(name: string): string | undefined {
@@ -25,11 +27,27 @@ function namespacesMissing(): string | undefined {
 }
 
 function systemdMissing(): string | undefined {
-  if (!existsSync("/lib/systemd/systemd")) return "systemd is not installed";
-  const groups = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
-  return groups.some((path) => existsSync(`${path}/cgroup.controllers`))
-    ? undefined
-    : "no control groups of version 2 here";
+  return existsSync(SYSTEMD) ? controlGroupsMissing() : "systemd is not installed";
+}
+
+/** Made and removed: in a container they may be there, and not to be written to. */
+function controlGroupsMissing(): string | undefined {
+  const root = controlGroupRoot();
+  if (root === undefined) return "no control groups of version 2 here";
+  const tried = join(root, `holdfast-try-${process.pid}`);
+  try {
+    mkdirSync(tried);
+    rmdirSync(tried);
+    return undefined;
+  } catch (error) {
+    return `no control groups can be made here: ${String(error)}`;
+  }
+}
+
+function memoryControlMissing(): string | undefined {
+  const root = controlGroupRoot();
+  const controllers = root === undefined ? "" : readFileSync(join(root, "cgroup.controllers"), "utf8");
+  return controllers.split(/\s/).includes("memory") ? undefined : "control groups of version 2 have no memory here";
 }
 
 /** Each requirement: what is missing in words, or undefined when it is met. */
@@ -44,7 +62,8 @@ const CHECKS = {
       : "PostgreSQL's server is not installed",
   keepalived: () => programMissing("keepalived"),
   ipvsadm: () => programMissing("ipvsadm"),
-  systemd: () => systemdMissing(),
+  systemd: systemdMissing,
+  memoryControl: memoryControlMissing,
   tcpdump: () => programMissing("tcpdump"),
   tshark: () => programMissing("tshark"),
   strace: () => programMissing("strace"),

@@ -15,14 +15,13 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onCleanup } from "./cleanup.ts";
+import { controlGroupRoot, SYSTEMD } from "./controlGroups.ts";
 import { type FinishedProcess, type RunningProcess, runProcess, startProcess } from "./processes.ts";
 import { processTree } from "./processTree.ts";
 import { projectRoot } from "./root.ts";
 import { waitFor } from "./wait.ts";
 
-export const SYSTEMD = "/lib/systemd/systemd";
 const UNIT = "holdfast.service";
-const CGROUP_ROOTS = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 /** What every unit wants of a machine; here there is nothing behind them. */
 const TARGETS = ["test", "sysinit", "basic", "shutdown", "network-online"];
 const PATIENCE_MS = 60_000;
@@ -34,6 +33,8 @@ export interface SystemdOptions {
   readonly networkNamespace: string;
   /** Lines of its section [Service], behind those of the unit. */
   readonly serviceLines?: readonly string[];
+  /** The service's memory is to be limited (`requires("memoryControl")`). */
+  readonly memoryControl?: boolean;
 }
 
 export class Systemd {
@@ -53,9 +54,10 @@ export class Systemd {
 
   static async start(options: SystemdOptions): Promise<Systemd> {
     const folder = mkdtempSync(join(tmpdir(), "holdfast-systemd-"));
-    const root = CGROUP_ROOTS.find((path) => existsSync(join(path, "cgroup.controllers")));
+    const root = controlGroupRoot();
     if (root === undefined) throw new Error("no control groups of version 2 here");
     const group = join(root, `holdfast-systemd-${process.pid}-${Date.now()}`);
+    if (options.memoryControl) writeFileSync(join(root, "cgroup.subtree_control"), "+memory");
     mkdirSync(group);
     const forget = onCleanup(() => remove(folder, group));
     for (const name of ["units", `units/${UNIT}.d`, "generators", "etc", "netns", "program"])
