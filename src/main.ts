@@ -193,7 +193,9 @@ function buildProgram(finish: (code: number) => void): Command {
   program
     .command("ipvs")
     .description("the kernel's IPVS table, as ipvsadm -Ln prints it")
-    .action(async () => finish((await import("./cli/ipvs.ts")).runIpvs(output)));
+    .option("--daemon", "instead of it the threads of connection sync", false)
+    .option("--timeout", "instead of it the idle limits of connections", false)
+    .action(async (options) => finish((await import("./cli/ipvs.ts")).runIpvs(options, output)));
 
   return program;
 }

@@ -9,6 +9,7 @@ import { giveOver, type HandoverResult } from "../daemon/handover/giver.ts";
 import type { FromPredecessor, FromSuccessor } from "../daemon/handover/protocol.ts";
 import { createHealthDriver, type HealthDriver, type HealthListener } from "../daemon/healthDriver.ts";
 import { HostSide } from "../daemon/hostSide.ts";
+import { LvsSide } from "../daemon/lvs/lvsSide.ts";
 import { Notifier } from "../daemon/notify/notifier.ts";
 import type { OperatorResult } from "../daemon/operator.ts";
 import { TableOwner } from "../daemon/tableOwner.ts";
@@ -16,12 +17,14 @@ import { Trackers } from "../daemon/track/trackers.ts";
 import { healthMachine } from "../health/machine.ts";
 import { loadAddon } from "../io/addon.ts";
 import type { NativeAddon } from "../io/addon.types.ts";
+import { HostBorrowedSettings } from "../io/borrowedSettings.ts";
 import { createCheckers } from "../io/checkers/index.ts";
 import { loopTimers, monotonicClock } from "../io/clock.ts";
 import { type Heritage, startSuccessor } from "../io/handoverProcess.ts";
 import { takeNetworkNamespace } from "../io/hostChecks.ts";
 import { hostName } from "../io/hostName.ts";
 import { openIpvsTable } from "../io/ipvsTable.ts";
+import { lvsHost } from "../io/lvsHost.ts";
 import { openNotifyFifo } from "../io/notify/fifo.ts";
 import { smtpSender } from "../io/notify/mail.ts";
 import { RunDirectory } from "../io/runDirectory.ts";
@@ -78,6 +81,7 @@ export async function createDaemon(start: {
     { repairInterval: REPAIR_INTERVAL },
     { open: openIpvsTable, store: runDirectory, events, clock: monotonicClock, timers: loopTimers },
   );
+  const lvs = createLvsSide(runDirectory, events);
   let vrrp: VrrpWorkerHandle | undefined;
   const daemon = new Daemon(
     { version: readVersion(), configFile: file, config },
@@ -85,6 +89,7 @@ export async function createDaemon(start: {
       events,
       table,
       store: runDirectory,
+      lvs,
       wallMs,
       clock: monotonicClock,
       createVrrp: (listener) => {
@@ -161,6 +166,12 @@ function once(handOver: HandOver): HandOver {
 function createHealth(listener: HealthListener): HealthDriver {
   const modules = { probes: createCheckers(), clock: monotonicClock, timers: loopTimers, listener };
   return createHealthDriver({ seed: randomInt(2 ** 31) }, { machine: healthMachine, ...modules });
+}
+
+function createLvsSide(runDirectory: RunDirectory, events: EventLog): LvsSide {
+  const { open, access } = lvsHost();
+  const settings = new HostBorrowedSettings(access, runDirectory);
+  return new LvsSide({ open, settings, store: runDirectory, events, clock: monotonicClock, timers: loopTimers });
 }
 
 /** Scripts, trackers and notifications on this host. */

@@ -1,16 +1,30 @@
+import { openIpvsSettings } from "../io/ipvsSettings.ts";
 import { openIpvsTable } from "../io/ipvsTable.ts";
 import { EXIT, type ExitCode } from "./exitCodes.ts";
-import { formatIpvsTable } from "./ipvsText.ts";
+import { formatIpvsTable, formatSyncDaemons, formatTimeouts } from "./ipvsText.ts";
 import { errorText, type Output } from "./output.ts";
 
+export interface IpvsOptions {
+  readonly daemon: boolean;
+  readonly timeout: boolean;
+}
+
 /** `holdfast ipvs`: asks the kernel itself, so it shows the truth also when no daemon runs. */
-export function runIpvs(output: Output): ExitCode {
+export function runIpvs(options: IpvsOptions, output: Output): ExitCode {
   try {
-    const table = openIpvsTable();
-    output.out(formatIpvsTable(table.info(), table.dump()));
+    output.out(ipvsText(options));
     return EXIT.ok;
   } catch (error) {
     output.err(errorText(error));
     return EXIT.failed;
   }
+}
+
+function ipvsText({ daemon, timeout }: IpvsOptions): string {
+  if (daemon || timeout) {
+    const settings = openIpvsSettings();
+    return `${daemon ? formatSyncDaemons(settings.syncDaemons()) : ""}${timeout ? formatTimeouts(settings.timeouts()) : ""}`;
+  }
+  const table = openIpvsTable();
+  return formatIpvsTable(table.info(), table.dump());
 }

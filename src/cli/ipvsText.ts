@@ -1,5 +1,7 @@
 import { compareIp, endpointText, family, type Ip } from "../core/ip.ts";
+import type { LvsTimeouts } from "../daemon/lvs/lvsSide.ts";
 import { serviceFamily, serviceId } from "../plan/keys.ts";
+import type { FoundSyncDaemon } from "../plan/syncDaemons.ts";
 import type { Forwarding, KernelDestination, KernelService } from "../plan/types.ts";
 
 export interface IpvsInfo {
@@ -40,6 +42,22 @@ export function formatIpvsTable(info: IpvsInfo, services: readonly KernelService
     lines.push(...[...service.destinations].sort(compareEndpoints).map(destinationLine));
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** `ipvsadm -Ln --timeout` */
+export function formatTimeouts({ tcp, tcpfin, udp }: LvsTimeouts): string {
+  return `Timeout (tcp tcpfin udp): ${tcp} ${tcpfin} ${udp}\n`;
+}
+
+/** `ipvsadm -Ln --daemon`: kernels before 4.3 tell interface and id alone. */
+export function formatSyncDaemons(daemons: readonly FoundSyncDaemon[]): string {
+  return daemons
+    .map(({ role, interface: device, syncId, lengthMax, group, port, ttl }) => {
+      const words = Object.entries({ mcast: device, syncid: syncId, maxlen: lengthMax, group, port, ttl });
+      const told = words.filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${value}`);
+      return `${role} sync daemon (${told.join(", ")})\n`;
+    })
+    .join("");
 }
 
 function serviceLine(service: KernelService): string {

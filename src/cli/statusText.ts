@@ -2,6 +2,7 @@ import type { DaemonStatus, OperatorStatus, RecordedEvent, ServiceStatus } from 
 import { overrideText } from "../health/overrides.ts";
 import type { ServerHealth } from "../health/types.ts";
 import { notificationSection, trackerSection } from "./hostSideText.ts";
+import { lvsSection } from "./lvsText.ts";
 import { time } from "./timeText.ts";
 import { vrrpSection } from "./vrrpText.ts";
 
@@ -19,6 +20,7 @@ export function formatStatus(status: DaemonStatus): string {
   lines.push("", "Services", ...operatorLines(status.operator));
   if (status.services.length === 0) lines.push("  no virtual servers");
   for (const service of status.services) lines.push(...serviceLines(service));
+  lines.push(...lvsSection(status.lvs));
   lines.push(...trackerSection(status.trackers), ...notificationSection(status.notifications));
   lines.push("", "Latest events", ...status.events.slice(-EVENTS_SHOWN).map(eventLine));
   return `${lines.join("\n")}\n`;

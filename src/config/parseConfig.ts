@@ -7,6 +7,7 @@ import { lex } from "./lexer.ts";
 import { parseBlock } from "./parser.ts";
 import { placesOf } from "./places.ts";
 import { checkLvsRules } from "./rules/lvs.ts";
+import { checkLvsGlobalRules } from "./rules/lvsGlobal.ts";
 import { checkVrrpRules } from "./rules/vrrp.ts";
 import { warnOfTraps } from "./traps.ts";
 import { buildTree, type Statement } from "./tree.ts";
@@ -36,6 +37,7 @@ export function parseConfig(text: string, file: string): ParseOutcome {
   const global = parsed.global_defs[0]?.values ?? parseBlock(globalDefsTable, [], start, found).values;
   checkVrrpRules({ file: parsed, global }, found);
   checkLvsRules(parsed, found);
+  checkLvsGlobalRules({ file: parsed, global }, found);
   const places = placesOf(parsed, global);
   if (found.hasErrors) return { config: undefined, diagnostics: found.sorted(), places };
   const config = buildConfig(parsed, global);

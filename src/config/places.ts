@@ -39,5 +39,8 @@ function otherInterfaces(file: ParsedFile, global: ParsedGlobal): ConfigPlaces["
       at,
       use: "whose changes are delayed",
     })),
+    ...(global.lvs_sync_daemon === undefined
+      ? []
+      : [{ name: global.lvs_sync_daemon.value.interface, at: global.lvs_sync_daemon.at, use: "of lvs_sync_daemon" }]),
   ];
 }

@@ -4,7 +4,7 @@ import type { ParsedFile, ParsedGlobal } from "./build/parsed.ts";
 import type { DiagnosticList } from "./diagnostics.ts";
 import { formatHeader } from "./keywords/serviceKinds.ts";
 import { OWNER_PRIORITY } from "./keywords/vrrpInstance.ts";
-import type { Config } from "./types.ts";
+import type { Config, LvsConfig, VirtualServerConfig } from "./types.ts";
 
 /** What is valid but does not do what it seems to do. Warnings only. */
 
@@ -171,6 +171,47 @@ function serversAreChecked({ file }: TrapInput, found: DiagnosticList): void {
   }
 }
 
+/** ip_vs_proto_tcp.c: IP_VS_TCP_S_ESTABLISHED is forgotten after so long without a packet, unless lvs_timeouts says otherwise. */
+const TCP_LIMIT_DEFAULT_SEC = 900;
+/** tcp(7), tcp_keepalive_time: what PostgreSQL and its clients have on Linux, where nobody says otherwise. */
+const TCP_KEEPALIVE_SEC = 7_200;
+const POSTGRESQL_PORT = 5432;
+
+/** A pool's idle session is reset, or hangs, at its first query after the pause. Once for the file: the limit is the host's. */
+function idleSessionsAreForgotten({ file, config, global }: TrapInput, found: DiagnosticList): void {
+  const limit = config.lvs.timeoutsSec.tcp ?? TCP_LIMIT_DEFAULT_SEC;
+  const index = config.virtualServers.findIndex((service) => forgetsSessions(service, config.lvs.sloppyTcp));
+  const service = file.virtual_server[index];
+  if (limit > TCP_KEEPALIVE_SEC || service === undefined) return;
+  const whose = global.lvs_timeouts === undefined ? "unless the kernel was told otherwise, " : "";
+  const message = `${whose}IPVS forgets a session of virtual_server ${formatHeader(service.header)} after ${limit} s without a packet, and Linux sends keepalives only after ${TCP_KEEPALIVE_SEC} s: idle sessions of PostgreSQL are cut`;
+  const remedy = `write lvs_timeouts tcp ${TCP_KEEPALIVE_SEC + 60} in global_defs, or tcp_keepalives_idle below ${limit} in PostgreSQL`;
+  found.warning("trap-idle-limit", (global.lvs_timeouts ?? service).at, message, remedy);
+}
+
+/** Under direct routing a forgotten session of an exclusive service goes on by sloppy_tcp: there is one server only. */
+function forgetsSessions(service: VirtualServerConfig, sloppy: LvsConfig["sloppyTcp"]): boolean {
+  const exclusive = service.exclusive === "on" || service.exclusive === "detected";
+  const ports = [
+    ...service.targets.map((target) => ("port" in target ? target.port : 0)),
+    ...service.realServers.map(({ port }) => port),
+  ];
+  if (!service.targets.some(({ protocol }) => protocol === "TCP") || !(exclusive || ports.includes(POSTGRESQL_PORT)))
+    return false;
+  const direct = service.realServers.every(({ forwarding }) => forwarding.method !== "NAT");
+  return !(exclusive && direct && sloppy !== "off");
+}
+
+/** The kernel sends a connection when packets pass, and never the whole table. */
+function syncHasTimeToCatchUp({ config, global }: TrapInput, found: DiagnosticList): void {
+  const { lvs_sync_daemon: written } = global;
+  const instance = config.vrrp.instances.find(({ name }) => name === config.lvs.syncDaemon?.instance);
+  if (written === undefined || instance === undefined) return;
+  if (instance.nopreempt || instance.preemptDelay > 0) return;
+  const message = `vrrp_instance ${instance.name} takes its addresses back as soon as it is there again, when connection sync has told it little: a connection is sent when packets of it pass`;
+  found.warning("trap-sync-preempts", written.at, message, "write preempt_delay 60 or nopreempt into the instance");
+}
+
 /** ipvsadm(8): rr and lc take no account of weights, except that 0 means no new connections. */
 function weightsCount({ file, config }: TrapInput, found: DiagnosticList): void {
   for (const [index, { values }] of file.virtual_server.entries()) {
@@ -207,5 +248,7 @@ const TRAPS: readonly ((input: TrapInput, found: DiagnosticList) => void)[] = [
   addressesAreHeld,
   serversAreChecked,
   weightsCount,
+  idleSessionsAreForgotten,
+  syncHasTimeToCatchUp,
   thereIsSomethingToDo,
 ];

@@ -14,6 +14,7 @@ export interface Config {
   readonly scripts: readonly VrrpScriptConfig[];
   readonly trackProcesses: readonly TrackProcessConfig[];
   readonly trackFiles: readonly TrackFileConfig[];
+  readonly lvs: LvsConfig;
   readonly virtualServers: readonly VirtualServerConfig[];
 }
 
@@ -68,6 +69,32 @@ export interface MailConfig {
 export interface TimedScript {
   readonly command: ScriptCommand;
   readonly timeout: DurationUs;
+}
+
+/** `lvs_*` of global_defs: what holds for the IPVS of the host as a whole. */
+export interface LvsConfig {
+  readonly syncDaemon: SyncDaemonConfig | undefined;
+  /** Seconds; undefined = as it was before us. */
+  readonly timeoutsSec: {
+    readonly tcp: number | undefined;
+    readonly tcpfin: number | undefined;
+    readonly udp: number | undefined;
+  };
+  /** Native: `auto` = while there is an exclusive service of TCP. */
+  readonly sloppyTcp: "auto" | "on" | "off";
+}
+
+/** `lvs_sync_daemon` */
+export interface SyncDaemonConfig {
+  readonly interface: string;
+  /** Whose state decides which of the two runs; undefined = both. */
+  readonly instance: string | undefined;
+  readonly syncId: number;
+  /** Bytes of a message; undefined = what the kernel takes by the MTU. */
+  readonly lengthMax: number | undefined;
+  readonly port: number;
+  readonly ttl: number;
+  readonly group: Ip;
 }
 
 export type Scheduler =

@@ -3,6 +3,7 @@ import type { ServiceHealth } from "../health/types.ts";
 import type { Recording } from "../vrrp/recorder.ts";
 import type { GuardStatus } from "../workers/vrrp/handle.types.ts";
 import type { VrrpStatus } from "../workers/vrrp/protocol.ts";
+import type { LvsStatus } from "./lvs/lvsSide.ts";
 import type { NotifyStatus } from "./notify/notifier.ts";
 import type { Counted } from "./tally.ts";
 import type { TrackerStatus } from "./track/types.ts";
@@ -65,6 +66,8 @@ export interface DaemonStatus {
   readonly guard: GuardStatus | undefined;
   readonly services: readonly ServiceStatus[];
   readonly operator: OperatorStatus;
+  /** What holds for IPVS as a whole; undefined where nothing uses it. */
+  readonly lvs: LvsStatus | undefined;
   /** Scripts, files and processes that instances track. */
   readonly trackers: readonly TrackerStatus[];
   readonly notifications: NotifyStatus;

@@ -12,6 +12,7 @@ import type { HostSide } from "./hostSide.ts";
 import { describeHealthEvent } from "./messages.ts";
 import { Operator } from "./operator.ts";
 import { serviceStatuses } from "./statusView.ts";
+import type { ProgrammingCause } from "./tableOwner.ts";
 import { Tally } from "./tally.ts";
 import { vrrpListener } from "./vrrpEvents.ts";
 
@@ -59,7 +60,12 @@ export class Daemon {
     this.#startedAtMs = modules.wallMs();
     this.#loadedAtMs = this.#startedAtMs;
     this.#vrrp = modules.createVrrp(
-      vrrpListener({ events: modules.events, tallies: this.#tallies, notifier: () => this.#host.notifier }),
+      vrrpListener({
+        events: modules.events,
+        tallies: this.#tallies,
+        notifier: () => this.#host.notifier,
+        lvs: modules.lvs,
+      }),
     );
     this.#host = modules.createHostSide((results) => this.#vrrp.track(results));
     this.#health = modules.createHealth({
@@ -87,6 +93,7 @@ export class Daemon {
     }
     this.#host.configure(this.#config);
     const existing = this.#modules.table.existingWeights(this.#config.virtualServers);
+    this.#modules.lvs.configure(this.#config);
     const listening = this.#vrrp.start(this.#config.vrrp);
     this.operator.load(false);
     this.#health.configure(this.#config.virtualServers, existing);
@@ -140,6 +147,8 @@ export class Daemon {
     this.#tracked = true;
     this.#host.configure(this.#config);
     this.operator.load(true);
+    this.#modules.lvs.adopt(surrender.instances.map(({ state }) => [state.parameters.name, state.role.name]));
+    this.#modules.lvs.configure(this.#config);
     this.#firstProgramming();
     const { version, configFile } = this.#options;
     const words = `holdfast ${version} goes on with ${configFile} in the place of another process`;
@@ -158,6 +167,7 @@ export class Daemon {
       const surrender = await this.#vrrp.surrender(successorProcessId);
       this.#health.stop();
       this.#modules.table.leave();
+      this.#modules.lvs.leave();
       return surrender;
     } catch (error) {
       this.#stopping = undefined;
@@ -196,6 +206,7 @@ export class Daemon {
       guard: this.#vrrp.guard(),
       services: serviceStatuses(this.#config.virtualServers, this.#health.view(), this.#modules.table),
       operator: this.operator.status(),
+      lvs: this.#modules.lvs.status(),
       ...this.#host.status(),
       events: this.#modules.events.latest(),
       counts: {
@@ -224,9 +235,11 @@ export class Daemon {
     this.#modules.notify("STOPPING=1");
     this.#health.stop();
     this.#host.stopping();
+    this.#modules.lvs.stopping();
     await this.#vrrp.stop();
     this.operator.stopping();
     this.#modules.table.clear();
+    this.#modules.lvs.stop();
     await this.#host.finish(this.#config);
     this.#modules.events.record("info", "stopped", "addresses, masters' roles and services are released", {});
   }
@@ -258,8 +271,9 @@ export class Daemon {
     this.#host.configure(loaded.config);
     this.#loadedAtMs = this.#modules.wallMs();
     this.#lastError = undefined;
+    this.#modules.lvs.configure(loaded.config);
     this.#health.configure(loaded.config.virtualServers, loaded.existing);
-    if (this.#programmedOnce) this.#modules.table.program(this.#health.desired(), "reload");
+    if (this.#programmedOnce) this.#program("reload");
     this.#modules.events.record("info", "reloaded", `configuration ${this.#options.configFile} loaded again`, {
       instances: loaded.config.vrrp.instances.length,
       services: loaded.config.virtualServers.length,
@@ -298,7 +312,13 @@ export class Daemon {
   #tableChanged(): void {
     if (this.#standingBy !== undefined) return;
     if (!this.#programmedOnce && !this.#modules.table.hasExisting(this.#health.desired())) return;
-    this.#modules.table.program(this.#health.desired(), "change");
+    this.#program("change");
+  }
+
+  #program(cause: ProgrammingCause): void {
+    const desired = this.#health.desired();
+    this.#modules.lvs.serve(desired);
+    this.#modules.table.program(desired, cause);
   }
 
   #firstProgramming(): void {
@@ -306,7 +326,7 @@ export class Daemon {
     if (this.#standingBy !== undefined) return;
     if (this.#programmedOnce) return;
     this.#programmedOnce = true;
-    this.#modules.table.program(this.#health.desired(), "start");
+    this.#program("start");
     this.#modules.table.watch(() => this.#health.desired());
     this.#releaseWhenReady();
   }

@@ -5,6 +5,7 @@ import type { TrackResult } from "../workers/vrrp/protocol.ts";
 import type { EventLog } from "./events.ts";
 import type { HealthDriver, HealthListener } from "./healthDriver.ts";
 import type { HostSide } from "./hostSide.ts";
+import type { LvsSide } from "./lvs/lvsSide.ts";
 import type { OperatorModules } from "./operator.ts";
 import type { TableOwner } from "./tableOwner.ts";
 
@@ -17,6 +18,7 @@ export interface DaemonOptions {
 export interface DaemonModules {
   readonly events: EventLog;
   readonly table: TableOwner;
+  readonly lvs: LvsSide;
   /** Built by the caller around the listener that the daemon gives, so that neither needs the other first. */
   readonly createVrrp: (listener: VrrpListener) => VrrpHandle;
   readonly createHealth: (listener: HealthListener) => HealthDriver;

@@ -1,17 +1,22 @@
 import type { VrrpListener } from "../workers/vrrp/handle.types.ts";
 import type { EventLog } from "./events.ts";
+import type { LvsSide } from "./lvs/lvsSide.ts";
 import { describeGroupTransition, describeTransition, describeVrrpAlarm } from "./messages.ts";
 import type { Notifier } from "./notify/notifier.ts";
 import type { Tally } from "./tally.ts";
 
-/** Everything that VRRP tells is an event; what keepalived tells scripts, FIFOs and mail goes there too. */
+/**
+ * Everything that VRRP tells is an event; what keepalived tells scripts, FIFOs and mail goes there too, and what holds for IPVS
+ * as a whole follows the states.
+ */
 export function vrrpListener(parts: {
   readonly events: EventLog;
   readonly tallies: { readonly transitions: Tally; readonly groupTransitions: Tally };
   /** Asked when something is to be told: VRRP's half is made before the notifier is. */
   readonly notifier: () => Notifier;
+  readonly lvs: Pick<LvsSide, "transition" | "restarted">;
 }): VrrpListener {
-  const { tallies, notifier } = parts;
+  const { tallies, notifier, lvs } = parts;
   const record = parts.events.record.bind(parts.events);
   return {
     onTransition: (instance, transition) => {
@@ -19,6 +24,7 @@ export function vrrpListener(parts: {
       const level = transition.to === "FAULT" ? "warn" : "info";
       record(level, "transition", describeTransition(instance, transition), { instance, ...transition });
       notifier().transition(instance, transition);
+      lvs.transition(instance, transition.to);
     },
     onGroupTransition: (group, change) => {
       tallies.groupTransitions.add({ group, to: change.to, reason: change.reason });
@@ -46,6 +52,7 @@ export function vrrpListener(parts: {
     onRestart: (cause) => {
       const words = `the VRRP worker died (${cause}); its addresses were released and it was started again`;
       record("error", "vrrpWorkerRestarted", words, { cause });
+      lvs.restarted();
     },
   };
 }

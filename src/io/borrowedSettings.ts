@@ -19,12 +19,12 @@ export interface BorrowedSettingsStore {
 export class HostBorrowedSettings implements BorrowedSettings {
   readonly #access: SettingAccess;
   readonly #store: BorrowedSettingsStore;
-  readonly #held: Map<string, HeldSetting>;
+  /** Read when first needed: a successor is made while its predecessor still writes. */
+  #remembered: Map<string, HeldSetting> | undefined;
 
   constructor(access: SettingAccess, store: BorrowedSettingsStore) {
     this.#access = access;
     this.#store = store;
-    this.#held = new Map(store.readBorrowedSettings().map((each) => [each.name, each]));
   }
 
   hold(name: string, value: string): SettingOutcome {
@@ -59,6 +59,11 @@ export class HostBorrowedSettings implements BorrowedSettings {
 
   held(): readonly HeldSetting[] {
     return [...this.#held.values()];
+  }
+
+  get #held(): Map<string, HeldSetting> {
+    this.#remembered ??= new Map(this.#store.readBorrowedSettings().map((each) => [each.name, each]));
+    return this.#remembered;
   }
 
   #record(name: string, held: HeldSetting | undefined): void {

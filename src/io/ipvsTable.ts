@@ -1,4 +1,3 @@
-import { HoldfastError } from "../core/errors.ts";
 import type {
   IpvsTable,
   KernelDestination,
@@ -7,31 +6,19 @@ import type {
   OperationOutcome,
   ServiceKey,
 } from "../plan/types.ts";
-import { decodeFamily, encodeGetFamily } from "../wire/netlink/genl.ts";
-import {
-  decodeIpvs,
-  decodeIpvsInfo,
-  encodeIpvs,
-  IPVS_COMMAND,
-  IPVS_FAMILY_NAME,
-  type IpvsMessage,
-  type IpvsService,
-} from "../wire/netlink/ipvs.ts";
-import { type NetlinkMessage, NLM_F } from "../wire/netlink/message.ts";
+import { decodeIpvsInfo, IPVS_COMMAND, type IpvsService } from "../wire/netlink/ipvs.ts";
 import { loadAddon } from "./addon.ts";
 import type { NativeAddon } from "./addon.types.ts";
 import { kernelDestination, kernelService, operationMessage, serviceKeyValues } from "./ipvsCodec.ts";
+import { IpvsSocket } from "./ipvsSocket.ts";
 import { LINUX } from "./linux.ts";
 import { type MessageOutcome, NetlinkError, NetlinkSocket } from "./netlinkSocket.ts";
-
-export type IpvsErrorCode = "ipvsMissing" | "missingCapability";
 
 /** More are not faster, and their answers must fit the receive buffer. */
 const OPERATIONS_PER_SEND = 256;
 const DUMP_ATTEMPTS = 5;
 
 const ENOENT = 2;
-const EPERM = 1;
 const ESRCH = 3;
 const EEXIST = 17;
 
@@ -53,22 +40,20 @@ const REFUSALS: Readonly<Record<string, string>> = {
  * Throws HoldfastError `ipvsMissing` when the kernel has none, `missingCapability` when we may not ask.
  */
 export function openIpvsTable(addon: NativeAddon = loadAddon()): NetlinkIpvsTable {
-  return new NetlinkIpvsTable(new NetlinkSocket({ protocol: LINUX.NETLINK_GENERIC }, { addon }));
+  return new NetlinkIpvsTable(new IpvsSocket(new NetlinkSocket({ protocol: LINUX.NETLINK_GENERIC }, { addon })));
 }
 
 /** IpvsTable by generic netlink; `ipvsadm` does the same. Synchronous. */
 export class NetlinkIpvsTable implements IpvsTable {
-  readonly #socket: NetlinkSocket;
-  readonly #familyId: number;
+  readonly #socket: IpvsSocket;
 
-  constructor(socket: NetlinkSocket) {
+  constructor(socket: IpvsSocket) {
     this.#socket = socket;
-    this.#familyId = resolveFamily(socket);
   }
 
   /** ipvsadm's first line. */
   info(): { readonly version: string; readonly connectionTableSize: number } {
-    const [message] = this.#request({ command: IPVS_COMMAND.getInfo });
+    const [message] = this.#socket.request({ command: IPVS_COMMAND.getInfo });
     const info = message === undefined ? undefined : decodeIpvsInfo(message);
     if (info?.ok !== true) throw new Error("the kernel's answer to IPVS_CMD_GET_INFO is malformed");
     const { version, connectionTableSize } = info.value;
@@ -100,12 +85,7 @@ export class NetlinkIpvsTable implements IpvsTable {
     readonly complete: boolean;
     readonly outcomes: readonly OperationOutcome[];
   } {
-    const { complete, outcomes } = this.#socket.applyBatch((writer) => {
-      for (const operation of operations) {
-        encodeIpvs(writer, this.#familyId, NLM_F.request, operationMessage(operation));
-      }
-    }, OPERATIONS_PER_SEND);
-    if (outcomes.some((outcome) => outcome.kind === "failed" && outcome.errno === EPERM)) throw missingCapability();
+    const { complete, outcomes } = this.#socket.batch(operations, operationMessage, OPERATIONS_PER_SEND);
     const known: OperationOutcome[] = [];
     for (const [index, operation] of operations.entries()) {
       const outcome = outcomeOf(operation, outcomes[index]);
@@ -119,7 +99,7 @@ export class NetlinkIpvsTable implements IpvsTable {
   }
 
   #services(): IpvsService[] {
-    return this.#dump({ command: IPVS_COMMAND.getService }).flatMap(({ service }) => service ?? []);
+    return this.#socket.dump({ command: IPVS_COMMAND.getService }).flatMap(({ service }) => service ?? []);
   }
 
   #destinations(service: IpvsService): KernelDestination[] | undefined {
@@ -129,7 +109,7 @@ export class NetlinkIpvsTable implements IpvsTable {
         ? { family, ...defined({ protocol, address, port }) }
         : { family, firewallMark };
     try {
-      const rows = this.#dump({ command: IPVS_COMMAND.getDestination, service: named });
+      const rows = this.#socket.dump({ command: IPVS_COMMAND.getDestination, service: named });
       return rows.flatMap(({ destination }) =>
         destination === undefined ? [] : kernelDestination(destination, family),
       );
@@ -141,34 +121,11 @@ export class NetlinkIpvsTable implements IpvsTable {
 
   #exists(service: ServiceKey): boolean {
     try {
-      this.#request({ command: IPVS_COMMAND.getService, service: serviceKeyValues(service) });
+      this.#socket.request({ command: IPVS_COMMAND.getService, service: serviceKeyValues(service) });
       return true;
     } catch (error) {
       if (error instanceof NetlinkError && error.errno === ESRCH) return false;
       throw error;
-    }
-  }
-
-  #request(message: IpvsMessage): NetlinkMessage[] {
-    try {
-      return this.#socket.request((writer) => encodeIpvs(writer, this.#familyId, NLM_F.request | NLM_F.ack, message));
-    } catch (error) {
-      throw explained(error);
-    }
-  }
-
-  #dump(message: IpvsMessage): IpvsMessage[] {
-    try {
-      const answers = this.#socket.dump((writer) =>
-        encodeIpvs(writer, this.#familyId, NLM_F.request | NLM_F.dump, message),
-      );
-      return answers.map((answer) => {
-        const decoded = decodeIpvs(answer);
-        if (!decoded.ok) throw new Error(`the kernel's IPVS table is malformed: ${decoded.error.detail}`);
-        return decoded.value;
-      });
-    } catch (error) {
-      throw explained(error);
     }
   }
 }
@@ -192,40 +149,6 @@ function missingModule(operation: Operation, errno: number): string | undefined 
   const lacks = `the kernel has no scheduler ${scheduler}`;
   if (persistenceEngine === "") return `${lacks}: load the module ip_vs_${scheduler}`;
   return `${lacks}, or no persistence engine ${persistenceEngine}: load the modules ip_vs_${scheduler} and ip_vs_pe_${persistenceEngine}`;
-}
-
-/** The number of the IPVS family; asking loads the module where the kernel may load one. */
-function resolveFamily(socket: NetlinkSocket): number {
-  try {
-    const [answer] = socket.request((writer) => encodeGetFamily(writer, IPVS_FAMILY_NAME));
-    const decoded = answer === undefined ? undefined : decodeFamily(answer);
-    if (decoded?.ok !== true) throw new Error("the kernel's answer to CTRL_CMD_GETFAMILY is malformed");
-    return decoded.value.id;
-  } catch (error) {
-    if (error instanceof NetlinkError && error.errno === ENOENT) {
-      throw new HoldfastError(
-        "ipvsMissing",
-        "this kernel has no IPVS: the module ip_vs is not loaded",
-        "modprobe ip_vs (and see that /lib/modules has it: minimal kernels leave it out)",
-        { cause: error },
-      );
-    }
-    throw error;
-  }
-}
-
-function explained(error: unknown): unknown {
-  return error instanceof NetlinkError && error.errno === EPERM ? missingCapability(error) : error;
-}
-
-/** The kernel checks every message: a process that lacks the capability has changed nothing. */
-function missingCapability(cause?: NetlinkError): HoldfastError<IpvsErrorCode> {
-  return new HoldfastError(
-    "missingCapability",
-    "the kernel refuses access to the IPVS table: CAP_NET_ADMIN is missing",
-    "run as root, or by systemd/holdfast.service",
-    { cause },
-  );
 }
 
 /** Everything about the services but their counters. */

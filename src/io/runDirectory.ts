@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import type { HeldSetting } from "../core/borrowed.ts";
 import { HoldfastError } from "../core/errors.ts";
+import type { SyncRole } from "../plan/syncDaemons.ts";
 import type { ServiceId } from "../plan/types.ts";
 import type { NativeAddon } from "./addon.types.ts";
 
@@ -18,6 +19,7 @@ import type { NativeAddon } from "./addon.types.ts";
 const OWNED_SERVICES = "owned-services.json";
 const BORROWED_SETTINGS = "borrowed-settings.json";
 const OPERATOR_MEMORY = "operator.json";
+const SYNC_ROLES = "sync-roles.json";
 
 export type RunDirectoryErrorCode = "runDirectoryUnusable" | "alreadyRunning";
 
@@ -106,6 +108,18 @@ export class RunDirectory {
   /** Throws HoldfastError `runDirectoryUnusable`. */
   writeOperatorMemory(memory: object): void {
     this.#write(OPERATOR_MEMORY, memory);
+  }
+
+  /** Threads of the kernel's connection sync that an earlier life started. */
+  readSyncRoles(): ReadonlySet<SyncRole> {
+    const stored = this.#read(SYNC_ROLES);
+    const roles = ["master", "backup"] as const;
+    return new Set(Array.isArray(stored) ? roles.filter((role) => stored.includes(role)) : []);
+  }
+
+  /** Throws HoldfastError `runDirectoryUnusable`. */
+  writeSyncRoles(roles: ReadonlySet<SyncRole>): void {
+    this.#write(SYNC_ROLES, [...roles]);
   }
 
   close(): void {

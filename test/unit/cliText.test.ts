@@ -6,6 +6,7 @@ import { durationUs } from "../../src/core/units.ts";
 import type { DaemonStatus } from "../../src/daemon/control.types.ts";
 import type { KernelDestination, KernelService } from "../../src/plan/types.ts";
 import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
+import { FULL_STATUS } from "./statusSample.ts";
 
 const statistics = { connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n };
 
@@ -112,6 +113,7 @@ const status: DaemonStatus = {
   startedAtMs: 0,
   configuration: { file: "/etc/keepalived/keepalived.conf", loadedAtMs: 0, lastError: undefined },
   guard: { processId: 43, lockedInMemory: true },
+  lvs: FULL_STATUS.lvs,
   vrrp: {
     instances: [
       {

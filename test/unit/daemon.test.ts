@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
-import { type Config, parseConfig } from "../../src/config/index.ts";
+import type { Config } from "../../src/config/index.ts";
 import { HoldfastError } from "../../src/core/errors.ts";
 import type { Logger } from "../../src/core/interfaces.ts";
+import { ip } from "../../src/core/ip.ts";
 import type { ScriptProblem, ScriptRequest } from "../../src/core/scripts.ts";
 import { instantUs, milliseconds } from "../../src/core/units.ts";
 import { Daemon } from "../../src/daemon/daemon.ts";
@@ -15,7 +16,9 @@ import { serviceId } from "../../src/plan/keys.ts";
 import type { DesiredService } from "../../src/plan/types.ts";
 import type { Recording } from "../../src/vrrp/recorder.ts";
 import type { VrrpListener } from "../../src/workers/vrrp/handle.types.ts";
-import type { TrackResult } from "../../src/workers/vrrp/protocol.ts";
+import type { Surrender, TrackResult } from "../../src/workers/vrrp/protocol.ts";
+import { configFrom } from "../lab/configText.ts";
+import { FakeLvs } from "../lab/fakeLvs.ts";
 import { PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
 import { VirtualTime } from "../lab/virtualTime.ts";
 import { instanceConfig, vrrpConfig } from "../lab/vrrpConfig.ts";
@@ -27,7 +30,7 @@ const silent = (): undefined => undefined;
 const logger: Logger = { error: silent, warn: silent, info: silent, debug: silent, child: () => logger };
 
 function configOf(port: number): Config {
-  const text = `virtual_server 10.0.2.11 ${port} {
+  return configFrom(`virtual_server 10.0.2.11 ${port} {
   lvs_method DR
   lb_algo lc
   protocol TCP
@@ -35,10 +38,7 @@ function configOf(port: number): Config {
     TCP_CHECK {
     }
   }
-}`;
-  const { config, diagnostics } = parseConfig(text, "test.conf");
-  if (config === undefined) throw new Error(JSON.stringify(diagnostics));
-  return config;
+}`);
 }
 
 const command = (program: string) => ({ arguments: [program], user: undefined, group: undefined });
@@ -169,12 +169,15 @@ function world(
       timers: { at: () => silent },
     },
   );
+  const lvs = new FakeLvs();
+  lvs.onStep = (words) => calls.push(words);
   const daemon = new Daemon(
     { version: "test", configFile: "test.conf", config: options.config ?? configOf(5432) },
     {
       events,
       table,
       store: { readOperatorMemory: silent, writeOperatorMemory: silent },
+      lvs: lvs.side({ events, clock: time, timers: time }),
       wallMs: () => 1_000,
       clock: time,
       createVrrp: (listener) => {
@@ -215,6 +218,7 @@ function world(
     daemon,
     events,
     kernel,
+    lvs,
     time,
     tracked,
     vrrp: () => {
@@ -291,6 +295,44 @@ test("the end: no more checks, then addresses and resignation, then our rows; on
   expect(it.taken()).toEqual(["STOPPING=1", "health stop", "vrrp stop", `deleteService ${SERVICE}`]);
   expect(await it.daemon.reload()).toEqual({ ok: false, message: "holdfast is stopping" });
   expect(it.taken()).toEqual([]);
+});
+
+test("connection sync begins before VRRP, follows its states, and ends behind the addresses and our rows", async () => {
+  const syncDaemon = {
+    ...{ interface: "eth1", instance: "RW", syncId: 51, lengthMax: undefined },
+    ...{ port: 8848, ttl: 1, group: ip("224.0.0.81") },
+  };
+  const config = configOf(5432);
+  const it = world({ config: { ...config, lvs: { ...config.lvs, syncDaemon } } });
+  await it.daemon.start();
+  expect(it.taken()).toEqual(["start backup eth1 51", "vrrp start", "health configure"]);
+  it.vrrp().onTransition("RW", { from: "BACKUP", to: "MASTER", reason: "masterDown", evidence: { ownPriority: 100 } });
+  expect(it.taken()).toEqual(["stop backup", "start master eth1 51"]);
+  it.vrrp().onRestart("on purpose");
+  expect(it.taken()).toEqual(["stop master", "start backup eth1 51"]);
+  it.listener().onFirstVerdicts();
+  it.taken();
+  await it.daemon.stop();
+  expect(it.taken()).toEqual(["STOPPING=1", "health stop", "vrrp stop", `deleteService ${SERVICE}`, "stop backup"]);
+});
+
+test("a successor's connection sync goes on as it was, and its predecessor stops none", async () => {
+  const config = configOf(5432);
+  const state = { parameters: { name: "RW" }, role: { name: "MASTER" } };
+  const syncDaemon = {
+    ...{ interface: "eth1", instance: "RW", syncId: 51, lengthMax: undefined },
+    ...{ port: 8848, ttl: 1, group: ip("224.0.0.81") },
+  };
+  const it = world({ config: { ...config, lvs: { ...config.lvs, syncDaemon } } });
+  it.lvs.daemons.push({ role: "master", interface: "eth1", syncId: 51 });
+  const standing = it.daemon.standBy();
+  it.listener().onFirstVerdicts();
+  await standing;
+  await it.daemon.adopt({ instances: [{ state } as Surrender["instances"][number]], groups: [], settings: [] });
+  expect(it.taken()).not.toContain("stop master");
+  await it.daemon.surrender(1);
+  await it.daemon.leave();
+  expect(it.lvs.daemons).toHaveLength(1);
 });
 
 test("stopped while VRRP starts: it takes part in no election", async () => {

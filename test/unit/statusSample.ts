@@ -97,6 +97,16 @@ export const FULL_STATUS: DaemonStatus = {
     ],
     repairPausedUntilMs: 8_000,
   },
+  lvs: {
+    timeoutsSec: { tcp: 7260, tcpfin: 120, udp: 300 },
+    syncDaemons: [{ role: "master", interface: "eth1", syncId: 51, group: ip("224.0.0.81"), port: 8848, ttl: 1 }],
+    syncFollows: "PGRW",
+    settings: [
+      { name: "timeout tcp", before: "900", value: "7260" },
+      { name: "ipv4/vs/sloppy_tcp", before: "0", value: "1" },
+    ],
+    problems: ["IPVS, timeout udp: refused"],
+  },
   trackers: [
     {
       ...{ kind: "script", name: "check", value: 0, sinceMs: 2_000, command: ["/bin/check"], runs: 9, failures: 4 },

@@ -3,6 +3,7 @@ import type { AnnouncePacingConfig, SyncGroupConfig, VrrpConfig, VrrpInstanceCon
 import { buildStaticAddress } from "./addresses.ts";
 import { memberNames, staticInterface } from "./effective.ts";
 import { buildInstance } from "./instance.ts";
+import { buildLvs } from "./lvs.ts";
 import { buildFifos, buildMail, buildNotify, timedScript } from "./notify.ts";
 import type { ParsedFile, ParsedGlobal, ParsedSyncGroup } from "./parsed.ts";
 import { buildService } from "./services.ts";
@@ -18,6 +19,7 @@ export function buildConfig(file: ParsedFile, global: ParsedGlobal): Config {
     scripts: buildScripts(file),
     trackProcesses: buildTrackProcesses(file),
     trackFiles: buildTrackFiles(file),
+    lvs: buildLvs(file, global),
     virtualServers: file.virtual_server.map((service) => buildService(service, file.virtual_server_group)),
   });
 }

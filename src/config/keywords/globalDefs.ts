@@ -1,4 +1,5 @@
 import { globalElsewhereRows } from "./globalElsewhere.ts";
+import { globalLvsRows } from "./globalLvs.ts";
 import { globalNotifyRows } from "./globalNotify.ts";
 import { globalVrrpRows } from "./globalVrrp.ts";
 import { text } from "./kinds.ts";
@@ -19,5 +20,6 @@ export const globalDefsTable = blockTable("global_defs", {
   } satisfies ValueRow<string>,
   ...globalVrrpRows,
   ...globalNotifyRows,
+  ...globalLvsRows,
   ...globalElsewhereRows,
 });

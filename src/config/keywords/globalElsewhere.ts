@@ -213,8 +213,6 @@ const leftOut = leftOutRows({
 const notYet = notYetRows({
   smtp_alert_checker: "Mail for checkers.",
   checker_log_all_failures: "Logs every failed check.",
-  lvs_sync_daemon: "Synchronises the connection table between hosts.",
-  lvs_timeouts: "Timeouts of connections in IPVS.",
   lvs_flush: "Empties the IPVS table at start.",
   lvs_flush_on_stop: "Empties the IPVS table at the end.",
   nftables_ipvs: "nftables for virtual server groups.",

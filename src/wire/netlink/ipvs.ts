@@ -48,6 +48,16 @@ export const IPVS_COMMAND = {
   deleteDestination: 7,
   /** IPVS_CMD_GET_DEST */
   getDestination: 8,
+  /** IPVS_CMD_NEW_DAEMON, ipvsadm --start-daemon; also the answer to getDaemon */
+  newDaemon: 9,
+  /** IPVS_CMD_DEL_DAEMON, ipvsadm --stop-daemon */
+  deleteDaemon: 10,
+  /** IPVS_CMD_GET_DAEMON */
+  getDaemon: 11,
+  /** IPVS_CMD_SET_CONFIG, ipvsadm --set; also the answer to getConfig */
+  setConfig: 12,
+  /** IPVS_CMD_GET_CONFIG */
+  getConfig: 13,
   /** IPVS_CMD_SET_INFO: the answer to getInfo */
   setInfo: 14,
   /** IPVS_CMD_GET_INFO */
@@ -145,10 +155,32 @@ export const DESTINATION_ATTRIBUTES = {
   tunnelFlags: { attr: 15, type: u16, kernel: "IPVS_DEST_ATTR_TUN_FLAGS" },
 } as const satisfies AttributeTable;
 
+/** A thread of the kernel's connection sync. What is behind `syncId` exists since Linux 4.3. */
+export const DAEMON_ATTRIBUTES = {
+  /** IP_VS_STATE_*, one of DAEMON_STATE. */
+  state: { attr: 1, type: u32, kernel: "IPVS_DAEMON_ATTR_STATE" },
+  interface: { attr: 2, type: nulString, kernel: "IPVS_DAEMON_ATTR_MCAST_IFN" },
+  syncId: { attr: 3, type: u32, kernel: "IPVS_DAEMON_ATTR_SYNC_ID" },
+  /** Bytes of a message. */
+  lengthMax: { attr: 4, type: u16, kernel: "IPVS_DAEMON_ATTR_SYNC_MAXLEN" },
+  group: { attr: 5, type: binary(IPV4_BYTES, IPV4_BYTES), kernel: "IPVS_DAEMON_ATTR_MCAST_GROUP" },
+  group6: { attr: 6, type: binary(IPV6_BYTES, IPV6_BYTES), kernel: "IPVS_DAEMON_ATTR_MCAST_GROUP6" },
+  port: { attr: 7, type: u16, kernel: "IPVS_DAEMON_ATTR_MCAST_PORT" },
+  ttl: { attr: 8, type: u8, kernel: "IPVS_DAEMON_ATTR_MCAST_TTL" },
+} as const satisfies AttributeTable;
+
+/** IP_VS_STATE_MASTER sends, IP_VS_STATE_BACKUP receives. */
+export const DAEMON_STATE = { master: 1, backup: 2 } as const;
+
 /** The first level of every command but SET_INFO. */
 export const COMMAND_ATTRIBUTES = {
   service: { attr: 1, type: nested(SERVICE_ATTRIBUTES), kernel: "IPVS_CMD_ATTR_SERVICE" },
   destination: { attr: 2, type: nested(DESTINATION_ATTRIBUTES), kernel: "IPVS_CMD_ATTR_DEST" },
+  daemon: { attr: 3, type: nested(DAEMON_ATTRIBUTES), kernel: "IPVS_CMD_ATTR_DAEMON" },
+  /** Seconds without a packet after which a connection is forgotten; 0 in a request leaves one as it is. */
+  tcpTimeoutSec: { attr: 4, type: u32, kernel: "IPVS_CMD_ATTR_TIMEOUT_TCP" },
+  tcpFinTimeoutSec: { attr: 5, type: u32, kernel: "IPVS_CMD_ATTR_TIMEOUT_TCP_FIN" },
+  udpTimeoutSec: { attr: 6, type: u32, kernel: "IPVS_CMD_ATTR_TIMEOUT_UDP" },
 } as const satisfies AttributeTable;
 
 export const INFO_ATTRIBUTES = {
@@ -160,11 +192,12 @@ export type IpvsService = AttributeValues<typeof SERVICE_ATTRIBUTES>;
 export type IpvsDestination = AttributeValues<typeof DESTINATION_ATTRIBUTES>;
 export type IpvsStatistics = AttributeValues<typeof STATISTICS64_ATTRIBUTES>;
 
-export interface IpvsMessage {
-  readonly command: number;
-  readonly service?: IpvsService;
-  readonly destination?: IpvsDestination;
-}
+export type IpvsDaemon = AttributeValues<typeof DAEMON_ATTRIBUTES>;
+
+/** A command, with what it is about. */
+export type IpvsMessage = { readonly command: number } & AttributeValues<typeof COMMAND_ATTRIBUTES>;
+
+const TIMEOUTS = ["tcpTimeoutSec", "tcpFinTimeoutSec", "udpTimeoutSec"] as const;
 
 /**
  * Appends one IPVS message.
@@ -175,9 +208,14 @@ export interface IpvsMessage {
 export function encodeIpvs(writer: MessageWriter, familyId: number, flags: number, message: IpvsMessage): number {
   const sequence = writer.begin(familyId, flags);
   writeGenericHeader(writer, message.command, IPVS_VERSION);
-  const { service, destination } = message;
+  const { service, destination, daemon } = message;
   if (service !== undefined) writer.once(service, () => encodeAttributes(writer, COMMAND_ATTRIBUTES, { service }));
   if (destination !== undefined) encodeAttributes(writer, COMMAND_ATTRIBUTES, { destination });
+  if (daemon !== undefined) encodeAttributes(writer, COMMAND_ATTRIBUTES, { daemon });
+  for (const name of TIMEOUTS) {
+    const seconds = message[name];
+    if (seconds !== undefined) encodeAttributes(writer, COMMAND_ATTRIBUTES, { [name]: seconds });
+  }
   writer.end();
   return sequence;
 }

@@ -90,6 +90,34 @@ emit genl/family-ipvs "$(grep -E '^recv .{8}1000' "$work/distinct" | head -n 1 |
   "$provenance: the controller's answer to" "ipvsadm -Ln"
 emit genl/get-family-ipvs "$(grep -E '^send .{8}1000' "$work/distinct" | head -n 1 | cut -d' ' -f2)" \
   "$provenance: the request to the controller of" "ipvsadm -Ln"
+# Connection sync and timeouts. The namespace has one interface that is not lo, with multicast.
+ip link add sync0 type veth peer name sync1
+ip link set sync0 up
+ip link set sync1 up
+ip address add 192.0.2.1/24 dev sync0
+request start-daemon --start-daemon master --mcast-interface sync0 --syncid 7
+request start-daemon-options --start-daemon backup --mcast-interface sync0 --syncid 8 \
+  --sync-maxlen 1400 --mcast-group 224.0.0.90 --mcast-port 9000 --mcast-ttl 3
+traced "$work/daemons" ipvsadm -Ln --daemon
+awk '!seen[$0]++' "$work/daemons" > "$work/distinct"
+emit ipvs/get-daemons "$(grep -E '^send .{32}0b' "$work/distinct" | head -n 1 | cut -d' ' -f2)" "$provenance: the dump's request of" "ipvsadm -Ln --daemon"
+n=0
+grep -E '^recv .{32}09' "$work/distinct" | cut -d' ' -f2 > "$work/found"
+while read -r hex; do
+  n=$((n + 1))
+  emit "ipvs/dump-daemons-$n" "$hex" "$provenance: datagram $n with daemons of ipvsadm -Ln --daemon" "$(output --daemon)"
+done < "$work/found"
+request stop-daemon --stop-daemon master
+ip link add sync2 type veth peer name sync3
+ip link set sync2 up
+ip link set sync3 up
+ip address add 2001:db8:1::1/64 dev sync2 nodad
+request start-daemon-ipv6 --start-daemon master --mcast-interface sync2 --syncid 255 --mcast-group ff02::81
+request set-timeouts --set 7200 30 0
+traced "$work/timeouts" ipvsadm -Ln --timeout
+awk '!seen[$0]++' "$work/timeouts" > "$work/distinct"
+emit ipvs/get-timeouts "$(grep -E '^send .{32}0d' "$work/distinct" | head -n 1 | cut -d' ' -f2)" "$provenance: the request of" "ipvsadm -Ln --timeout"
+emit ipvs/timeouts "$(grep -E '^recv .{32}0c' "$work/distinct" | head -n 1 | cut -d' ' -f2)" "$provenance: the answer to IPVS_CMD_GET_CONFIG of" "ipvsadm -Ln --timeout" "$(output --timeout)"
 request delete-destination -d -t 192.0.2.10:5432 -r 10.0.2.3:5432
 request delete-service -D -t 192.0.2.10:5432
 request flush -C

@@ -82,6 +82,11 @@ function expectedConfig(host: "KAD1" | "KAD2"): Config {
     scripts: [],
     trackProcesses: [],
     trackFiles: [],
+    lvs: {
+      syncDaemon: undefined,
+      timeoutsSec: { tcp: undefined, tcpfin: undefined, udp: undefined },
+      sloppyTcp: "auto",
+    },
     virtualServers: [
       service("10.0.2.10", "detected", (node) => ({
         kind: "HTTP_GET",
@@ -109,6 +114,7 @@ describe("the article's files", () => {
       ...(host === "KAD1"
         ? ["strict-state", "trap-persistence-exclusive"]
         : ["trap-persistence-exclusive", "strict-state"]),
+      "trap-idle-limit",
       "trap-persistence",
     ]);
   });
@@ -147,9 +153,9 @@ describe("the snippets of the article's text", () => {
     expect(parseConfig(writeService("10.0.2.3"), "t.conf").config?.virtualServers[0]?.exclusive).toBe("detected");
   });
 
-  it("the read service on /replica, with persistence_timeout 0, is not exclusive and gives no warning", () => {
+  it("the read service on /replica, with persistence_timeout 0, is not exclusive; idle sessions are warned about, nothing else", () => {
     const { config, diagnostics } = parseConfig(readService, "t.conf");
-    expect(diagnostics).toEqual([]);
+    expect(diagnostics.map(({ code }) => code)).toEqual(["trap-idle-limit"]);
     expect(config?.virtualServers[0]).toMatchObject({ persistenceTimeoutSec: 0, exclusive: "no" });
     expect(config?.virtualServers[0]?.realServers.map(({ checks }) => checks[0])).toEqual(
       NODES.map((node) => expect.objectContaining({ kind: "HTTP_GET", connectIp: node, connectPort: 8008 })),

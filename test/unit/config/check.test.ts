@@ -33,7 +33,7 @@ describe("holdfast check", () => {
     expect(text.split("\n").slice(-4)).toEqual([
       "TCP 10.0.2.10:5432 (exclusive): a dead server is noticed within 4.4 s, one whose checks alone are silent within 32.2 s, a lost role within 1.2 s, a returned server within 2 s",
       "TCP 10.0.2.11:5432: a dead server is noticed within 4 s, a returned server within 2 s",
-      `${article}: valid, 4 warnings`,
+      `${article}: valid, 5 warnings`,
       "",
     ]);
     expect(text).toContain(`${article}:3:3: warning: vrrp_strict`);
@@ -52,7 +52,7 @@ describe("holdfast check", () => {
     const report: CheckReport = JSON.parse(text);
     expect(code).toBe(0);
     expect(report).toMatchObject({ valid: true, file: article });
-    expect(report.diagnostics.map(({ severity }) => severity)).toEqual(Array(4).fill("warning"));
+    expect(report.diagnostics.map(({ severity }) => severity)).toEqual(Array(5).fill("warning"));
     expect(report.services).toEqual([
       {
         service: "TCP 10.0.2.10:5432",

@@ -166,6 +166,22 @@ const CASES: readonly (readonly [code: string, what: string, text: string])[] = 
     "a tracked script that is not there",
     script() + vrrp("  track_script {\n    chek\n  }") + second("  track_script {\n    check\n  }"),
   ],
+  [
+    "unknown-name",
+    "an instance that connection sync follows and that is not there",
+    globals("  lvs_sync_daemon eth1 inst B"),
+  ],
+  [
+    "sync-mixed-family",
+    "connection sync with tunnels into the other family",
+    `${globals("  lvs_sync_daemon eth1 inst A")}${lvs("", server(CHECK, "2001:db8::3 80")).replace("lvs_method DR", "lvs_method TUN")}`,
+  ],
+  [
+    "trap-idle-limit",
+    "a limit below usual keepalives",
+    `${globals("  lvs_timeouts tcp 3600")}${lvs("", server(CHECK, "10.0.2.3 5432"), "10.0.2.10 5432")}`,
+  ],
+  ["trap-sync-preempts", "connection sync without preempt_delay", globals("  lvs_sync_daemon eth1 inst A")],
   ["unknown-name", "a member that is not there", vrrp("") + second() + group("A\n    B\n    C")],
   ["rule-without-preference", "a rule", vrrp("  virtual_rules {\n    from 10.0.2.10 table 100\n  }")],
   ["unknown-name", "a track group", `static_ipaddress {\n  10.0.9.1/24 dev eth1 track_group X\n}\n${vrrp("")}`],

@@ -1,0 +1,33 @@
+import type { SettingAccess } from "./borrowedSettings.ts";
+import { type IpvsTimeouts, type NetlinkIpvsSettings, openIpvsSettings } from "./ipvsSettings.ts";
+import { readSysctl, writeSysctl } from "./sysctl.ts";
+
+const TIMEOUT = /^timeout (tcp|tcpfin|udp)$/;
+
+/**
+ * What holds for the host's IPVS as a whole: `open` gives the kernel, one socket for all; `access` its settings by name,
+ * `timeout tcp` or a path below /proc/sys/net.
+ */
+export function lvsHost(): { readonly open: () => NetlinkIpvsSettings; readonly access: SettingAccess } {
+  let kernel: NetlinkIpvsSettings | undefined;
+  const open = (): NetlinkIpvsSettings => {
+    kernel ??= openIpvsSettings();
+    return kernel;
+  };
+  return {
+    open,
+    access: {
+      read: (name) => {
+        const timeout = timeoutOf(name);
+        return timeout === undefined ? readSysctl(name) : String(open().timeouts()[timeout]);
+      },
+      write: (name, value) => {
+        const timeout = timeoutOf(name);
+        return timeout === undefined ? writeSysctl(name, value) : open().setTimeout(timeout, Number(value));
+      },
+    },
+  };
+}
+
+const timeoutOf = (name: string): keyof IpvsTimeouts | undefined =>
+  TIMEOUT.exec(name)?.[1] as keyof IpvsTimeouts | undefined;
