@@ -25,6 +25,7 @@ import { takeNetworkNamespace } from "../io/hostChecks.ts";
 import { hostName } from "../io/hostName.ts";
 import { openIpvsTable } from "../io/ipvsTable.ts";
 import { lvsHost } from "../io/lvsHost.ts";
+import { here, inNetworkNamespace, type Within } from "../io/networkNamespace.ts";
 import { openNotifyFifo } from "../io/notify/fifo.ts";
 import { smtpSender } from "../io/notify/mail.ts";
 import { RunDirectory } from "../io/runDirectory.ts";
@@ -77,11 +78,19 @@ export async function createDaemon(start: {
   const namespace = heritage === undefined ? takeNetworkNamespace(addon) : addon.adoptSocket(heritage.namespace);
   const wallMs = (): number => Date.now();
   const events = new EventLog({ logger, wallMs });
+  const { namespace: ipvsNamespace } = config.lvs;
+  const within = ipvsNamespace === undefined ? here : inNetworkNamespace(ipvsNamespace);
   const table = new TableOwner(
     { repairInterval: REPAIR_INTERVAL },
-    { open: openIpvsTable, store: runDirectory, events, clock: monotonicClock, timers: loopTimers },
+    {
+      open: () => within(() => openIpvsTable()),
+      store: runDirectory,
+      events,
+      clock: monotonicClock,
+      timers: loopTimers,
+    },
   );
-  const lvs = createLvsSide(runDirectory, events);
+  const lvs = createLvsSide(within, runDirectory, events);
   let vrrp: VrrpWorkerHandle | undefined;
   const daemon = new Daemon(
     { version: readVersion(), configFile: file, config },
@@ -105,6 +114,8 @@ export async function createDaemon(start: {
       load: () => {
         const loaded = loadConfiguration(file);
         if (!loaded.ok) return { ok: false, message: loaded.report.trim() };
+        if (loaded.config.lvs.namespace !== ipvsNamespace)
+          return { ok: false, message: "net_namespace_ipvs is taken at the start: restart holdfast to change it" };
         logWarnings(loaded.warnings, logger);
         return { ok: true, config: loaded.config };
       },
@@ -168,8 +179,8 @@ function createHealth(listener: HealthListener): HealthDriver {
   return createHealthDriver({ seed: randomInt(2 ** 31) }, { machine: healthMachine, ...modules });
 }
 
-function createLvsSide(runDirectory: RunDirectory, events: EventLog): LvsSide {
-  const { open, access } = lvsHost();
+function createLvsSide(within: Within, runDirectory: RunDirectory, events: EventLog): LvsSide {
+  const { open, access } = lvsHost(within);
   const settings = new HostBorrowedSettings(access, runDirectory);
   return new LvsSide({ open, settings, store: runDirectory, events, clock: monotonicClock, timers: loopTimers });
 }

@@ -69,12 +69,19 @@ function passwordIsNoProtection({ file }: TrapInput, found: DiagnosticList): voi
 
 /** Alerts are off unless they are asked for, and go nowhere without an address: both are often forgotten. */
 function mailIsSent({ file, global, config }: TrapInput, found: DiagnosticList): void {
-  const alerting = [...config.vrrp.instances, ...config.vrrp.syncGroups].some(({ notify }) => notify.smtpAlert);
+  const servers = config.virtualServers.flatMap(({ realServers }) => realServers);
+  const able = [...config.vrrp.instances, ...config.vrrp.syncGroups, ...config.virtualServers, ...servers];
+  const alerting = able.some(({ notify }) => notify.smtpAlert);
   const [address] = global.notification_email;
   if (alerting && address === undefined) {
     const written = [
       global.smtp_alert,
       global.smtp_alert_vrrp,
+      global.smtp_alert_checker,
+      ...file.virtual_server.flatMap(({ values }) => [
+        values.smtp_alert,
+        ...values.real_server.map((server) => server.values.smtp_alert),
+      ]),
       ...file.vrrp_instance.map(({ values }) => values.smtp_alert),
     ];
     const at = written.find((each) => each?.value === true)?.at;

@@ -41,6 +41,8 @@ export interface GlobalConfig {
   readonly shutdownScript: TimedScript | undefined;
   /** States are written to the FIFOs again at a reload. */
   readonly fifoWriteStatesOnReload: boolean;
+  /** `rs_init_notifies`: a first verdict of up is told, too. */
+  readonly tellsFirstUp: boolean;
   /** SCHED_RR priority of the VRRP thread (`vrrp_rt_priority`); undefined = the command line's. */
   readonly vrrpRealtimePriority: number | undefined;
 }
@@ -82,6 +84,12 @@ export interface LvsConfig {
   };
   /** Native: `auto` = while there is an exclusive service of TCP. */
   readonly sloppyTcp: "auto" | "on" | "off";
+  /** `lvs_flush`: at a start every virtual server that the file does not have goes, whoever made it. */
+  readonly flushAtStart: boolean;
+  /** `lvs_flush_on_stop`: at the end every virtual server goes; `services` = ours, which go in any case. */
+  readonly flushAtEnd: "no" | "all" | "services";
+  /** `net_namespace_ipvs`; undefined = the daemon's own. */
+  readonly namespace: string | undefined;
 }
 
 /** `lvs_sync_daemon` */
@@ -148,7 +156,14 @@ export interface VirtualServerConfig {
   readonly hysteresis: number;
   /** Takes the place of all real servers while the quorum is lost. */
   readonly sorryServer: SorryServerConfig | undefined;
-  readonly notify: { readonly quorumUp: ScriptCommand | undefined; readonly quorumDown: ScriptCommand | undefined };
+  readonly notify: {
+    readonly quorumUp: ScriptCommand | undefined;
+    readonly quorumDown: ScriptCommand | undefined;
+    /** Mail when the quorum is gained or lost. */
+    readonly smtpAlert: boolean;
+    /** `omega`: at the end the scripts of what is up are told that it is down. */
+    readonly downAtEnd: boolean;
+  };
   readonly exclusive: ExclusiveSetting;
   /** Native: the incumbent of an exclusive service is probed every min(delay_loop, this); 0 = at delay_loop. Default 200 ms. */
   readonly roleWatch: DurationUs;
@@ -180,7 +195,12 @@ export interface RealServerConfig {
   readonly port: number;
   readonly forwarding: ForwardingConfig;
   /** Connections from which on it gets no new ones, and below which it gets them again; 0 = no limit. */
-  readonly notify: { readonly up: ScriptCommand | undefined; readonly down: ScriptCommand | undefined };
+  readonly notify: {
+    readonly up: ScriptCommand | undefined;
+    readonly down: ScriptCommand | undefined;
+    /** Mail when it comes up or goes down. */
+    readonly smtpAlert: boolean;
+  };
   readonly upperThreshold: number;
   readonly lowerThreshold: number;
   /** 0 to 65535 */

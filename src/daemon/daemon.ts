@@ -92,6 +92,7 @@ export class Daemon {
       if (this.#stopping !== undefined) return;
     }
     this.#host.configure(this.#config);
+    if (this.#config.lvs.flushAtStart) this.#modules.table.claimEverything();
     const existing = this.#modules.table.existingWeights(this.#config.virtualServers);
     this.#modules.lvs.configure(this.#config);
     const listening = this.#vrrp.start(this.#config.vrrp);
@@ -238,7 +239,7 @@ export class Daemon {
     this.#modules.lvs.stopping();
     await this.#vrrp.stop();
     this.operator.stopping();
-    this.#modules.table.clear();
+    this.#modules.table.clear(this.#config.lvs.flushAtEnd === "all");
     this.#modules.lvs.stop();
     await this.#host.finish(this.#config);
     this.#modules.events.record("info", "stopped", "addresses, masters' roles and services are released", {});

@@ -72,6 +72,15 @@ export class TableOwner {
     return weights;
   }
 
+  /**
+   * Takes every service of the kernel's table for ours, so that the next programming removes what is not wanted (`lvs_flush`,
+   * `lvs_flush_on_stop`). Throws HoldfastError when the kernel has no IPVS.
+   */
+  claimEverything(): void {
+    this.#table ??= new RememberedTable(this.#open());
+    this.#claim(new Set([...this.#owned, ...existingWeights(this.#table.dump()).keys()]));
+  }
+
   hasExisting(desired: readonly DesiredService[]): boolean {
     return desired.some((service) => this.#existing.has(serviceId(service.key)));
   }
@@ -142,10 +151,16 @@ export class TableOwner {
     this.#endPause();
   }
 
-  /** Ends watching and removes our services, as keepalived does when it stops. Foreign rows stay. */
-  clear(): void {
+  /** Ends watching and removes our services, as keepalived does when it stops. Foreign rows stay, unless `everything` goes. */
+  clear(everything = false): void {
     this.leave();
     this.#pausedUntil = undefined;
+    try {
+      if (everything) this.claimEverything();
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      this.#problem(error.message);
+    }
     this.program([], "change");
   }
 

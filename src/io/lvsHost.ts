@@ -1,5 +1,6 @@
 import type { SettingAccess } from "./borrowedSettings.ts";
 import { type IpvsTimeouts, type NetlinkIpvsSettings, openIpvsSettings } from "./ipvsSettings.ts";
+import type { Within } from "./networkNamespace.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 
 const TIMEOUT = /^timeout (tcp|tcpfin|udp)$/;
@@ -8,10 +9,10 @@ const TIMEOUT = /^timeout (tcp|tcpfin|udp)$/;
  * What holds for the host's IPVS as a whole: `open` gives the kernel, one socket for all; `access` its settings by name,
  * `timeout tcp` or a path below /proc/sys/net.
  */
-export function lvsHost(): { readonly open: () => NetlinkIpvsSettings; readonly access: SettingAccess } {
+export function lvsHost(within: Within): { readonly open: () => NetlinkIpvsSettings; readonly access: SettingAccess } {
   let kernel: NetlinkIpvsSettings | undefined;
   const open = (): NetlinkIpvsSettings => {
-    kernel ??= openIpvsSettings();
+    kernel ??= within(() => openIpvsSettings());
     return kernel;
   };
   return {
@@ -19,11 +20,13 @@ export function lvsHost(): { readonly open: () => NetlinkIpvsSettings; readonly 
     access: {
       read: (name) => {
         const timeout = timeoutOf(name);
-        return timeout === undefined ? readSysctl(name) : String(open().timeouts()[timeout]);
+        return timeout === undefined ? within(() => readSysctl(name)) : String(open().timeouts()[timeout]);
       },
       write: (name, value) => {
         const timeout = timeoutOf(name);
-        return timeout === undefined ? writeSysctl(name, value) : open().setTimeout(timeout, Number(value));
+        return timeout === undefined
+          ? within(() => writeSysctl(name, value))
+          : open().setTimeout(timeout, Number(value));
       },
     },
   };

@@ -205,7 +205,7 @@ export function tcpCheck(host: number, timing: TimingChange = {}): CheckConfig {
 export function realServer(host: number, checks: readonly CheckConfig[], inhibitOnFailure = true): RealServerConfig {
   return {
     ...{ address: hostIp(host), port: 5432, weight: 50, forwarding: { method: "DR" } },
-    notify: { up: undefined, down: undefined },
+    notify: { up: undefined, down: undefined, smtpAlert: false },
     ...{ upperThreshold: 0, lowerThreshold: 0, inhibitOnFailure, checks },
   };
 }
@@ -223,7 +223,7 @@ export function virtualServer(
     persistencePrefix: undefined,
     persistenceEngine: "",
     ...{ quorum: 1, hysteresis: 0, sorryServer: undefined },
-    notify: { quorumUp: undefined, quorumDown: undefined },
+    notify: { quorumUp: undefined, quorumDown: undefined, smtpAlert: false, downAtEnd: false },
     exclusive: "no",
     ...{ roleWatch: milliseconds(200), roleHold: seconds(30) },
     realServers,

@@ -335,6 +335,24 @@ test("a successor's connection sync goes on as it was, and its predecessor stops
   expect(it.lvs.daemons).toHaveLength(1);
 });
 
+test.each([
+  ["lvs_flush", { flushAtStart: true }, [`addService ${SERVICE}`, "deleteService TCP 10.0.2.99:80"], []],
+  ["nothing of it", {}, [`addService ${SERVICE}`], ["TCP 10.0.2.99:80"]],
+  ["lvs_flush_on_stop VS", { flushAtEnd: "services" }, [`addService ${SERVICE}`], ["TCP 10.0.2.99:80"]],
+  ["lvs_flush_on_stop", { flushAtEnd: "all" }, [`addService ${SERVICE}`], []],
+] as const)("%s: what becomes of a service that is not ours", async (_keyword, lvs, first, left) => {
+  const config = configOf(5432);
+  const it = world({ config: { ...config, lvs: { ...config.lvs, ...lvs } } });
+  const foreign = { protocol: "TCP", address: ip("10.0.2.99"), port: 80 } as const;
+  it.kernel.apply([{ kind: "addService", service: foreign, attributes: PLAIN_SERVICE }]);
+  await it.daemon.start();
+  it.taken();
+  it.listener().onFirstVerdicts();
+  expect(it.taken().filter((call) => call.includes("Service"))).toEqual(first);
+  await it.daemon.stop();
+  expect(it.services()).toEqual(left);
+});
+
 test("stopped while VRRP starts: it takes part in no election", async () => {
   let listens: () => void = silent;
   const it = world({ vrrpStart: new Promise((resolve) => (listens = resolve)) });

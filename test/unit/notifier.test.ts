@@ -49,7 +49,7 @@ function configuration({ notify = {}, global = {}, groups = [], instances = ["VI
     global: {
       ...{ routerId: "lb1", vrrpStrict: false, enableScriptSecurity: false, scriptUser: undefined, fifos: [FIFO] },
       ...{ mail: MAIL, startupScript: undefined, shutdownScript: undefined, fifoWriteStatesOnReload: false },
-      ...{ vrrpRealtimePriority: undefined },
+      ...{ vrrpRealtimePriority: undefined, tellsFirstUp: false },
       ...global,
     },
     vrrp: vrrpConfig(
@@ -364,8 +364,8 @@ Host: host1
 });
 
 describe("services", () => {
-  const server = { ...realServer(3, []), notify: { up: script("/up", "a"), down: script("/down") } };
-  const notify = { quorumUp: script("/quorum-up"), quorumDown: script("/quorum-down") };
+  const server = { ...realServer(3, []), notify: { up: script("/up", "a"), down: script("/down"), smtpAlert: false } };
+  const notify = { ...virtualServer([]).notify, quorumUp: script("/quorum-up"), quorumDown: script("/quorum-down") };
   const service = virtualServer([server], { notify });
   const [name, at] = [service.name, "10.0.2.3:5432"];
   const lvs = { fifos: [{ ...FIFO, events: ["lvs"] as const }] };
@@ -402,6 +402,62 @@ describe("services", () => {
     notifier.health(quorum("down"));
     await notifier.drained();
     expect(calls()).toEqual(["/down"]);
+  });
+
+  test("rs_init_notifies: a first verdict of up is told, too", async () => {
+    const { notifier, calls } = world({ services: [service], global: { ...lvs, tellsFirstUp: true } });
+    notifier.health(verdict("unknown", "up"));
+    await notifier.drained();
+    expect(calls()).toEqual(["/up a"]);
+  });
+
+  test("omega: at the end what was up is told to be down, servers first; without it nothing is", async () => {
+    const omega = { ...service, notify: { ...notify, downAtEnd: true } };
+    for (const [services, expected] of [
+      [[omega], ["/down", "/quorum-down"]],
+      [[service], []],
+    ] as const) {
+      const { notifier, calls, lines } = world({ services, global: lvs, instances: [] });
+      notifier.health(verdict("unknown", "up"));
+      notifier.health(quorum("up"));
+      await notifier.drained();
+      const before = calls().length;
+      lines.splice(0);
+      notifier.finish();
+      await notifier.drained();
+      expect(calls().slice(before)).toEqual(expected);
+      expect(lines.filter((line) => line.includes("DOWN"))).toHaveLength(expected.length);
+    }
+  });
+
+  test("omega tells nothing of what is down already", async () => {
+    const { notifier, calls } = world({
+      services: [{ ...service, notify: { ...notify, downAtEnd: true } }],
+      instances: [],
+    });
+    notifier.health(verdict("up", "down"));
+    notifier.health(quorum("down"));
+    notifier.finish();
+    await notifier.drained();
+    expect(calls()).toEqual(["/down", "/quorum-down"]);
+  });
+
+  test("mail of servers and quorum where smtp_alert asks for it, in keepalived's subject", async () => {
+    const loud = { ...service, realServers: [{ ...server, notify: { ...server.notify, smtpAlert: true } }] };
+    const { notifier, mails } = world({ services: [{ ...loud, notify: { ...notify, smtpAlert: true } }] });
+    notifier.health(verdict("up", "down"));
+    notifier.health(quorum("down"));
+    await notifier.drained();
+    const quiet = world({ services: [service] });
+    quiet.notifier.health(verdict("up", "down"));
+    quiet.notifier.health(quorum("down"));
+    await quiet.notifier.drained();
+    expect(mails.map(({ message }) => message.subject)).toEqual([
+      "[lb1] Realserver [10.0.2.3]:tcp:5432 of virtual server [10.0.2.10]:tcp:5432 - DOWN",
+      "[lb1] Virtualserver [10.0.2.10]:tcp:5432 - DOWN",
+    ]);
+    expect(mails[0]?.message.text).toContain("Reason: no answer");
+    expect(quiet.mails).toEqual([]);
   });
 
   test("marks and groups have keepalived's names", () => {

@@ -20,7 +20,7 @@ export function buildConfig(file: ParsedFile, global: ParsedGlobal): Config {
     trackProcesses: buildTrackProcesses(file),
     trackFiles: buildTrackFiles(file),
     lvs: buildLvs(file, global),
-    virtualServers: file.virtual_server.map((service) => buildService(service, file.virtual_server_group)),
+    virtualServers: file.virtual_server.map((service) => buildService(service, file.virtual_server_group, global)),
   });
 }
 
@@ -35,6 +35,7 @@ function buildGlobal(global: ParsedGlobal): GlobalConfig {
     startupScript: timedScript(global.startup_script, global.startup_script_timeout),
     shutdownScript: timedScript(global.shutdown_script, global.shutdown_script_timeout),
     fifoWriteStatesOnReload: global.fifo_write_vrrp_states_on_reload !== undefined,
+    tellsFirstUp: global.rs_init_notifies !== undefined,
     vrrpRealtimePriority: global.vrrp_rt_priority?.value,
   };
 }

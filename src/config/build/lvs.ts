@@ -8,6 +8,9 @@ export function buildLvs(file: ParsedFile, global: ParsedGlobal): LvsConfig {
     syncDaemon: buildSyncDaemon(file, global),
     timeoutsSec: { tcp, tcpfin, udp },
     sloppyTcp: global.lvs_sloppy_tcp.value,
+    flushAtStart: global.lvs_flush !== undefined,
+    flushAtEnd: global.lvs_flush_on_stop?.value ?? "no",
+    namespace: file.net_namespace_ipvs?.value,
   };
 }
 

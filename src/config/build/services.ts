@@ -2,15 +2,19 @@ import { exclusiveSetting } from "../exclusive.ts";
 import { PERSISTENCE_DEFAULT_SEC } from "../keywords/virtualServer.ts";
 import type { RealServerConfig, SorryServerConfig, VirtualServerConfig } from "../types.ts";
 import { buildChecks } from "./checks.ts";
-import type { ParsedGroup, ParsedServer, ParsedService } from "./parsed.ts";
+import type { ParsedGlobal, ParsedGroup, ParsedServer, ParsedService } from "./parsed.ts";
 import { buildTargets, forwardingOf, serviceName } from "./targets.ts";
 import { firstWritten } from "./written.ts";
 
 /** `virtual_server` and what is inside it. */
 
-export function buildService(service: ParsedService, groups: readonly ParsedGroup[]): VirtualServerConfig {
+export function buildService(
+  service: ParsedService,
+  groups: readonly ParsedGroup[],
+  global: AlertDefaults = {},
+): VirtualServerConfig {
   const { values, at } = service;
-  const realServers = values.real_server.map((server) => buildServer(server, service));
+  const realServers = values.real_server.map((server) => buildServer(server, service, global));
   return {
     name: serviceName(service),
     targets: buildTargets(service, groups),
@@ -23,7 +27,12 @@ export function buildService(service: ParsedService, groups: readonly ParsedGrou
     quorum: Math.min(values.quorum.value, attainableQuorum(service, realServers)),
     hysteresis: values.hysteresis.value,
     sorryServer: buildSorryServer(service),
-    notify: { quorumUp: values.quorum_up?.value, quorumDown: values.quorum_down?.value },
+    notify: {
+      quorumUp: values.quorum_up?.value,
+      quorumDown: values.quorum_down?.value,
+      smtpAlert: values.smtp_alert?.value ?? checkerAlert(global) ?? false,
+      downAtEnd: values.omega !== undefined,
+    },
     exclusive: exclusiveSetting(values.exclusive?.value, realServers),
     roleWatch: values.role_watch.value,
     roleHold: values.role_hold.value,
@@ -31,6 +40,12 @@ export function buildService(service: ParsedService, groups: readonly ParsedGrou
     at,
   };
 }
+
+/** The keywords of global_defs whose value counts where a service or a server writes none. */
+type AlertDefaults = Partial<Pick<ParsedGlobal, "smtp_alert" | "smtp_alert_checker">>;
+
+const checkerAlert = (global: AlertDefaults): boolean | undefined =>
+  (global.smtp_alert_checker ?? global.smtp_alert)?.value;
 
 /** Granularity or engine alone switch affinity on, as keepalived 2.2.7 does. */
 function persistenceSec({
@@ -72,14 +87,19 @@ function schedulerFlags(values: ParsedService["values"]): number {
   return bits.reduce((sum, written, bit) => sum | (written === undefined ? 0 : 1 << bit), 0);
 }
 
-function buildServer(server: ParsedServer, service: ParsedService): RealServerConfig {
+function buildServer(server: ParsedServer, service: ParsedService, global: AlertDefaults): RealServerConfig {
   const { header, values } = server;
   const port = header.port ?? (service.header.kind === "address" ? (service.header.port ?? 0) : 0);
   const endpoint = { address: header.address, port };
   return {
     ...endpoint,
     forwarding: forwardingOf(server, service.values.lvs_method.value),
-    notify: { up: values.notify_up?.value, down: values.notify_down?.value },
+    notify: {
+      up: values.notify_up?.value,
+      down: values.notify_down?.value,
+      // keepalived.conf(5): on for servers, off for the quorum, where nothing is written.
+      smtpAlert: values.smtp_alert?.value ?? checkerAlert(global) ?? true,
+    },
     upperThreshold: values.uthreshold.value,
     lowerThreshold: values.lthreshold.value,
     weight: firstWritten([values.weight, service.values.weight], values.weight),

@@ -123,6 +123,19 @@ const noEffectRows = {
   vrrp_netlink_cmd_rcv_bufs_force: bufferForce("vrrp_netlink_cmd_rcv_bufs_force"),
   vrrp_netlink_monitor_rcv_bufs: buffer("vrrp_netlink_monitor_rcv_bufs"),
   vrrp_netlink_monitor_rcv_bufs_force: bufferForce("vrrp_netlink_monitor_rcv_bufs_force"),
+  lvs_netlink_cmd_rcv_bufs: buffer("lvs_netlink_cmd_rcv_bufs"),
+  lvs_netlink_cmd_rcv_bufs_force: bufferForce("lvs_netlink_cmd_rcv_bufs_force"),
+  lvs_netlink_monitor_rcv_bufs: buffer("lvs_netlink_monitor_rcv_bufs"),
+  lvs_netlink_monitor_rcv_bufs_force: bufferForce("lvs_netlink_monitor_rcv_bufs_force"),
+  process_monitor_rcv_bufs: buffer("process_monitor_rcv_bufs"),
+  process_monitor_rcv_bufs_force: bufferForce("process_monitor_rcv_bufs_force"),
+  no_checker_emails: {
+    ...noEffect,
+    reason: "mail is sent when a server changes, and never for each of its checks",
+    kind: flag,
+    doc: "No mail for every change of a check, only when a server is added or removed.",
+    example: "no_checker_emails",
+  } satisfies ValueRow<true>,
 } as const;
 
 const FILTER = {
@@ -142,6 +155,15 @@ const PROCESS_NAME = {
   remedy: "remove it; who watches processes finds `holdfast`",
 } as const;
 const UNIT = "remove it, and set it in the systemd unit: ";
+const CHECKS_RUN_INSIDE = {
+  reason: "checks run in the main thread of holdfast's only process; systemd sets what holds for it",
+} as const;
+const GROUP_BY_MARK = {
+  reason:
+    "holdfast never touches the packet filter; a group's addresses are services of their own, which cost little here",
+  remedy:
+    "remove it; where thousands of addresses share servers, mark them in the host's own packet filter and write virtual_server fwmark",
+} as const;
 const RX_BUFFERS = {
   reason: "the VRRP thread does nothing else than read its sockets, and the kernel's default holds hundreds of adverts",
   remedy: "remove it",
@@ -193,6 +215,26 @@ const leftOut = leftOutRows({
   enable_traps: { ...SNMP, doc: "SNMP traps." },
   enable_dbus: { ...DBUS, doc: "D-Bus interface." },
   dbus_service_name: { ...DBUS, doc: "Name on D-Bus." },
+  nftables_ipvs: { ...GROUP_BY_MARK, doc: "nftables for virtual server groups." },
+  nftables_ipvs_priority: { ...GROUP_BY_MARK, doc: "Priority of its chains." },
+  nftables_ipvs_start_fwmark: { ...GROUP_BY_MARK, doc: "First firewall mark of virtual server groups." },
+  checker_priority: { ...CHECKS_RUN_INSIDE, doc: "Niceness of the checker process.", remedy: `${UNIT}Nice=` },
+  checker_cpu_affinity: {
+    ...CHECKS_RUN_INSIDE,
+    doc: "Processors of the checker process.",
+    remedy: `${UNIT}CPUAffinity=`,
+  },
+  checker_rt_priority: {
+    doc: "Real-time priority of the checker process.",
+    reason:
+      "only adverts are worth more than everything else on the host; checks with real-time priority would delay them",
+    remedy: "remove it",
+  },
+  checker_rlimit_rttime: {
+    doc: "Limit of real-time processor use of checkers.",
+    reason: "checks have no real-time priority",
+    remedy: "remove it",
+  },
   bfd_priority: { ...BFD_REASON, doc: "Niceness of the BFD process." },
   bfd_no_swap: { ...BFD_REASON, doc: "Locks the BFD process in memory." },
   bfd_cpu_affinity: { ...BFD_REASON, doc: "Processors of the BFD process." },
@@ -211,25 +253,7 @@ const leftOut = leftOutRows({
 });
 
 const notYet = notYetRows({
-  smtp_alert_checker: "Mail for checkers.",
   checker_log_all_failures: "Logs every failed check.",
-  lvs_flush: "Empties the IPVS table at start.",
-  lvs_flush_on_stop: "Empties the IPVS table at the end.",
-  nftables_ipvs: "nftables for virtual server groups.",
-  nftables_ipvs_priority: "Priority of its chains.",
-  nftables_ipvs_start_fwmark: "First firewall mark of virtual server groups.",
-  checker_priority: "Niceness of the checker process.",
-  checker_cpu_affinity: "Processors of the checker process.",
-  checker_rt_priority: "Real-time priority of the checker process.",
-  checker_rlimit_rttime: "Limit of real-time processor use of checkers.",
-  lvs_netlink_cmd_rcv_bufs: "Netlink buffer size.",
-  lvs_netlink_cmd_rcv_bufs_force: "Netlink buffer size by force.",
-  lvs_netlink_monitor_rcv_bufs: "Netlink buffer size.",
-  lvs_netlink_monitor_rcv_bufs_force: "Netlink buffer size by force.",
-  process_monitor_rcv_bufs: "Buffer size of the process monitor.",
-  process_monitor_rcv_bufs_force: "Buffer size of the process monitor by force.",
-  rs_init_notifies: "Notifies for servers at start.",
-  no_checker_emails: "No mail for every change of a checker.",
   random_seed: "Seed of the random parameter.",
   include_check: "What counts as an error of include.",
 });

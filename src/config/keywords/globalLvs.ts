@@ -1,7 +1,7 @@
 import { type Ip, ip, parseIp } from "../../core/ip.ts";
 import { ok } from "../../core/result.ts";
 import type { Word } from "../lexer.ts";
-import { choice, integer, interfaceName, invalid, type Parsed, port } from "./kinds.ts";
+import { choice, flag, integer, interfaceName, invalid, type Parsed, port } from "./kinds.ts";
 import { MAN, type ValueKind, type ValueRow } from "./row.ts";
 import type { Name } from "./words.ts";
 
@@ -127,6 +127,17 @@ const timeouts: ValueKind<LvsTimeouts> = {
     TIMEOUT_WORDS.flatMap((name) => (written[name] === undefined ? [] : [name, written[name]])).join(" "),
 };
 
+const flushOnStop: ValueKind<"all" | "services"> = {
+  syntax: "[VS]",
+  minimumWords: 0,
+  maximumWords: 1,
+  parse: ([word]) => {
+    if (word === undefined) return ok("all");
+    return word.text === "VS" ? ok("services") : invalid(word, "is no option", "write VS or nothing");
+  },
+  format: (value) => (value === "all" ? "" : "VS"),
+};
+
 export const globalLvsRows = {
   lvs_sync_daemon: {
     ...row,
@@ -143,6 +154,19 @@ export const globalLvsRows = {
     reference: "keepalived.conf(5), ipvsadm(8)",
     example: "lvs_timeouts tcp 7260 tcpfin 120 udp 300",
   } satisfies ValueRow<LvsTimeouts>,
+  lvs_flush: {
+    ...row,
+    reload: "none",
+    kind: flag,
+    doc: "At a start every virtual server that the file does not have is removed, whoever made it. Those that it has stay as they are and are made right in place, so that no session is cut.",
+    example: "lvs_flush",
+  } satisfies ValueRow<true>,
+  lvs_flush_on_stop: {
+    ...row,
+    kind: flushOnStop,
+    doc: "At the end every virtual server is removed, whoever made it; with VS those of the file alone, as without the keyword.",
+    example: "lvs_flush_on_stop",
+  } satisfies ValueRow<"all" | "services">,
   lvs_sloppy_tcp: {
     ...row,
     status: "native",

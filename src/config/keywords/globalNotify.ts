@@ -167,7 +167,18 @@ export const globalNotifyRows = {
     doc: "Time allowed to connect to the mail server.",
     example: "smtp_connect_timeout 30",
   } satisfies ValueRow<DurationUs>,
-  smtp_alert: alert("smtp_alert", "off", "smtp_alert of instances and groups that do not write their own."),
+  smtp_alert: alert(
+    "smtp_alert",
+    "off",
+    "smtp_alert of instances, groups, virtual and real servers that do not write their own.",
+  ),
+  smtp_alert_checker: alert("smtp_alert_checker", "smtp_alert", "The same, for virtual and real servers only."),
+  rs_init_notifies: {
+    ...row,
+    kind: flag,
+    doc: "A real server's first verdict is told by notify_up, FIFO and mail also when it is up.",
+    example: "rs_init_notifies",
+  } satisfies ValueRow<true>,
   smtp_alert_vrrp: alert("smtp_alert_vrrp", "smtp_alert", "The same, for VRRP only."),
   no_email_faults: {
     ...row,

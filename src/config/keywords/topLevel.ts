@@ -1,9 +1,10 @@
+import { ok } from "../../core/result.ts";
 import { directiveRows } from "./directives.ts";
 import { globalDefsTable } from "./globalDefs.ts";
 import { interfaceRows } from "./interfaces.ts";
-import { flag } from "./kinds.ts";
+import { flag, invalid, oneWord } from "./kinds.ts";
 import { staticRoutingRows } from "./routing.ts";
-import { type BlockRow, blockTable, type LinesRow, leftOutRows, MAN, notYetRows, type ValueRow } from "./row.ts";
+import { type BlockRow, blockTable, type LinesRow, leftOutRows, MAN, type ValueKind, type ValueRow } from "./row.ts";
 import { syncGroupRow, trackGroupRow } from "./syncGroup.ts";
 import { BFD_REASON, trackFileTable, trackProcessTable, vrrpScriptTable } from "./tracking.ts";
 import { staticAddressLine, staticAddressOptions, type VirtualAddressLine } from "./virtualIpaddress.ts";
@@ -75,6 +76,17 @@ const staticRows = {
   ...staticRoutingRows,
 } as const;
 
+/** A file below /run/netns; keepalived takes its default namespace without a name, which is where it was started: ours. */
+const namespaceName: ValueKind<string> = oneWord("<NAME>", (word) =>
+  /^[^/\s\p{C}]+$/u.test(word.text) && word.text !== "." && word.text !== ".."
+    ? ok(word.text)
+    : invalid(
+        word,
+        "is no name of a network namespace",
+        "write a name that `ip netns list` shows, or remove the keyword",
+      ),
+);
+
 const RUNS_ONCE = {
   reason: "systemd starts a daemon for each unit, with a run directory of its own (--run-dir)",
   remedy: "remove it, and use a unit of its own",
@@ -109,7 +121,16 @@ const processRows = {
       remedy: "remove it, and set it in the systemd unit: TimeoutStopSec=",
     },
   }),
-  ...notYetRows({ net_namespace_ipvs: "Network namespace of IPVS." }),
+  net_namespace_ipvs: {
+    shape: "value",
+    status: "implemented",
+    reference: MAN,
+    reload: "none",
+    kind: namespaceName,
+    defaultFrom: "the daemon's own",
+    doc: "Network namespace (ip netns) of the IPVS table, its connection sync, idle limits and settings; checks stay in the daemon's own. Taken at the start. The daemon needs CAP_SYS_ADMIN for it, and in the systemd unit RestrictNamespaces=net.",
+    example: "net_namespace_ipvs traffic",
+  } satisfies ValueRow<string>,
 } as const;
 
 export const topLevelTable = blockTable("the top level", {

@@ -140,8 +140,14 @@ export const realServerTable = blockTable("real_server", {
   ),
   ...outerTimingRows,
   ...checkerRows,
+  smtp_alert: {
+    ...value,
+    kind: switchable,
+    defaultFrom: "smtp_alert_checker, else smtp_alert of global_defs, else on",
+    doc: "Mail when the server comes up or goes down.",
+    example: "smtp_alert off",
+  } satisfies ValueRow<boolean>,
   ...notYetRows({
-    smtp_alert: "Mail when the server changes.",
     virtualhost: "Host header of HTTP checks.",
   }),
 });
@@ -243,6 +249,19 @@ export const virtualServerTable = blockTable("virtual_server", {
   } satisfies ValueRow<number>,
   quorum_up: script("quorum_up", "Script to run when the quorum is gained."),
   quorum_down: script("quorum_down", "Script to run when the quorum is lost."),
+  smtp_alert: {
+    ...value,
+    kind: switchable,
+    defaultFrom: "smtp_alert_checker, else smtp_alert of global_defs, else off",
+    doc: "Mail when the quorum is gained or lost.",
+    example: "smtp_alert on",
+  } satisfies ValueRow<boolean>,
+  omega: {
+    ...value,
+    kind: flag,
+    doc: "At the end quorum_down and the servers' notify_down are run for what was up, and the FIFO is told.",
+    example: "omega",
+  } satisfies ValueRow<true>,
   sorry_server: {
     ...value,
     kind: endpoint,
@@ -297,9 +316,7 @@ export const virtualServerTable = blockTable("virtual_server", {
   } satisfies BlockRow<Endpoint, typeof realServerTable.rows>,
   ...notYetRows({
     ha_suspend: "No checks while the host does not hold the address.",
-    smtp_alert: "Mail when the quorum is reached or lost.",
     virtualhost: "Host header of HTTP checks.",
-    omega: "Runs the down scripts at shutdown.",
   }),
 });
 

@@ -1,7 +1,8 @@
-import type { MailConfig } from "../../config/types.ts";
+import type { MailConfig, RealServerConfig, VirtualServerConfig } from "../../config/types.ts";
 import type { MailMessage } from "../../core/notify.ts";
 import { REASON_WORDS } from "../messages.ts";
 import type { NotifyReason, Occasion } from "./occasion.ts";
+import type { ServiceOccasion } from "./serviceNotices.ts";
 
 /** Who we are in mails. */
 export interface MailIdentity {
@@ -46,4 +47,45 @@ const EVIDENCE_WORDS: Readonly<Record<string, string>> = {
 function bodyLine({ subject, state }: Occasion): string {
   if (subject === "GROUP") return `All VRRP group instances are now in ${state} state`;
   return state === "MASTER" ? "VRRP Instance is now owning VRRP VIPs" : "VRRP Instance is no longer owning VRRP VIPs";
+}
+
+/** As `mailFor`, of a server or a service's quorum. */
+export function serviceMailFor(
+  { service, server, to, reason }: ServiceOccasion,
+  config: Pick<MailConfig, "from" | "to">,
+  who: MailIdentity & { readonly wallMs: number },
+): MailMessage {
+  const word = to.toUpperCase();
+  const ofService = serviceText(service);
+  const what =
+    server === undefined
+      ? `Virtualserver ${ofService}`
+      : `Realserver ${serverText(server, service)} of virtual server ${ofService}`;
+  const lines = [
+    `=> ${what} is ${to} <=`,
+    "",
+    `Reason: ${reason}`,
+    `At: ${new Date(who.wallMs).toISOString()}`,
+    `Host: ${who.hostName}`,
+  ];
+  return {
+    from: config.from ?? `keepalived@${who.hostName}`,
+    to: config.to,
+    subject: `[${who.routerId}] ${what} - ${word}`,
+    text: `${lines.join("\n")}\n`,
+  };
+}
+
+/** `[192.168.201.15]:tcp:80`, `FWM 30`; a group as keepalived 2.2.7 logs it, `[NAME]:0`. */
+export function serviceText({ name, targets }: VirtualServerConfig): string {
+  const group = / group (.*)$/.exec(name)?.[1];
+  if (group !== undefined) return `[${group}]:0`;
+  const [target] = targets;
+  if (target === undefined || target.protocol === "FWM") return `FWM ${target?.mark ?? 0}`;
+  return `[${target.address}]:${target.protocol.toLowerCase()}:${target.port}`;
+}
+
+export function serverText({ address, port }: RealServerConfig, { targets }: VirtualServerConfig): string {
+  const protocol = targets.find((target) => target.protocol !== "FWM")?.protocol.toLowerCase() ?? "none";
+  return `[${address}]:${protocol}:${port}`;
 }

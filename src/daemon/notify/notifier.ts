@@ -1,13 +1,13 @@
-import type { Config } from "../../config/types.ts";
+import type { Config, MailConfig } from "../../config/types.ts";
 import type { NotifyConfig } from "../../config/vrrp.types.ts";
-import type { MailSender } from "../../core/notify.ts";
+import type { MailMessage, MailSender } from "../../core/notify.ts";
 import { milliseconds } from "../../core/units.ts";
 import type { HealthEvent } from "../../health/types.ts";
 import type { Evidence, StateName, Transition } from "../../vrrp/types.ts";
 import type { GroupTransition } from "../../workers/vrrp/handle.types.ts";
 import { type FifoReaderStatus, FifoSet, type FifoSetModules } from "./fifoSet.ts";
 import { MailQueue, type MailStatus } from "./mailQueue.ts";
-import { type MailIdentity, mailFor } from "./mailText.ts";
+import { type MailIdentity, mailFor, serviceMailFor } from "./mailText.ts";
 import {
   callsFor,
   fifoLine,
@@ -64,7 +64,11 @@ export class Notifier {
     this.#modules = modules;
     this.#fifos = new FifoSet(modules);
     this.#mail = new MailQueue(modules);
-    this.#services = new ServiceNotices(LIMITS, modules, this.#fifos);
+    this.#services = new ServiceNotices(LIMITS, {
+      ...modules,
+      fifos: this.#fifos,
+      post: (occasion) => this.#mailTo((config, who) => serviceMailFor(occasion, config, who)),
+    });
   }
 
   /** At the start and at a reload; what the new configuration removed has been told by `deleted` before. */
@@ -72,7 +76,7 @@ export class Notifier {
     const reload = this.#global !== undefined;
     this.#global = config.global;
     this.#fifos.configure(config.global.fifos);
-    this.#services.configure(config.virtualServers);
+    this.#services.configure(config.virtualServers, config.global.tellsFirstUp);
     for (const known of this.#known.values()) known.configured = false;
     for (const { name, notify, priority } of config.vrrp.instances) this.#know("INSTANCE", name, notify, priority);
     for (const { name, notify } of config.vrrp.syncGroups) this.#know("GROUP", name, notify, 0);
@@ -158,6 +162,7 @@ export class Notifier {
         });
       }
     }
+    this.#services.finish();
   }
 
   /** Resolves when every script has ended and every mail is sent or given up. */
@@ -227,9 +232,14 @@ export class Notifier {
 
   /** keepalived mails MASTER, BACKUP and FAULT. */
   #post(occasion: Occasion): void {
+    if (occasion.state === "STOP" || occasion.state === "DELETED") return;
+    if (occasion.state === "FAULT" && this.#global?.mail?.noFaults === true) return;
+    this.#mailTo((config, who) => mailFor(occasion, config, who));
+  }
+
+  #mailTo(write: (config: MailConfig, who: MailIdentity & { readonly wallMs: number }) => MailMessage): void {
     const config = this.#global?.mail;
-    if (config === undefined || occasion.state === "STOP" || occasion.state === "DELETED") return;
-    if (occasion.state === "FAULT" && config.noFaults) return;
+    if (config === undefined) return;
     const who = this.#identity();
     const server = {
       server: config.server,
@@ -237,7 +247,7 @@ export class Notifier {
       heloName: config.heloName ?? who.hostName,
       timeoutMs: config.connectTimeout / 1_000,
     };
-    this.#mail.push(server, mailFor(occasion, config, { ...who, wallMs: this.#modules.wallMs() }));
+    this.#mail.push(server, write(config, { ...who, wallMs: this.#modules.wallMs() }));
   }
 
   #identity(): MailIdentity {

@@ -45,7 +45,7 @@ function expectedConfig(host: "KAD1" | "KAD2"): Config {
     quorum: 1,
     hysteresis: 0,
     sorryServer: undefined,
-    notify: { quorumUp: undefined, quorumDown: undefined },
+    notify: { quorumUp: undefined, quorumDown: undefined, smtpAlert: false, downAtEnd: false },
     exclusive,
     roleWatch: seconds(0.2),
     roleHold: seconds(30),
@@ -53,7 +53,7 @@ function expectedConfig(host: "KAD1" | "KAD2"): Config {
       address: node,
       port: 5432,
       forwarding: { method: "DR" as const },
-      notify: { up: undefined, down: undefined },
+      notify: { up: undefined, down: undefined, smtpAlert: true },
       upperThreshold: 0,
       lowerThreshold: 0,
       weight: 50,
@@ -74,6 +74,7 @@ function expectedConfig(host: "KAD1" | "KAD2"): Config {
       shutdownScript: undefined,
       fifoWriteStatesOnReload: false,
       vrrpRealtimePriority: undefined,
+      tellsFirstUp: false,
     },
     vrrp: vrrpConfig([
       instance("PGRW", 1, host === "KAD1" ? "MASTER" : "BACKUP"),
@@ -86,6 +87,9 @@ function expectedConfig(host: "KAD1" | "KAD2"): Config {
       syncDaemon: undefined,
       timeoutsSec: { tcp: undefined, tcpfin: undefined, udp: undefined },
       sloppyTcp: "auto",
+      flushAtStart: false,
+      flushAtEnd: "no",
+      namespace: undefined,
     },
     virtualServers: [
       service("10.0.2.10", "detected", (node) => ({
