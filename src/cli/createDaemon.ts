@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import type { Config } from "../config/types.ts";
+import type { Ip } from "../core/ip.ts";
 import type { Logger } from "../core/interfaces.ts";
 import { milliseconds } from "../core/units.ts";
 import type { ControlAnswer, OverrideRequest } from "../daemon/control.types.ts";
@@ -9,6 +10,7 @@ import { giveOver, type HandoverResult } from "../daemon/handover/giver.ts";
 import type { FromPredecessor, FromSuccessor } from "../daemon/handover/protocol.ts";
 import { createHealthDriver, type HealthDriver, type HealthListener } from "../daemon/healthDriver.ts";
 import { HostSide } from "../daemon/hostSide.ts";
+import { AddressFollower } from "../daemon/lvs/addressFollower.ts";
 import { LvsSide } from "../daemon/lvs/lvsSide.ts";
 import { Notifier } from "../daemon/notify/notifier.ts";
 import type { OperatorResult } from "../daemon/operator.ts";
@@ -23,6 +25,7 @@ import { loopTimers, monotonicClock } from "../io/clock.ts";
 import { type Heritage, startSuccessor } from "../io/handoverProcess.ts";
 import { takeNetworkNamespace } from "../io/hostChecks.ts";
 import { hostName } from "../io/hostName.ts";
+import { readHostFacts } from "../io/hostNetwork.ts";
 import { openIpvsTable } from "../io/ipvsTable.ts";
 import { lvsHost } from "../io/lvsHost.ts";
 import { here, inNetworkNamespace, type Within } from "../io/networkNamespace.ts";
@@ -99,6 +102,8 @@ export async function createDaemon(start: {
       table,
       store: runDirectory,
       lvs,
+      followAddresses: (tell) =>
+        new AddressFollower({ readAddresses, tell, clock: monotonicClock, timers: loopTimers }),
       wallMs,
       clock: monotonicClock,
       createVrrp: (listener) => {
@@ -184,6 +189,10 @@ function createLvsSide(within: Within, runDirectory: RunDirectory, events: Event
   const settings = new HostBorrowedSettings(access, runDirectory);
   return new LvsSide({ open, settings, store: runDirectory, events, clock: monotonicClock, timers: loopTimers });
 }
+
+/** Every address of the host, whoever has set it. */
+const readAddresses = (): readonly Ip[] =>
+  readHostFacts().interfaces.flatMap(({ addresses }) => addresses.map(({ ip }) => ip));
 
 /** Scripts, trackers and notifications on this host. */
 function createHostSide(parts: {

@@ -164,6 +164,8 @@ export interface VirtualServerConfig {
     /** `omega`: at the end the scripts of what is up are told that it is down. */
     readonly downAtEnd: boolean;
   };
+  /** `ha_suspend`: no checks, and no weight, while the host holds none of its addresses. */
+  readonly haSuspend: boolean;
   readonly exclusive: ExclusiveSetting;
   /** Native: the incumbent of an exclusive service is probed every min(delay_loop, this); 0 = at delay_loop. Default 200 ms. */
   readonly roleWatch: DurationUs;

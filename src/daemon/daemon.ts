@@ -9,6 +9,7 @@ import type { DaemonModules, DaemonOptions } from "./daemon.types.ts";
 import { type RouterKey, routerKeys } from "./handover/protocol.ts";
 import type { HealthDriver } from "./healthDriver.ts";
 import type { HostSide } from "./hostSide.ts";
+import type { AddressFollower } from "./lvs/addressFollower.ts";
 import { describeHealthEvent } from "./messages.ts";
 import { Operator } from "./operator.ts";
 import { serviceStatuses } from "./statusView.ts";
@@ -17,6 +18,8 @@ import { Tally } from "./tally.ts";
 import { vrrpListener } from "./vrrpEvents.ts";
 
 export type { DaemonModules, DaemonOptions } from "./daemon.types.ts";
+
+type ExistingWeights = ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>>;
 
 const STOPPING = { ok: false, message: "holdfast is stopping" } as const;
 
@@ -31,6 +34,7 @@ export class Daemon {
   readonly #vrrp: VrrpHandle;
   readonly #health: HealthDriver;
   readonly #host: HostSide;
+  readonly #addresses: AddressFollower;
   readonly #startedAtMs: number;
   readonly #tallies = { transitions: new Tally(), groupTransitions: new Tally() };
   /** What operators say at run time. */
@@ -59,12 +63,13 @@ export class Daemon {
     this.#config = options.config;
     this.#startedAtMs = modules.wallMs();
     this.#loadedAtMs = this.#startedAtMs;
+    this.#addresses = modules.followAddresses((held) => this.#health.addresses(held));
     this.#vrrp = modules.createVrrp(
       vrrpListener({
         events: modules.events,
         tallies: this.#tallies,
         notifier: () => this.#host.notifier,
-        lvs: modules.lvs,
+        followers: [modules.lvs, this.#addresses],
       }),
     );
     this.#host = modules.createHostSide((results) => this.#vrrp.track(results));
@@ -97,10 +102,11 @@ export class Daemon {
     this.#modules.lvs.configure(this.#config);
     const listening = this.#vrrp.start(this.#config.vrrp);
     this.operator.load(false);
-    this.#health.configure(this.#config.virtualServers, existing);
+    this.#configureHealth(existing);
     try {
       await listening;
     } catch (error) {
+      this.#addresses.stop();
       this.#health.stop();
       throw error;
     }
@@ -136,7 +142,7 @@ export class Daemon {
     this.#host.prepare(this.#config);
     const existing = this.#modules.table.existingWeights(this.#config.virtualServers);
     const listening = this.#vrrp.start(this.#config.vrrp);
-    this.#health.configure(this.#config.virtualServers, existing);
+    this.#configureHealth(existing);
     await Promise.all([listening, verdicts, this.#host.firstResults()]);
   }
 
@@ -234,6 +240,7 @@ export class Daemon {
 
   async #stopNow(): Promise<void> {
     this.#modules.notify("STOPPING=1");
+    this.#addresses.stop();
     this.#health.stop();
     this.#host.stopping();
     this.#modules.lvs.stopping();
@@ -273,7 +280,7 @@ export class Daemon {
     this.#loadedAtMs = this.#modules.wallMs();
     this.#lastError = undefined;
     this.#modules.lvs.configure(loaded.config);
-    this.#health.configure(loaded.config.virtualServers, loaded.existing);
+    this.#configureHealth(loaded.existing);
     if (this.#programmedOnce) this.#program("reload");
     this.#modules.events.record("info", "reloaded", `configuration ${this.#options.configFile} loaded again`, {
       instances: loaded.config.vrrp.instances.length,
@@ -295,7 +302,7 @@ export class Daemon {
     | {
         readonly ok: true;
         readonly config: Config;
-        readonly existing: ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>>;
+        readonly existing: ExistingWeights;
       }
     | { readonly ok: false; readonly message: string } {
     const loaded = this.#modules.load();
@@ -307,6 +314,11 @@ export class Daemon {
       if (error instanceof HoldfastError) return { ok: false, message: error.message };
       throw error;
     }
+  }
+
+  #configureHealth(existing: ExistingWeights): void {
+    this.#addresses.configure(this.#config);
+    this.#health.configure(this.#config.virtualServers, existing);
   }
 
   /** Before the first verdicts only a table that already exists is touched: an empty one waits for them. */

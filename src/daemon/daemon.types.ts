@@ -1,10 +1,12 @@
 import type { Config } from "../config/types.ts";
+import type { Ip } from "../core/ip.ts";
 import type { Clock } from "../core/interfaces.ts";
 import type { VrrpHandle, VrrpListener } from "../workers/vrrp/handle.types.ts";
 import type { TrackResult } from "../workers/vrrp/protocol.ts";
 import type { EventLog } from "./events.ts";
 import type { HealthDriver, HealthListener } from "./healthDriver.ts";
 import type { HostSide } from "./hostSide.ts";
+import type { AddressFollower } from "./lvs/addressFollower.ts";
 import type { LvsSide } from "./lvs/lvsSide.ts";
 import type { OperatorModules } from "./operator.ts";
 import type { TableOwner } from "./tableOwner.ts";
@@ -19,6 +21,8 @@ export interface DaemonModules {
   readonly events: EventLog;
   readonly table: TableOwner;
   readonly lvs: LvsSide;
+  /** Tells by the given function which addresses the host holds, where services ask for it. */
+  readonly followAddresses: (tell: (held: ReadonlySet<Ip>) => void) => AddressFollower;
   /** Built by the caller around the listener that the daemon gives, so that neither needs the other first. */
   readonly createVrrp: (listener: VrrpListener) => VrrpHandle;
   readonly createHealth: (listener: HealthListener) => HealthDriver;

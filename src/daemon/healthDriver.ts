@@ -1,4 +1,5 @@
 import type { VirtualServerConfig } from "../config/types.ts";
+import type { Ip } from "../core/ip.ts";
 import type { Clock, Timers } from "../core/interfaces.ts";
 import type { Override } from "../health/overrides.ts";
 import type {
@@ -36,6 +37,8 @@ export interface HealthDriver {
   ): void;
   /** All that operators say now. */
   override(overrides: readonly Override[]): void;
+  /** Every address that the host holds now, for services with `ha_suspend`. */
+  addresses(held: ReadonlySet<Ip>): void;
   desired(): readonly DesiredService[];
   view(): readonly ServiceHealth[];
   stop(): void;
@@ -86,6 +89,10 @@ class MachineDriver<State> implements HealthDriver {
 
   override(overrides: readonly Override[]): void {
     this.#feed({ kind: "overrides", overrides });
+  }
+
+  addresses(held: ReadonlySet<Ip>): void {
+    this.#feed({ kind: "addresses", held });
   }
 
   desired(): readonly DesiredService[] {

@@ -14,9 +14,10 @@ export function vrrpListener(parts: {
   readonly tallies: { readonly transitions: Tally; readonly groupTransitions: Tally };
   /** Asked when something is to be told: VRRP's half is made before the notifier is. */
   readonly notifier: () => Notifier;
-  readonly lvs: Pick<LvsSide, "transition" | "restarted">;
+  /** What follows the states. */
+  readonly followers: readonly Pick<LvsSide, "transition" | "restarted">[];
 }): VrrpListener {
-  const { tallies, notifier, lvs } = parts;
+  const { tallies, notifier, followers } = parts;
   const record = parts.events.record.bind(parts.events);
   return {
     onTransition: (instance, transition) => {
@@ -24,7 +25,7 @@ export function vrrpListener(parts: {
       const level = transition.to === "FAULT" ? "warn" : "info";
       record(level, "transition", describeTransition(instance, transition), { instance, ...transition });
       notifier().transition(instance, transition);
-      lvs.transition(instance, transition.to);
+      for (const follower of followers) follower.transition(instance, transition.to);
     },
     onGroupTransition: (group, change) => {
       tallies.groupTransitions.add({ group, to: change.to, reason: change.reason });
@@ -52,7 +53,7 @@ export function vrrpListener(parts: {
     onRestart: (cause) => {
       const words = `the VRRP worker died (${cause}); its addresses were released and it was started again`;
       record("error", "vrrpWorkerRestarted", words, { cause });
-      lvs.restarted();
+      for (const follower of followers) follower.restarted();
     },
   };
 }

@@ -8,7 +8,8 @@ import { isExclusive, setHolder } from "./exclusive.ts";
 import { serverVerdict } from "./judge.ts";
 import { type Override, overrideFor } from "./overrides.ts";
 import { decideQuorum } from "./quorum.ts";
-import { dropProbe, wakeProbe } from "./schedule.ts";
+import { dropProbe, isProbeSuspended, wakeProbe } from "./schedule.ts";
+import { isSuspended } from "./suspended.ts";
 import {
   type Assumption,
   type CheckState,
@@ -59,11 +60,17 @@ export function configure(
   state.services = new Map();
   for (const config of input.virtualServers) {
     const existing = existingRows(config, input.existing);
-    const service = buildService(config, old.get(config.name), { existing, overrides: state.overrides, now, events });
+    const suspended = isSuspended(config, state.held);
+    // What is suspended begins anew when its address comes, whatever was known.
+    const before = suspended ? undefined : old.get(config.name);
+    const taken = { existing: suspended ? NO_ROWS : existing, overrides: state.overrides, suspended, now, events };
+    const service = buildService(config, before, taken);
     state.services.set(config.name, service);
   }
   rebuildProbes(state, now);
-  const pending = [...state.probes.values()].filter((probe) => probe.results === 0).map((probe) => probe.spec.key);
+  const pending = [...state.probes.values()]
+    .filter((probe) => probe.results === 0 && !isProbeSuspended(probe))
+    .map((probe) => probe.spec.key);
   if (!state.started) {
     state.startup = { pending: new Set(pending), until: firstResultsBy([...state.services.values()], now) };
     state.started = true;
@@ -76,8 +83,12 @@ export function configure(
 /** By the servers' own ids. */
 type ExistingRows = ReadonlyMap<DestinationId, number>;
 
+const NO_ROWS: ExistingRows = new Map();
+
 /** What a configuration is taken over with, besides what was known of its services before. */
 interface Taken {
+  /** `ha_suspend`, and the host holds none of the addresses. */
+  readonly suspended: boolean;
   readonly existing: ExistingRows;
   readonly overrides: readonly Override[];
   readonly now: Us;
@@ -121,6 +132,7 @@ function buildService(config: VirtualServerConfig, old: ServiceState | undefined
     quorum: old?.quorum,
     sorryRow: undefined,
     hunt: carried ? old.hunt : undefined,
+    suspended: taken.suspended,
     electionOpensAt: old?.electionOpensAt,
     wakeAt: undefined,
     desired: wantedServices(config, exclusive, [], undefined),
@@ -245,7 +257,7 @@ export function probeFor(state: HealthState, check: CheckState): ProbeState {
   return probe;
 }
 
-function firstResultsBy(services: readonly ServiceState[], now: Us): Us {
+export function firstResultsBy(services: readonly ServiceState[], now: Us): Us {
   const timeouts = services.flatMap((service) =>
     service.servers.flatMap((server) => server.checks.map((check) => check.config.timing.connectTimeout)),
   );

@@ -1,3 +1,4 @@
+import type { Ip } from "../core/ip.ts";
 import { between, toMilliseconds, toSeconds, type Us } from "../core/units.ts";
 import { adoptHolder, configure } from "./configure.ts";
 import { updateDesired } from "./desired.ts";
@@ -19,6 +20,7 @@ import { decideQuorum } from "./quorum.ts";
 import { finishProbe, nextWakeup, planNext, pullForward, startOrGiveUp, takeDue } from "./schedule.ts";
 import type { HealthState, ProbeState, ServiceState } from "./state.ts";
 import type { HealthEffect, HealthEvent, HealthMachine, ProbeOutcome } from "./types.ts";
+import { takeAddresses } from "./suspend.ts";
 import { viewService } from "./view.ts";
 
 /**
@@ -37,6 +39,7 @@ export const healthMachine: HealthMachine<HealthState> = {
     overrides: [],
     wakeups: new Heap(),
     startup: undefined,
+    held: new Set(),
     started: false,
   }),
 
@@ -46,6 +49,9 @@ export const healthMachine: HealthMachine<HealthState> = {
       case "configure":
         step.events(configure(state, input, now));
         step.reconfigured();
+        break;
+      case "addresses":
+        step.addresses(input.held);
         break;
       case "probeDone":
         step.probeDone(input.key, input.startedAt, input.outcome);
@@ -89,6 +95,13 @@ class Step {
   reconfigured(): void {
     this.changed = true;
     for (const service of this.state.services.values()) this.evaluate(service);
+  }
+
+  addresses(held: ReadonlySet<Ip>): void {
+    const events: HealthEvent[] = [];
+    const services = takeAddresses(this.state, held, this.now, events);
+    this.events(events);
+    for (const service of services) this.evaluate(service);
   }
 
   /** Answers of probes that were dropped, or given up and asked again, are none. */
@@ -155,11 +168,12 @@ class Step {
     finishProbe(state, probe, startedAt, now);
     state.startup?.pending.delete(probe.spec.key);
     const finding = interpret(probe.spec, outcome);
-    for (const { service, server, check } of probe.users) {
+    const users = probe.users.filter(({ service }) => !service.suspended);
+    for (const { service, server, check } of users) {
       const held = check.config.kind === "HTTP_GET" && isHeld(service, server, now);
       judge(check, server, { exclusive: service.exclusive, held }, finding, startedAt, now);
     }
-    for (const service of new Set(probe.users.map((user) => user.service))) this.evaluate(service);
+    for (const service of new Set(users.map((user) => user.service))) this.evaluate(service);
     planNext(state, probe, now);
   }
 
@@ -177,7 +191,7 @@ class Step {
       adoptHolder(service, (server) => server.row ?? 0, events);
       this.events(events);
     }
-    if (service.exclusive) this.events(decide(service, now));
+    if (service.exclusive && !service.suspended) this.events(decide(service, now));
     askPorts(state, service, now);
     this.events(decideQuorum(service));
     if (service.holder !== holder || service.hunt !== hunt) pullForward(state, service, now);

@@ -121,9 +121,14 @@ export function dropProbe(state: HealthState, probe: ProbeState, now: Us): void 
   releaseNode(state, probe, now);
 }
 
+/** Every service that asks for it is suspended: it waits until one of them is not. */
+export function isProbeSuspended({ users }: ProbeState): boolean {
+  return users.length > 0 && users.every(({ service }) => service.suspended);
+}
+
 /** Plans the next question after an answer. */
 export function planNext(state: HealthState, probe: ProbeState, now: Us): void {
-  if (probe.inFlightSince === undefined) wakeProbe(state, probe, dueAt(state, probe, now));
+  if (probe.inFlightSince === undefined && !isProbeSuspended(probe)) wakeProbe(state, probe, dueAt(state, probe, now));
 }
 
 /** Pulls the probes of a service forward where a hunt or a new holder wants them earlier; never pushes one back. */
@@ -187,6 +192,10 @@ function jitter(state: HealthState, span: DurationUs): DurationUs {
 }
 
 function startOrWait(state: HealthState, probe: ProbeState, now: Us, effects: HealthEffect[]): void {
+  if (isProbeSuspended(probe)) {
+    probe.wakeAt = undefined;
+    return;
+  }
   const node = nodeOf(state, probe.node);
   // While a service hunts, its nodes are asked one question at a time: each costs Patroni a thread and a query.
   if (probe.results > 0 && node.inFlight.size > 0 && probe.users.some(({ service }) => service.hunt !== undefined)) {

@@ -1,5 +1,6 @@
 import type { CheckConfig } from "../config/check.types.ts";
 import type { RealServerConfig, VirtualServerConfig } from "../config/types.ts";
+import type { Ip } from "../core/ip.ts";
 import type { Us } from "../core/units.ts";
 import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
 import type { Heap } from "./heap.ts";
@@ -22,6 +23,8 @@ export interface HealthState {
   wakeups: Heap<Wakeup>;
   /** Until the first verdicts are announced: the probes without a result, and how long they are waited for. */
   startup: { readonly pending: Set<ProbeKey>; readonly until: Us } | undefined;
+  /** Addresses that the host holds, as last told. */
+  held: ReadonlySet<Ip>;
   /** False before the first configuration. */
   started: boolean;
 }
@@ -118,6 +121,8 @@ export interface ServiceState {
   /** The weight of the sorry server's row in the table wanted; undefined = it has none. */
   sorryRow: number | undefined;
   hunt: Hunt | undefined;
+  /** `ha_suspend`, and the host holds none of its addresses: nobody is asked. */
+  suspended: boolean;
   /** No election before every first result is there or this instant; undefined afterwards. */
   electionOpensAt: Us | undefined;
   wakeAt: Us | undefined;

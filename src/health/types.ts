@@ -1,5 +1,6 @@
 import type { CheckConfig } from "../config/check.types.ts";
 import type { VirtualServerConfig } from "../config/types.ts";
+import type { Ip } from "../core/ip.ts";
 import type { DurationUs, Us } from "../core/units.ts";
 import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
 import type { Override } from "./overrides.ts";
@@ -62,6 +63,8 @@ export type HealthInput =
       readonly virtualServers: readonly VirtualServerConfig[];
       readonly existing: ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>>;
     }
+  /** Every address that the host holds now: services with `ha_suspend` are checked only where one of theirs is among them. */
+  | { readonly kind: "addresses"; readonly held: ReadonlySet<Ip> }
   | { readonly kind: "probeDone"; readonly key: ProbeKey; readonly startedAt: Us; readonly outcome: ProbeOutcome }
   /** All that operators say now; each ends by itself when its time is over. */
   | { readonly kind: "overrides"; readonly overrides: readonly Override[] }

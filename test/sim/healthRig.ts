@@ -224,6 +224,7 @@ export function virtualServer(
     persistenceEngine: "",
     ...{ quorum: 1, hysteresis: 0, sorryServer: undefined },
     notify: { quorumUp: undefined, quorumDown: undefined, smtpAlert: false, downAtEnd: false },
+    haSuspend: false,
     exclusive: "no",
     ...{ roleWatch: milliseconds(200), roleHold: seconds(30) },
     realServers,

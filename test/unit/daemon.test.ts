@@ -2,13 +2,14 @@ import { expect, test } from "vitest";
 import type { Config } from "../../src/config/index.ts";
 import { HoldfastError } from "../../src/core/errors.ts";
 import type { Logger } from "../../src/core/interfaces.ts";
-import { ip } from "../../src/core/ip.ts";
+import { type Ip, ip } from "../../src/core/ip.ts";
 import type { ScriptProblem, ScriptRequest } from "../../src/core/scripts.ts";
 import { instantUs, milliseconds } from "../../src/core/units.ts";
 import { Daemon } from "../../src/daemon/daemon.ts";
 import { EventLog } from "../../src/daemon/events.ts";
 import type { HealthListener } from "../../src/daemon/healthDriver.ts";
 import { HostSide } from "../../src/daemon/hostSide.ts";
+import { AddressFollower } from "../../src/daemon/lvs/addressFollower.ts";
 import { Notifier } from "../../src/daemon/notify/notifier.ts";
 import { TableOwner } from "../../src/daemon/tableOwner.ts";
 import { Trackers } from "../../src/daemon/track/trackers.ts";
@@ -170,6 +171,7 @@ function world(
     },
   );
   const lvs = new FakeLvs();
+  const hostAddresses: Ip[] = [];
   lvs.onStep = (words) => calls.push(words);
   const daemon = new Daemon(
     { version: "test", configFile: "test.conf", config: options.config ?? configOf(5432) },
@@ -178,6 +180,8 @@ function world(
       table,
       store: { readOperatorMemory: silent, writeOperatorMemory: silent },
       lvs: lvs.side({ events, clock: time, timers: time }),
+      followAddresses: (tell) =>
+        new AddressFollower({ readAddresses: () => hostAddresses, tell, clock: time, timers: time }),
       wallMs: () => 1_000,
       clock: time,
       createVrrp: (listener) => {
@@ -203,6 +207,7 @@ function world(
             configured = virtualServers;
           },
           override: (overrides) => void calls.push(`override ${overrides.length}`),
+          addresses: (held) => void calls.push(`addresses ${[...held].join(" ")}`),
           desired: () => desiredOf({ ...configOf(5432), virtualServers: configured }),
           view: () => [],
           stop: () => void calls.push("health stop"),
@@ -219,6 +224,7 @@ function world(
     events,
     kernel,
     lvs,
+    hostAddresses,
     time,
     tracked,
     vrrp: () => {
@@ -351,6 +357,39 @@ test.each([
   expect(it.taken().filter((call) => call.includes("Service"))).toEqual(first);
   await it.daemon.stop();
   expect(it.services()).toEqual(left);
+});
+
+test("ha_suspend: checks are told which addresses the host holds, by VRRP at once, by others within two seconds", async () => {
+  const config = configOf(5432);
+  const virtualServers = config.virtualServers.map((service) => ({ ...service, haSuspend: true }));
+  const it = world({ config: { ...config, virtualServers, vrrp: vrrpConfig([instanceConfig({ name: "RW" })]) } });
+  const told = (): string[] => it.taken().filter((call) => call.startsWith("addresses"));
+  const evidence = { ownPriority: 100 };
+  it.hostAddresses.push(ip("10.0.2.1"));
+  await it.daemon.start();
+  expect(told()).toEqual(["addresses 10.0.2.1"]);
+  it.vrrp().onTransition("RW", { from: "BACKUP", to: "MASTER", reason: "masterDown", evidence });
+  expect(told()).toEqual(["addresses 10.0.2.1 10.0.2.10"]);
+  it.vrrp().onTransition("RW", { from: "MASTER", to: "BACKUP", reason: "higherPriorityHeard", evidence });
+  expect(told()).toEqual(["addresses 10.0.2.1"]);
+  it.hostAddresses.push(ip("10.0.2.11"));
+  await it.time.pass(2_000);
+  expect(told()).toEqual(["addresses 10.0.2.1 10.0.2.11"]);
+  it.vrrp().onTransition("RW", { from: "BACKUP", to: "MASTER", reason: "masterDown", evidence });
+  told();
+  it.vrrp().onRestart("on purpose");
+  expect(told()).toEqual(["addresses 10.0.2.1 10.0.2.11"]);
+  await it.daemon.stop();
+  it.hostAddresses.pop();
+  await it.time.pass(10_000);
+  expect(told()).toEqual([]);
+});
+
+test("without ha_suspend nobody looks for addresses", async () => {
+  const it = await started();
+  it.hostAddresses.push(ip("10.0.2.1"));
+  await it.time.pass(10_000);
+  expect(it.taken().filter((call) => call.startsWith("addresses"))).toEqual([]);
 });
 
 test("stopped while VRRP starts: it takes part in no election", async () => {

@@ -33,6 +33,7 @@ export function buildService(
       smtpAlert: values.smtp_alert?.value ?? checkerAlert(global) ?? false,
       downAtEnd: values.omega !== undefined,
     },
+    haSuspend: values.ha_suspend !== undefined,
     exclusive: exclusiveSetting(values.exclusive?.value, realServers),
     roleWatch: values.role_watch.value,
     roleHold: values.role_hold.value,

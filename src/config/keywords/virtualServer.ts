@@ -256,6 +256,12 @@ export const virtualServerTable = blockTable("virtual_server", {
     doc: "Mail when the quorum is gained or lost.",
     example: "smtp_alert on",
   } satisfies ValueRow<boolean>,
+  ha_suspend: {
+    ...value,
+    kind: flag,
+    doc: "No checks while the host holds none of the service's addresses, by VRRP or otherwise; then no server has weight, and after a takeover connections wait for the first answers. A firewall mark has no address and is always checked.",
+    example: "ha_suspend",
+  } satisfies ValueRow<true>,
   omega: {
     ...value,
     kind: flag,
@@ -315,7 +321,6 @@ export const virtualServerTable = blockTable("virtual_server", {
     example: "real_server 10.0.2.3 5432 {\n  weight 50\n}",
   } satisfies BlockRow<Endpoint, typeof realServerTable.rows>,
   ...notYetRows({
-    ha_suspend: "No checks while the host does not hold the address.",
     virtualhost: "Host header of HTTP checks.",
   }),
 });

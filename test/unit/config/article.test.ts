@@ -46,6 +46,7 @@ function expectedConfig(host: "KAD1" | "KAD2"): Config {
     hysteresis: 0,
     sorryServer: undefined,
     notify: { quorumUp: undefined, quorumDown: undefined, smtpAlert: false, downAtEnd: false },
+    haSuspend: false,
     exclusive,
     roleWatch: seconds(0.2),
     roleHold: seconds(30),

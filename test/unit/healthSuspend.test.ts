@@ -1,0 +1,108 @@
+import { describe, expect, test } from "vitest";
+import type { CheckConfig } from "../../src/config/check.types.ts";
+import { ip } from "../../src/core/ip.ts";
+import { milliseconds, seconds } from "../../src/core/units.ts";
+import { HealthRig, httpCheck, type Reply, realServer, targetAt, tcpCheck, virtualServer } from "../sim/healthRig.ts";
+import { follows, leads } from "../sim/patroniAnswers.ts";
+
+/** `ha_suspend`: nobody is asked, and nobody has weight, where the host does not hold the service's address. */
+
+const VIP = ip("10.0.2.10");
+const held = (rig: HealthRig, ...addresses: string[]): void =>
+  rig.feed({ kind: "addresses", held: new Set(addresses.map(ip)) });
+const connected: Reply = { outcome: { kind: "connected" }, after: milliseconds(1) };
+const hostOf = (check: CheckConfig): number => Number(check.connectIp.split(".").at(-1));
+const readers = virtualServer(
+  [3, 4].map((host) => realServer(host, [tcpCheck(host)])),
+  { haSuspend: true },
+);
+const firstVerdicts = (rig: HealthRig): number => rig.timesOf("firstVerdicts").length;
+
+describe("a suspended service", () => {
+  test("is not checked, does not keep the first programming waiting, and has no weight whatever the table had", () => {
+    const rig = new HealthRig({ respond: () => connected });
+    rig.configure([readers], new Map([["TCP 10.0.2.10:5432", new Map([["10.0.2.3:5432", 50]])]]));
+    rig.run(seconds(60));
+    expect(rig.started).toEqual([]);
+    expect(firstVerdicts(rig)).toBe(1);
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+  });
+
+  test("is checked at once when an address of it comes, and no more when it goes", () => {
+    const rig = new HealthRig({ respond: () => connected });
+    rig.configure([readers]);
+    held(rig, "10.0.2.99");
+    rig.run(seconds(5));
+    held(rig, VIP, "10.0.2.99");
+    expect(rig.started).toHaveLength(2);
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+    rig.run(milliseconds(2));
+    expect(rig.weights()).toEqual({ 3: 50, 4: 50 });
+    rig.run(seconds(10));
+    const asked = rig.started.length;
+    expect(asked).toBeGreaterThan(15);
+    held(rig);
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+    rig.run(seconds(10));
+    expect(rig.started).toHaveLength(asked);
+  });
+
+  test("an answer that was asked for before does not count", () => {
+    const rig = new HealthRig({ respond: () => ({ ...connected, after: milliseconds(500) }) });
+    rig.configure([readers]);
+    held(rig, VIP);
+    rig.run(milliseconds(100));
+    held(rig);
+    rig.run(seconds(2));
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+  });
+
+  test("an exclusive one finds its holder anew: the one of before may have lost the role", () => {
+    let primary = 3;
+    const rig = new HealthRig({
+      respond: (check) => (hostOf(check) === primary ? leads() : follows()),
+    });
+    const members = [3, 4].map((host) => realServer(host, [httpCheck(host, "/primary")]));
+    rig.configure([virtualServer(members, { exclusive: "detected", haSuspend: true })]);
+    held(rig, VIP);
+    rig.run(seconds(1));
+    expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
+    held(rig);
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+    rig.run(seconds(5));
+    primary = 4;
+    held(rig, VIP);
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+    rig.run(seconds(2));
+    expect(rig.weights()).toEqual({ 3: 0, 4: 50 });
+    expect(rig.view()[0]?.holder).toBe("10.0.2.4:5432");
+  });
+});
+
+test("a check that another service asks, too, goes on, and tells the suspended one nothing", () => {
+  const rig = new HealthRig({ respond: () => connected });
+  const other = virtualServer([realServer(3, [tcpCheck(3)])], targetAt("10.0.2.11"));
+  rig.configure([readers, other]);
+  rig.run(seconds(5));
+  expect(rig.askedTimes(3).length).toBeGreaterThan(3);
+  expect(rig.askedTimes(4)).toEqual([]);
+  expect([rig.weights(0), rig.weights(1)]).toEqual([{ 3: 0, 4: 0 }, { 3: 50 }]);
+});
+
+test("a reload takes the keyword away or brings it", () => {
+  const rig = new HealthRig({ respond: () => connected });
+  rig.configure([readers]);
+  rig.run(seconds(1));
+  rig.configure([{ ...readers, haSuspend: false }]);
+  rig.run(seconds(1));
+  expect(rig.weights()).toEqual({ 3: 50, 4: 50 });
+  rig.configure([readers]);
+  expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+});
+
+test("a firewall mark has no address and is always checked", () => {
+  const rig = new HealthRig({ respond: () => connected });
+  rig.configure([{ ...readers, name: "FWM 7", targets: [{ protocol: "FWM", mark: 7, family: 4 }] }]);
+  rig.run(seconds(1));
+  expect(rig.weights()).toEqual({ 3: 50, 4: 50 });
+});
