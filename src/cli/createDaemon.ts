@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import type { Config } from "../config/types.ts";
-import type { Ip } from "../core/ip.ts";
 import type { Logger } from "../core/interfaces.ts";
+import type { Ip } from "../core/ip.ts";
 import { milliseconds } from "../core/units.ts";
 import type { ControlAnswer, OverrideRequest } from "../daemon/control.types.ts";
 import { Daemon } from "../daemon/daemon.ts";

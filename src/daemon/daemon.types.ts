@@ -1,6 +1,6 @@
 import type { Config } from "../config/types.ts";
-import type { Ip } from "../core/ip.ts";
 import type { Clock } from "../core/interfaces.ts";
+import type { Ip } from "../core/ip.ts";
 import type { VrrpHandle, VrrpListener } from "../workers/vrrp/handle.types.ts";
 import type { TrackResult } from "../workers/vrrp/protocol.ts";
 import type { EventLog } from "./events.ts";

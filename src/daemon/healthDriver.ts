@@ -1,6 +1,6 @@
 import type { VirtualServerConfig } from "../config/types.ts";
-import type { Ip } from "../core/ip.ts";
 import type { Clock, Timers } from "../core/interfaces.ts";
+import type { Ip } from "../core/ip.ts";
 import type { Override } from "../health/overrides.ts";
 import type {
   HealthEffect,

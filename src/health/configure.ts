@@ -9,7 +9,6 @@ import { serverVerdict } from "./judge.ts";
 import { type Override, overrideFor } from "./overrides.ts";
 import { decideQuorum } from "./quorum.ts";
 import { dropProbe, isProbeSuspended, wakeProbe } from "./schedule.ts";
-import { isSuspended } from "./suspended.ts";
 import {
   type Assumption,
   type CheckState,
@@ -19,6 +18,7 @@ import {
   type ServiceState,
   serverOf,
 } from "./state.ts";
+import { isSuspended } from "./suspended.ts";
 import type { HealthEvent, HealthInput, ProbeKey } from "./types.ts";
 
 /** How much longer than its connect_timeout a first result is waited for. */

@@ -19,8 +19,8 @@ import {
 import { decideQuorum } from "./quorum.ts";
 import { finishProbe, nextWakeup, planNext, pullForward, startOrGiveUp, takeDue } from "./schedule.ts";
 import type { HealthState, ProbeState, ServiceState } from "./state.ts";
-import type { HealthEffect, HealthEvent, HealthMachine, ProbeOutcome } from "./types.ts";
 import { takeAddresses } from "./suspend.ts";
+import type { HealthEffect, HealthEvent, HealthMachine, ProbeOutcome } from "./types.ts";
 import { viewService } from "./view.ts";
 
 /**
