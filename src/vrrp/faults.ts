@@ -32,6 +32,8 @@ const TRACKED: Readonly<Record<TrackFault["kind"], FaultCause>> = {
   staticAddress: "staticAddressLost",
 };
 
+const TRACKED_CAUSES: ReadonlySet<FaultCause> = new Set(Object.values(TRACKED));
+
 /** What is in the way now, the most basic first; undefined = nothing. */
 export function obstacle({ link, parameters, tracking }: RouterState): Obstacle | undefined {
   const cause = linkFault(link, parameters);
@@ -66,6 +68,11 @@ export function reconsider(state: RouterState, nowUs: Us, recovered: BackupReaso
   if (found.cause !== role.cause) return becomeFault(state, nowUs, found.cause, found.detail);
   if (found.detail === role.detail) return { state, effects: NO_EFFECTS };
   return { state: { ...state, role: { ...role, detail: found.detail } }, effects: NO_EFFECTS };
+}
+
+/** What a FAULT ends for when another configuration does away with it; one that only time ends is tried again at once. */
+export function recoveryByReload(role: RouterState["role"]): BackupReason {
+  return role.name === "FAULT" && TRACKED_CAUSES.has(role.cause) ? "trackersRecovered" : "interfaceRecovered";
 }
 
 /** A member of a sync group stays in FAULT until the group is told that nobody has one any more. */

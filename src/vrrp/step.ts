@@ -10,7 +10,7 @@ import {
   startAsOwnerInGroup,
   withNewPriority,
 } from "./backup.ts";
-import { endFault, obstacle, postponeRetry, reconsider } from "./faults.ts";
+import { endFault, obstacle, postponeRetry, reconsider, recoveryByReload } from "./faults.ts";
 import {
   isMaster,
   masterDeadline,
@@ -122,7 +122,7 @@ function dispatch(state: RouterState, input: Input, nowUs: Us): StepResult {
         : // The last advert of a router that has left already: nothing can be done about it.
           ignore(state, input.kind, "notWaiting");
     case "configure":
-      return onConfigure(state, input.parameters, input.tracking, nowUs);
+      return onConfigure(state, input, nowUs);
     case "stop":
       return state.role.name === "INIT" ? ignore(state, input.kind, "notStarted") : becomeInit(state);
     default:
@@ -207,8 +207,12 @@ function onGroup(state: RouterState, input: GroupInput, nowUs: Us): StepResult {
   }
 }
 
-function onConfigure(old: RouterState, parameters: RouterParameters, tracking: Tracking, nowUs: Us): StepResult {
-  const state: RouterState = { ...old, parameters, tracking };
+function onConfigure(
+  old: RouterState,
+  { parameters, tracking, link }: Extract<Input, { kind: "configure" }>,
+  nowUs: Us,
+): StepResult {
+  const state: RouterState = { ...old, parameters, tracking, link };
   const { role } = state;
   const changed: readonly Effect[] =
     old.tracking.priority === tracking.priority || role.name === "INIT"
@@ -222,7 +226,7 @@ function onConfigure(old: RouterState, parameters: RouterParameters, tracking: T
   if (role.name === "FAULT" && role.cause === "groupFault" && !parameters.inSyncGroup && found === undefined) {
     return also(becomeBackup(state, nowUs, "groupRecovered", { detail: "in no sync group any more" }));
   }
-  const judged = reconsider(state, nowUs, "trackersRecovered");
+  const judged = reconsider(state, nowUs, recoveryByReload(role));
   if (judged.state.role.name !== role.name || role.name === "FAULT") return also(judged);
   if (isMaster(state)) return also(retell(state, nowUs));
   if (!isBackup(state)) return also({ state, effects: NO_EFFECTS });

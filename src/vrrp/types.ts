@@ -196,8 +196,14 @@ export type Input =
   | { readonly kind: "addressesMissing"; readonly cause: "removedByOthers" | "notRefreshed" }
   /** Answer to a `sendAdvert` that was not handed to the kernel (unless it `mayFail`). */
   | { readonly kind: "advertNotSent"; readonly detail: string }
-  /** Changed parameters (given only when something did change) of the same virtual router; another VRID or interface is another instance: stop this one, start that. */
-  | { readonly kind: "configure"; readonly parameters: RouterParameters; readonly tracking: Tracking }
+  /** Another configuration (given only when something did change) of the same virtual router; another VRID or interface is another instance: stop this one, start that. */
+  | {
+      readonly kind: "configure";
+      readonly parameters: RouterParameters;
+      readonly tracking: Tracking;
+      /** As this configuration sees the host: what stands in the way with it is found before anything is advertised by it. */
+      readonly link: LinkFacts;
+    }
   | { readonly kind: "stop" };
 
 /** What the machine of the sync group tells its members (src/vrrp/syncGroup.ts). */

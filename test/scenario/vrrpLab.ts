@@ -128,7 +128,9 @@ export class VrrpLab {
       const router = this.router(name);
       const next = parameters(command, router.state.parameters);
       const { faults } = router.state.tracking;
-      this.feed(router, { kind: "configure", parameters: next, tracking: { priority: next.priority, faults } });
+      const seen = command.options.get("link");
+      const link = seen === undefined ? router.state.link : linkFacts(seen, undefined, router.state.link);
+      this.feed(router, { kind: "configure", parameters: next, tracking: { priority: next.priority, faults }, link });
     },
     missing: ({ words }, name) => {
       const cause = words[1] === "late" ? "notRefreshed" : "removedByOthers";
@@ -162,10 +164,10 @@ export class VrrpLab {
     this.recorder.add({ kind: "groupsChanged", atUs: this.nowUs, groups: [...this.groups.values()] });
     this.settling.add(name);
     for (const router of this.routers.values()) {
-      const { parameters, tracking } = router.state;
+      const { parameters, tracking, link } = router.state;
       const inSyncGroup = [...this.groups.values()].some((group) => group.members.includes(router.name));
       if (inSyncGroup === parameters.inSyncGroup) continue;
-      this.feed(router, { kind: "configure", parameters: { ...parameters, inSyncGroup }, tracking });
+      this.feed(router, { kind: "configure", parameters: { ...parameters, inSyncGroup }, tracking, link });
     }
     this.settling.delete(name);
     this.settle(name);

@@ -87,6 +87,35 @@ describe("each checker of the simulation takes a right history and refuses a wro
     expect(() => checker.sweep?.()).toThrow(/should be MASTER/);
   });
 
+  test("never without a master: a sync group is held after a brief term, for two master-down intervals at most", () => {
+    const { world, master } = settled({ groups: 1 });
+    const seats = master.groupMembers;
+    const checker = someMaster(world);
+    const since = world.nowUs;
+    for (const seat of world.seats) if (!seats.includes(seat)) seat.state = "MASTER";
+    for (const seat of seats) seat.stateSinceUs = since - SECOND;
+    master.endTerm(since);
+    for (const seat of seats) {
+      seat.state = "BACKUP";
+      seat.stateSinceUs = since;
+    }
+    const longest = Math.max(...seats.map((seat) => seat.masterDownUs));
+    world.nowUs = since + 2 * longest + SECOND;
+    checker.sweep?.();
+    world.nowUs = since + 2 * longest + 3 * SECOND;
+    expect(() => checker.sweep?.()).toThrow(/should be MASTER/);
+    // A term that has lasted is followed by no hold.
+    world.nowUs = since;
+    for (const seat of seats) {
+      seat.groupHeldUntilUs = Number.NEGATIVE_INFINITY;
+      seat.stateSinceUs = since - 60 * SECOND;
+    }
+    master.endTerm(since);
+    for (const seat of seats) seat.stateSinceUs = since;
+    world.nowUs = since + longest + 3 * SECOND;
+    expect(() => checker.sweep?.()).toThrow(/should be MASTER/);
+  });
+
   test("one holder of each address", () => {
     const { world, master, backup } = settled();
     const checker = oneHolder(world);

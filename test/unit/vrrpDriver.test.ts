@@ -78,6 +78,30 @@ describe("the driver of VRRP instances, on a fake host", () => {
     expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24", "10.0.2.11/32", "10.0.2.12/32"]);
   });
 
+  it("a first dump that never holds still is made again: then leftovers are swept, sockets opened, and elections begin", () => {
+    const { host, driver, reports, state } = setUp(instance({ priority: 255 }));
+    host.addLink("eth0", "10.0.2.1/24");
+    host.addAddress("eth0", "10.0.2.10/32", 30);
+    host.viewError = new NetlinkError("netlinkDumpInterrupted", "changes all the time");
+    driver.start(vrrpConfig([instance({ priority: 255 })]), undefined, []);
+    driver.releaseElection();
+    host.advance(1 * SECOND);
+    expect(host.addressesOf("eth0")).toContain("10.0.2.10/32");
+    expect(state()?.state).toBe("INIT");
+    expect(reports).toMatchObject([{ kind: "log", level: "warn" }]);
+    host.calls.length = 0;
+    host.viewError = undefined;
+    host.advance(0.1 * SECOND);
+    // The owner: it does not listen first.
+    expect(state()).toMatchObject({ state: "MASTER", last: { from: "INIT", reason: "startedAsOwner" } });
+    expect(host.calls.slice(0, 4)).toEqual([
+      "listen eth0 224.0.0.18",
+      "delete 10.0.2.10/32 eth0",
+      "advert eth0 10.0.2.1 vrid=1 priority=255",
+      "set 10.0.2.10/32 eth0 2",
+    ]);
+  });
+
   it("never leases, refreshes or removes an address that the host has for ever", () => {
     const { host, driver, becomeMaster } = setUp(instance({ virtualAddresses: [vip("10.0.2.10"), vip("10.0.2.11")] }));
     host.addLink("eth0", "10.0.2.1/24", "10.0.2.10/24");
@@ -359,6 +383,17 @@ describe("a new configuration", () => {
     driver.configure(vrrpConfig([instance()]));
     expect(host.calls).toEqual([]);
     expect(transitions()).toEqual([]);
+  });
+
+  // Seed 700000016 of the simulation: programmed anew with its own prefix, it went together with the first.
+  it("that is the same leaves an address in the subnet of another one as narrow as it was", () => {
+    const vips = () => [vip("10.0.2.10"), vip("10.0.2.11")];
+    const { host, driver, becomeMaster } = setUp(instance({ virtualAddresses: vips() }));
+    host.addLink("eth0", "10.9.9.1/24");
+    becomeMaster();
+    driver.configure(vrrpConfig([instance({ virtualAddresses: vips() })]));
+    host.advance(2 * SECOND);
+    expect(host.addressesOf("eth0")).toEqual(["10.9.9.1/24", "10.0.2.10/24", "10.0.2.11/32"]);
   });
 
   it("that turns leases off and on programs the lifetimes at once, and keeps the role", () => {

@@ -154,7 +154,14 @@ export const randomInput: fc.Arbitrary<RandomInput> = fc.oneof(
   {
     weight: 1,
     arbitrary: randomParameters.chain((parameters) =>
-      randomTracking(parameters).map((tracking): Input => ({ kind: "configure", parameters, tracking })),
+      randomTracking(parameters).map(
+        (tracking): Input => ({
+          kind: "configure",
+          parameters,
+          tracking,
+          link: LINK_UP,
+        }),
+      ),
     ),
   },
   { weight: 1, arbitrary: fc.constant<Input>({ kind: "stop" }) },

@@ -11,7 +11,7 @@ import { Histogram, LATENESS_BOUNDS_US } from "./histogram.ts";
 import type { Report, VrrpInstance } from "./instance.ts";
 import { InstanceFactory } from "./instanceFactory.ts";
 import { LastWill } from "./lastWill.ts";
-import { type Lease, VipTable } from "./leases.ts";
+import { VipTable } from "./leases.ts";
 import { sameRouter } from "./parameters.ts";
 import type { HostEvent } from "./ports.ts";
 import { PreparedHost } from "./preparedHost.ts";
@@ -23,7 +23,7 @@ import { Startup } from "./startup.ts";
 import { Statics } from "./statics.ts";
 import { adoptAll, snapshotOf, surrenderOf } from "./succession.ts";
 import type { Surrender } from "./surrender.ts";
-import { requireNetAdmin, requireNetRaw, sweep, tryRealtime } from "./sweep.ts";
+import { Leftovers, requireNetAdmin, requireNetRaw, tryRealtime } from "./sweep.ts";
 import { DiscardTally } from "./tally.ts";
 import { Trackers } from "./trackers.ts";
 import { listeningDevice } from "./virtualDevices.ts";
@@ -53,6 +53,7 @@ export class VrrpDriver {
   readonly #groups: Groups;
   readonly #frames: FrameWatches;
   readonly #startup: Startup;
+  readonly #leftovers: Leftovers;
   readonly #will: LastWill;
   readonly #recorder: Recorder;
   readonly #factory: InstanceFactory;
@@ -104,7 +105,12 @@ export class VrrpDriver {
       transition: (group, { from, to, reason }) => modules.report({ kind: "groupTransition", group, from, to, reason }),
     });
     this.#frames = new FrameWatches({ host, onError: (device, error) => this.#onSocketError(device, error) });
-    this.#startup = new Startup((instance) => this.#trackers.knowsAll(instance.config.track));
+    this.#startup = new Startup(this.#prepared.view, this.#trackers);
+    this.#leftovers = new Leftovers({
+      ...modules,
+      view: this.#prepared.view,
+      instances: () => this.#instances.values(),
+    });
     this.#will = new LastWill({
       clock: host.clock,
       host: modules.guardHost,
@@ -288,17 +294,12 @@ export class VrrpDriver {
     this.#tally.logsUnknownVrids = config.logUnknownVrids;
     this.#prepared.configure(config);
     const added = sweeps ? config.instances.filter(({ name }) => !old.has(name)) : [];
-    const isHeld = ({ address, device }: Lease): boolean =>
-      [...this.#instances.values()].some((instance) => instance.holder.holds(address, device));
-    if (sweep(this.#modules.host, this.#prepared.view.current, added, isHeld, this.#modules.report)) {
-      this.#prepared.view.refresh();
-    }
+    this.#leftovers.sweep(config.instances, added);
     this.#statics.configure(config, this.#prepared.view.current);
     const instances = config.instances.map((instance) => this.#factory.follow(instance, old.get(instance.name)));
     this.#instances = new Map(instances.map((instance) => [instance.name, instance]));
     this.#dispatcher.follow(instances, listeningDevice);
-    const groups = this.#groups.states;
-    this.#recorder.add({ kind: "groupsChanged", atUs: this.#modules.host.clock.nowUs(), groups });
+    this.#recorder.add({ kind: "groupsChanged", atUs: this.#modules.host.clock.nowUs(), groups: this.#groups.states });
     for (const instance of instances) this.#groups.stepped(instance);
     this.#trackers.tell(this.#instances.values());
     this.#will.settle();
@@ -310,8 +311,7 @@ export class VrrpDriver {
     this.#instances.delete(instance.name);
     this.#startup.remove(instance);
     this.#slices.remove(instance);
-    const atUs = this.#modules.host.clock.nowUs();
-    this.#recorder.add({ kind: "instanceRemoved", atUs, instance: instance.name });
+    this.#recorder.add({ kind: "instanceRemoved", atUs: this.#modules.host.clock.nowUs(), instance: instance.name });
     if (deleted) this.#modules.report({ kind: "deleted", instance: instance.name });
   }
 
@@ -352,6 +352,7 @@ export class VrrpDriver {
   #follow(): void {
     this.#linkbeat.restart(this.#modules.host.clock.nowUs());
     this.#prepared.follow();
+    this.#leftovers.settle();
     this.#linksChanged(this.#modules.host.clock.nowUs());
     this.#followStatics();
     for (const instance of this.#instances.values()) instance.onRouting();

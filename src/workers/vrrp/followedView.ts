@@ -9,6 +9,8 @@ const DUMP_INTERVAL = milliseconds(20);
 /** The newest whole dump of the host, and when the next one is due. */
 export class FollowedView {
   #view: IndexedView = NO_INTERFACES;
+  /** The last dump held still. */
+  #whole = false;
   /** Addresses were set since. */
   #stale = false;
   #dumpedAt: Us | undefined;
@@ -27,6 +29,16 @@ export class FollowedView {
   /** Whether it shows what we have set ourselves: an older one is no evidence that something was taken away. */
   get showsOwn(): boolean {
     return !this.#stale;
+  }
+
+  /** Whether there is any: until a first dump held still, nothing is known of the host. */
+  get isKnown(): boolean {
+    return this.#view !== NO_INTERFACES;
+  }
+
+  /** Whether it is of the last dump that was asked for: that one was not interrupted. */
+  get isWhole(): boolean {
+    return this.#whole;
   }
 
   get deadline(): Us | undefined {
@@ -53,9 +65,11 @@ export class FollowedView {
 
   refresh(): void {
     this.#dumpAt = undefined;
+    this.#whole = false;
     try {
       this.#view = new IndexedView(this.#host.view());
       this.#stale = false;
+      this.#whole = true;
     } catch (error) {
       // A table that never holds still: what was true before is the best guess for the next milliseconds.
       if (!(error instanceof NetlinkError) || error.code !== "netlinkDumpInterrupted") throw error;

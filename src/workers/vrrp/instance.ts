@@ -182,9 +182,9 @@ export class VrrpInstance implements AdvertListener {
     this.#cancelAnnouncements(this.holder.held.filter(leaves));
     this.holder.releaseOnly(leaves);
     this.#modules.willChanged();
-    this.feed({ kind: "configure", parameters: routerParameters(config, inSyncGroup), tracking });
     this.#seen = this.#observe();
-    this.feed({ kind: "link", link: this.#seen.facts });
+    const parameters = routerParameters(config, inSyncGroup);
+    this.feed({ kind: "configure", parameters, tracking, link: this.#seen.facts });
   }
 
   /** The next slice of addresses, when there is one. */
@@ -226,11 +226,12 @@ export class VrrpInstance implements AdvertListener {
   resume(): void {
     const parameters = routerParameters(this.#config, this.#state.parameters.inSyncGroup);
     if (this.#state.role.name === "MASTER") this.routing.add(this.#routingObjects);
-    if (!isDeepStrictEqual(parameters, this.#state.parameters)) {
-      this.feed({ kind: "configure", parameters, tracking: this.#state.tracking });
-    }
     this.#seen = this.#observe();
-    if (!isDeepStrictEqual(this.#seen.facts, this.#state.link)) this.feed({ kind: "link", link: this.#seen.facts });
+    const link = this.#seen.facts;
+    if (!isDeepStrictEqual(parameters, this.#state.parameters)) {
+      this.feed({ kind: "configure", parameters, tracking: this.#state.tracking, link });
+    }
+    if (!isDeepStrictEqual(link, this.#state.link)) this.feed({ kind: "link", link });
     this.#lookForMissing();
     this.#modules.stepped(this);
   }

@@ -76,24 +76,29 @@ export class VipTable {
   /** Every VIP of every instance. */
   readonly addresses: ReadonlySet<Ip>;
   /** VIPs in the subnet of an earlier one on their device: as secondary addresses they would go together with that one. */
-  readonly #behindOthers: ReadonlySet<VirtualAddressConfig>;
+  readonly #behindOthers: ReadonlySet<string>;
 
   constructor(all: readonly VrrpInstanceConfig[]) {
     const vips = all.flatMap(heldAddresses);
     this.addresses = new Set(vips.map((vip) => vip.address));
     const subnets = new Set<string>();
-    const behind = new Set<VirtualAddressConfig>();
+    const behind = new Set<string>();
     for (const vip of vips) {
       const subnet = `${vip.device} ${subnetKey(vip.address, vip.prefixLength)}`;
-      if (subnets.has(subnet)) behind.add(vip);
+      if (subnets.has(subnet)) behind.add(vipKey(vip));
       else subnets.add(subnet);
     }
     this.#behindOthers = behind;
   }
 
   isBehindOther(vip: VirtualAddressConfig): boolean {
-    return this.#behindOthers.has(vip);
+    return this.#behindOthers.has(vipKey(vip));
   }
+}
+
+/** By value: an instance that a reload did not change keeps its configuration, the table is of the new one. */
+function vipKey({ device, address }: VirtualAddressConfig): string {
+  return `${device} ${address}`;
 }
 
 /** How every VIP of an instance is to be programmed on this host. */

@@ -1,19 +1,22 @@
 import { after, type DurationUs, seconds, type Us } from "../../core/units.ts";
+import type { FollowedView } from "./followedView.ts";
 import type { VrrpInstance } from "./instance.ts";
+import type { Trackers } from "./trackers.ts";
 
 /** The first results of scripts, files and processes are waited for, but no longer than this: then they count as unknown. */
 const TRACK_WAIT_MAX: DurationUs = seconds(5);
 
-/** Which instances may begin their election when: after the first programming, `vrrp_startup_delay`, and the first results. */
+/** Which instances may begin their election when: after the first dump, the first programming, `vrrp_startup_delay`, and the first results. */
 export class Startup {
   readonly #waiting = new Map<VrrpInstance, Us | undefined>();
   #released = false;
   #notBefore: Us | undefined;
-  readonly #knowsAll: (instance: VrrpInstance) => boolean;
+  readonly #view: FollowedView;
+  readonly #trackers: Trackers;
 
-  /** `knowsAll`: everything that the instance tracks has a result. */
-  constructor(knowsAll: (instance: VrrpInstance) => boolean) {
-    this.#knowsAll = knowsAll;
+  constructor(view: FollowedView, trackers: Trackers) {
+    this.#view = view;
+    this.#trackers = trackers;
   }
 
   delayUntil(at: Us): void {
@@ -35,7 +38,7 @@ export class Startup {
   }
 
   get deadline(): Us | undefined {
-    if (!this.#released) return undefined;
+    if (!this.#released || !this.#view.isKnown) return undefined;
     let soonest: Us | undefined;
     for (const [instance, until] of this.#waiting) {
       const knownAt = this.#knowsAll(instance) ? (0 as Us) : (until ?? (0 as Us));
@@ -47,11 +50,15 @@ export class Startup {
 
   /** Instances that may start now; each is given once. */
   due(now: Us): VrrpInstance[] {
-    if (!this.#released || now < (this.#notBefore ?? 0)) return [];
+    if (!this.#released || !this.#view.isKnown || now < (this.#notBefore ?? 0)) return [];
     const due = [...this.#waiting].filter(([instance, until]) => this.#knowsAll(instance) || now >= (until ?? 0));
     return due.map(([instance]) => {
       this.#waiting.delete(instance);
       return instance;
     });
+  }
+
+  #knowsAll({ config }: VrrpInstance): boolean {
+    return this.#trackers.knowsAll(config.track);
   }
 }

@@ -1,45 +1,87 @@
 import type { VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import { ip } from "../../core/ip.ts";
+import type { FollowedView } from "./followedView.ts";
 import { deleteLeases } from "./holder.ts";
-import type { IndexedView } from "./hostView.ts";
-import type { Report } from "./instance.ts";
+import type { Report, VrrpInstance } from "./instance.ts";
 import { heldAddresses, type Lease, leftovers } from "./leases.ts";
 import type { RoutingChange, VrrpHost } from "./ports.ts";
 import { describe, routingObjects } from "./routing.ts";
 
 const REFUSED: ReadonlySet<unknown> = new Set(["EPERM", "EACCES"]);
 
+export interface LeftoversModules {
+  readonly host: VrrpHost;
+  readonly view: FollowedView;
+  /** What they hold is ours of this life. */
+  readonly instances: () => Iterable<VrrpInstance>;
+  readonly report: (message: Report) => void;
+}
+
 /**
- * Removes addresses, routes and rules of these instances that an earlier life left behind, and tells of it. `isHeld`: ours
- * of this life. Returns whether there were any.
+ * What an earlier life left behind: removed when its instances come, and told of. Addresses of which no dump can tell yet,
+ * because the table changed during it, are removed behind the next dump that holds still.
  */
-export function sweep(
-  host: VrrpHost,
-  view: IndexedView,
-  instances: readonly VrrpInstanceConfig[],
-  isHeld: (lease: Lease) => boolean,
-  report: (message: Report) => void,
-): boolean {
-  const found = leftovers(instances, view).filter((lease) => !isHeld(lease));
-  const objects = instances.flatMap((instance) => routingObjects(instance.virtualRoutes, instance.virtualRules));
-  const there = objects.length === 0 ? [] : host.findRoutes(objects);
-  const stale = objects.filter((_, index) => there[index] === true);
-  if (stale.length > 0) {
+export class Leftovers {
+  readonly #modules: LeftoversModules;
+  /** Instances whose addresses have not been looked for yet. */
+  #owed: readonly VrrpInstanceConfig[] = [];
+
+  constructor(modules: LeftoversModules) {
+    this.#modules = modules;
+  }
+
+  /** A new configuration, of which these instances are new here; a dump was just made, or tried. */
+  sweep(all: readonly VrrpInstanceConfig[], added: readonly VrrpInstanceConfig[]): void {
+    const owed = new Set(this.#owed.map(({ name }) => name));
+    this.#owed = all.filter((instance) => owed.has(instance.name) || added.includes(instance));
+    this.#sweepRouting(added);
+    this.settle();
+    if (this.#owed.length === 0) return;
+    const message =
+      "the addresses of this host changed during every dump: what an earlier life left is looked for later";
+    this.#modules.report({ kind: "log", level: "warn", fields: {}, message });
+  }
+
+  /** Behind every dump. */
+  settle(): void {
+    const { host, view, report } = this.#modules;
+    if (this.#owed.length === 0 || !view.isWhole) return;
+    const instances = this.#owed;
+    this.#owed = [];
+    const found = leftovers(instances, view.current).filter((lease) => !this.#isHeld(lease));
+    if (found.length === 0) return;
+    this.#tell({
+      addresses: found.map(({ address, prefixLength, device }) => `${address}/${prefixLength} dev ${device}`),
+    });
+    for (const { lease, code } of deleteLeases(host, view.current, found)) {
+      const { address, device } = lease;
+      const owner = instances.find((one) => heldAddresses(one).some((vip) => vip.address === address));
+      const alarm = { kind: "addressOperationFailed", address, device, detail: `remove: ${code}` } as const;
+      if (owner !== undefined) report({ kind: "alarm", instance: owner.name, alarm });
+    }
+    view.refresh();
+  }
+
+  #isHeld({ address, device }: Lease): boolean {
+    for (const { holder } of this.#modules.instances()) if (holder.holds(address, device)) return true;
+    return false;
+  }
+
+  #sweepRouting(instances: readonly VrrpInstanceConfig[]): void {
+    const { host } = this.#modules;
+    const objects = instances.flatMap((instance) => routingObjects(instance.virtualRoutes, instance.virtualRules));
+    if (objects.length === 0) return;
+    const there = host.findRoutes(objects);
+    const stale = objects.filter((_, index) => there[index] === true);
+    if (stale.length === 0) return;
     host.applyRoutes(stale.map((object): RoutingChange => ({ action: "delete", object })).reverse());
+    this.#tell({ routing: stale.map(describe) });
   }
-  const addresses = found.map(({ address, prefixLength, device }) => `${address}/${prefixLength} dev ${device}`);
-  if (addresses.length + stale.length > 0) {
-    const fields = { addresses, ...(stale.length === 0 ? {} : { routing: stale.map(describe) }) };
-    report({ kind: "log", level: "warn", fields, message: "removed what an earlier life left behind" });
+
+  #tell(fields: object): void {
+    this.#modules.report({ kind: "log", level: "warn", fields, message: "removed what an earlier life left behind" });
   }
-  for (const { lease, code } of deleteLeases(host, view, found)) {
-    const { address, device } = lease;
-    const owner = instances.find((one) => heldAddresses(one).some((vip) => vip.address === address));
-    const alarm = { kind: "addressOperationFailed", address, device, detail: `remove: ${code}` } as const;
-    if (owner !== undefined) report({ kind: "alarm", instance: owner.name, alarm });
-  }
-  return addresses.length + stale.length > 0;
 }
 
 /** SCHED_RR for this thread where it is asked for; a refusal is a warning. */

@@ -40,12 +40,16 @@ export class Seat {
   state: StateName | "GONE" = "GONE";
   reason: TransitionReason | undefined;
   stateSinceUs = NEVER;
+  /** Its sync group may be held for so long after a brief term (docs/decisions.md). */
+  groupHeldUntilUs = NEVER;
   /** Effective, as the router reported it. */
   priority = 0;
   sentAtUs = NEVER;
   /** By the router's own clock. */
   sentAtOwnUs = NEVER;
   sentCount = 0;
+  /** By which the last advert was sent: its receivers wait by that. */
+  sentWith: VrrpInstanceConfig | undefined;
   /** Of this term as MASTER. */
   termAdverts = 0;
   /** The last advert that keeps this seat from being MASTER; its sender's interval. */
@@ -84,6 +88,24 @@ export class Seat {
     this.countedAtUs = NEVER;
   }
 
+  /**
+   * A term as MASTER has ended: the sync group is held for two master-down intervals at most when it has lasted for less than one,
+   * so that hosts with contradicting priorities do not take over at the same instant for ever.
+   */
+  endTerm(nowUs: number): void {
+    const members = this.groupMembers;
+    const longest = Math.max(0, ...members.map((member) => member.masterDownUs));
+    if (nowUs - this.stateSinceUs > longest) return;
+    for (const member of members) member.groupHeldUntilUs = nowUs + 2 * longest;
+  }
+
+  /** How long it listens at most before it takes over. */
+  get masterDownUs(): number {
+    const { config } = this;
+    if (config === undefined) return 0;
+    return masterDownUs(config, this.priority, Math.max(config.advertInterval, this.countedIntervalUs));
+  }
+
   /** The process ended, or does not have the instance any more. */
   leave(): void {
     this.config = undefined;
@@ -103,6 +125,7 @@ export class Seat {
     this.countedAtUs = NEVER;
     this.resignedAtUs = NEVER;
     this.lowerAtUs = NEVER;
+    this.groupHeldUntilUs = NEVER;
     this.heard.clear();
   }
 }

@@ -41,6 +41,8 @@ export class SimHost implements VrrpHost {
   readonly clock: { nowUs: () => Us };
   /** The process itself is changing addresses. */
   changing = false;
+  /** A dump was not interrupted: the process knows what an earlier life left. */
+  hasSeen = false;
   readonly #router: SimRouter;
   #sockets: Socket[] = [];
   #dead = false;
@@ -50,7 +52,6 @@ export class SimHost implements VrrpHost {
   /** The world's time of the event that looks at the timer next. */
   #lookAt = Number.POSITIVE_INFINITY;
   #expiryWaits = false;
-  #hasDumped = false;
   readonly #said = new WeakMap<Uint8Array, Said>();
 
   constructor(router: SimRouter) {
@@ -86,12 +87,10 @@ export class SimHost implements VrrpHost {
 
   view(): HostView {
     this.#stall();
-    // A process whose first dump fails finds nothing of an earlier life to sweep: it is left to the end of the leases.
-    const interrupted = this.#hasDumped && this.#router.dice.chance(this.#router.trouble.interruptsDumps);
-    this.#hasDumped = true;
-    if (interrupted) {
+    if (this.#router.dice.chance(this.#router.trouble.interruptsDumps)) {
       throw new NetlinkError("netlinkDumpInterrupted", "the table changed during every dump");
     }
+    this.hasSeen = true;
     return this.#router.kernel.view();
   }
 

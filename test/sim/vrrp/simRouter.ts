@@ -64,7 +64,10 @@ export class SimRouter {
   stallMaxUs = 0;
   readonly trouble: KernelTrouble = { refuses: 0, losesAnswers: 0, refusesSends: 0, interruptsDumps: 0 };
   trackResults: readonly TrackResult[] = [];
+  /** What the main thread has. */
   config: VrrpConfig;
+  /** What the process was given last: messages may wait for it. */
+  given: VrrpConfig;
   readonly #bySubject = new Map<number, Seat>();
   readonly #waiting: { readonly work: () => void; readonly isMessage: boolean }[] = [];
   #busyUntilUs = 0;
@@ -84,6 +87,7 @@ export class SimRouter {
       onAddress: (link, address, event) => this.#onAddress(link, address, event),
     });
     this.config = configOf(plan, number);
+    this.given = this.config;
     for (let segment = 0; segment < world.options.segments; segment++) this.plug(segment, plan);
   }
 
@@ -148,6 +152,7 @@ export class SimRouter {
     const process: Process = { driver, host, released: false };
     this.process = process;
     this.#tell(() => {
+      this.given = this.config;
       this.#dropSeats();
       this.#takeConfig();
       driver.start(this.config, undefined, resign);
@@ -188,6 +193,7 @@ export class SimRouter {
     const { process } = this;
     if (process === undefined) return;
     this.#tell(() => {
+      this.given = config;
       this.#takeConfig();
       process.driver.configure(config);
       this.#dropSeats();
@@ -327,7 +333,7 @@ export class SimRouter {
 
   /** Seats as the configuration has them, before the process says anything about them. */
   #takeConfig(): void {
-    const { instances, syncGroups } = this.config;
+    const { instances, syncGroups } = this.given;
     for (const config of instances) {
       const seat = this.seat(config.name);
       this.#bySubject.set(subject(segmentOf(config.interface), config.family, config.virtualRouterId), seat);
@@ -350,7 +356,7 @@ export class SimRouter {
   /** Of instances that the process has given up. */
   #dropSeats(): void {
     for (const [key, seat] of this.#bySubject) {
-      if (this.config.instances.some(({ name }) => name === seat.name)) continue;
+      if (this.given.instances.some(({ name }) => name === seat.name)) continue;
       seat.leave();
       this.#bySubject.delete(key);
     }

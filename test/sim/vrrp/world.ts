@@ -138,6 +138,7 @@ export class World {
     for (const check of this.#on.advertSent) check(seat, about.priority);
     seat.sentAtUs = router.actsAtUs;
     seat.sentAtOwnUs = router.clockUs();
+    seat.sentWith = seat.config;
     seat.sentCount++;
     seat.termAdverts++;
     this.trace.noteTraffic(seat.label, "sends priority", about.priority);
@@ -183,6 +184,7 @@ export class World {
     this.transitions++;
     this.trace.note(seat.label, `${transition.from} -> ${transition.to} ${transition.reason}`, transition.evidence);
     for (const check of this.#on.transition) check(seat, transition);
+    if (transition.from === "MASTER") seat.endTerm(router.actsAtUs);
     seat.state = transition.to;
     seat.reason = transition.reason;
     seat.stateSinceUs = router.actsAtUs;

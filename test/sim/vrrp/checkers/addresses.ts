@@ -7,10 +7,11 @@ const NAME = "addresses only where MASTER";
 /**
  * Addresses only where MASTER: whenever the process has done what there was to do, a router that is not MASTER holds
  * none of the virtual router's addresses, unless the kernel refused their removal; a MASTER that resigns has none any
- * more. Every address has the lifetime that the design promises: it is what a dead router loses it by.
+ * more. So a process holds nothing of an earlier life from its first dump on that was not interrupted. Every address has the lifetime that the design promises: it is what a dead router loses it by.
  */
 export function addressesOnlyWhereMaster(): Checker {
   const touched = new Map<SimRouter, Set<Seat>>();
+  const looked = new WeakSet<NonNullable<SimRouter["process"]>>();
   const touch = (seat: Seat): void => {
     let seats = touched.get(seat.router);
     if (seats === undefined) {
@@ -46,6 +47,10 @@ export function addressesOnlyWhereMaster(): Checker {
       if (priority === 0) checkHeld(seat, "and resigns");
     },
     entryEnded: (router) => {
+      if (router.process?.host.hasSeen === true && !looked.has(router.process)) {
+        looked.add(router.process);
+        for (const seat of router.seats.values()) touch(seat);
+      }
       const seats = touched.get(router);
       if (seats === undefined || seats.size === 0) return;
       for (const seat of seats) {

@@ -7,7 +7,7 @@ export function groupsTogether(): Checker {
   return {
     name: NAME,
     entryEnded: (router) => {
-      for (const { name, members } of router.config.syncGroups) {
+      for (const { name, members } of router.given.syncGroups) {
         const seats = members.map((member) => router.seat(member)).filter((seat) => seat.config !== undefined);
         const masters = seats.filter((seat) => seat.state === "MASTER").length;
         if (masters === 0 || masters === seats.length) continue;

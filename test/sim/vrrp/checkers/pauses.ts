@@ -12,10 +12,10 @@ export function listensAfterPause(): Checker {
   return {
     name: NAME,
     advertSent: (seat, priority) => {
-      const { config, router } = seat;
-      if (config === undefined || priority === 0 || seat.state !== "MASTER" || seat.termAdverts === 0) return;
+      const { sentWith, router } = seat;
+      if (sentWith === undefined || priority === 0 || seat.state !== "MASTER" || seat.termAdverts === 0) return;
       const silence = router.calledAtOwnUs - seat.sentAtOwnUs;
-      const limit = Math.max(config.downTimerAdverts, 1.004) * config.advertInterval;
+      const limit = Math.max(sentWith.downTimerAdverts, 1.004) * sentWith.advertInterval;
       if (silence < limit) return;
       throw new Violation(
         NAME,

@@ -1,5 +1,5 @@
 import { type Checker, ms, Violation } from "../checker.ts";
-import { masterDownUs, type Seat } from "../seat.ts";
+import type { Seat } from "../seat.ts";
 import type { World } from "../world.ts";
 
 const NAME = "never without a master for longer than the bound";
@@ -45,8 +45,8 @@ function overdueUs(world: World, seat: Seat): number {
     seat.resignedAtUs,
     seat.stateSinceUs,
   );
-  const interval = Math.max(config.advertInterval, seat.countedIntervalUs);
-  const wait = masterDownUs(config, seat.priority, interval);
+  const wait = seat.masterDownUs;
   const retry = seat.state === "FAULT" ? Math.max(RETRY_US, wait) : 0;
-  return world.nowUs - since - (wait + retry + config.preemptDelay + SLACK_US);
+  const dueAtUs = Math.max(since + wait + retry + config.preemptDelay, seat.groupHeldUntilUs);
+  return world.nowUs - dueAtUs - SLACK_US;
 }
