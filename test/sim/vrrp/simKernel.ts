@@ -109,6 +109,8 @@ export class SimKernel {
     const link = this.byIndex(index);
     if (link === undefined) return "ENODEV";
     const ends = validSec === undefined ? FOR_EVER : this.#ends(validSec);
+    // Before anybody is told: who hears of the address asks when it ends.
+    this.#nextEndUs = Math.min(this.#nextEndUs, ends.goneAtUs);
     const existing = find(link, wanted.ip, wanted.prefixLength);
     if (existing !== undefined) {
       existing.validUntilUs = ends.validUntilUs;
@@ -120,7 +122,6 @@ export class SimKernel {
       this.#changed();
       this.#modules.onAddress(link, added, "added");
     }
-    this.#nextEndUs = Math.min(this.#nextEndUs, ends.goneAtUs);
     return undefined;
   }
 
