@@ -197,7 +197,8 @@ function onGroup(state: RouterState, input: GroupInput, nowUs: Us): StepResult {
       if (role.name !== "MASTER") return ignore(state, "group", "notMaster");
       return becomeBackup(state, nowUs, "groupBackup", { detail: input.because });
     case "fault":
-      if (role.name === "FAULT") return ignore(state, "group", "inFault");
+      if (role.name === "FAULT" && (role.cause !== "groupFault" || state.reason === "groupFault"))
+        return ignore(state, "group", "inFault");
       return becomeFault(state, nowUs, "groupFault", input.because);
     case "recovered":
       if (role.name !== "FAULT" || role.cause !== "groupFault") return ignore(state, "group", "notWaiting");

@@ -191,7 +191,9 @@ function fault(state: GroupState, members: readonly MemberSummary[], faulty: Mem
   // Who holds addresses first: the peers wait for them.
   const remaining =
     members.find((member) => member.standing === "master") ??
-    members.find(({ standing }) => standing === "listens" || standing === "follows" || standing === "claims");
+    members.find(({ standing }) => standing === "listens" || standing === "follows" || standing === "claims") ??
+    // Its own fault is over, and it is told what it waits for now.
+    members.find(({ standing, reason }) => standing === "held" && reason !== "groupFault");
   if (remaining === undefined) return told({ ...next, promoted: [] });
   return ask(next, remaining, { kind: "group", say: "fault", because: words(faulty) });
 }

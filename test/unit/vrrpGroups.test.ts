@@ -16,7 +16,7 @@ import {
   standing,
   summarize,
 } from "../../src/vrrp/syncGroup.ts";
-import type { HeardAdvert, Input, RouterState } from "../../src/vrrp/types.ts";
+import type { HeardAdvert, Input, RouterState, TransitionReason } from "../../src/vrrp/types.ts";
 import { LINK_UP, PARAMETERS } from "./vrrpSamples.ts";
 
 /**
@@ -257,7 +257,10 @@ describe("a group step over any standings of its members", () => {
         let group = initialGroupState("g", ["0", "1", "2"]);
         for (const round of rounds) {
           const standings = [...round];
-          const summaries = () => standings.map((one, index) => member(String(index), one));
+          // Held after a fault of its own, until it is told otherwise.
+          const reasons: TransitionReason[] = standings.map(() => "interfaceDown");
+          const summaries = () =>
+            standings.map((one, index) => member(String(index), one, one === "held" ? reasons[index] : undefined));
           const transition = settleGroup({
             group: () => group,
             keep: (state) => {
@@ -266,6 +269,7 @@ describe("a group step over any standings of its members", () => {
             members: summaries,
             command: ({ instance, input }) => {
               standings[Number(instance)] = obeyed(input);
+              if (input.say === "fault") reasons[Number(instance)] = "groupFault";
             },
             nowUs: () => instantUs(0),
           });
@@ -283,9 +287,9 @@ describe("a group step over any standings of its members", () => {
   });
 });
 
-function member(name: string, standing: MemberStanding): MemberSummary {
+function member(name: string, standing: MemberStanding, reason?: TransitionReason): MemberSummary {
   const source = ip(`10.0.2.${1 + Number(name)}`);
-  return { name, standing, reason: undefined, masterDownInterval: durationUs(3_609_375), source };
+  return { name, standing, reason, masterDownInterval: durationUs(3_609_375), source };
 }
 
 /** What a member is that does what it is told. */
