@@ -44,6 +44,19 @@ export function ipBytes(address: Ip): Uint8Array {
   return bytes;
 }
 
+/** Bytes of the addresses compared last: a host compares the same few again and again, and IPv6 is slow to parse. */
+const bytesOf = new Map<Ip, Uint8Array>();
+const KNOWN_MAX = 4096;
+
+function knownBytes(address: Ip): Uint8Array {
+  const known = bytesOf.get(address);
+  if (known !== undefined) return known;
+  if (bytesOf.size >= KNOWN_MAX) bytesOf.clear();
+  const bytes = ipBytes(address);
+  bytesOf.set(address, bytes);
+  return bytes;
+}
+
 /** From 4 or 16 bytes in network byte order; any other length is a programming error. */
 export function ipFromBytes(bytes: Uint8Array): Ip {
   if (bytes.length === IPV4_BYTES) return bytes.join(".") as Ip;
@@ -54,8 +67,8 @@ export function ipFromBytes(bytes: Uint8Array): Ip {
 /** True when both addresses are of one family and share the first `prefixLength` bits. */
 export function inSubnet(address: Ip, network: Ip, prefixLength: number): boolean {
   if (family(address) !== family(network)) return false;
-  const a = ipBytes(address);
-  const b = ipBytes(network);
+  const a = knownBytes(address);
+  const b = knownBytes(network);
   for (let bit = 0; bit < prefixLength; bit += 8) {
     const width = Math.min(8, prefixLength - bit);
     const mask = (0xff << (8 - width)) & 0xff;
@@ -66,8 +79,9 @@ export function inSubnet(address: Ip, network: Ip, prefixLength: number): boolea
 
 /** Compares as unsigned numbers in network byte order (RFC 3768 6.4.3 breaks priority ties so). */
 export function compareIp(left: Ip, right: Ip): number {
-  const a = ipBytes(left);
-  const b = ipBytes(right);
+  if (left === right) return 0;
+  const a = knownBytes(left);
+  const b = knownBytes(right);
   for (let i = 0; i < Math.min(a.length, b.length); i++) {
     const difference = (a[i] ?? 0) - (b[i] ?? 0);
     if (difference !== 0) return difference;

@@ -36,10 +36,8 @@ export type RecordedEntry = { readonly atUs: Us } & (
 );
 
 export class Recorder {
-  #beginOld: Snapshot | undefined;
-  #old: readonly RecordedEntry[] = [];
-  #begin: Snapshot = { instances: [], groups: [] };
-  #entries: RecordedEntry[] = [];
+  #old: Generation | undefined;
+  #current: Generation;
   readonly #snapshot: () => Snapshot;
   readonly #entriesMax: number;
 
@@ -47,26 +45,64 @@ export class Recorder {
   constructor(snapshot: () => Snapshot, entriesMax: number = GENERATION_ENTRIES_MAX) {
     this.#snapshot = snapshot;
     this.#entriesMax = entriesMax;
-    this.#begin = snapshot();
+    this.#current = new Generation(snapshot());
   }
 
   /** To be called before the machine takes the step, so that a new generation begins with what the step begins with. */
   add(entry: RecordedEntry): void {
-    if (this.#entries.length >= this.#entriesMax) {
-      this.#beginOld = this.#begin;
-      this.#old = this.#entries;
-      this.#begin = this.#snapshot();
-      this.#entries = [];
-    }
-    this.#entries.push(entry);
+    this.#writable().add(entry.atUs, entry, undefined);
+  }
+
+  /** The same for an input of an instance, without an object of its own for it: there is one for every advert. */
+  addInput(instance: string, input: Input, atUs: Us): void {
+    this.#writable().add(atUs, instance, input);
   }
 
   recording(): Recording {
     return {
       format: "holdfast-recording-1",
-      begin: this.#beginOld ?? this.#begin,
-      entries: [...this.#old, ...this.#entries],
+      begin: (this.#old ?? this.#current).begin,
+      entries: [...(this.#old?.entries() ?? []), ...this.#current.entries()],
     };
+  }
+
+  #writable(): Generation {
+    if (this.#current.size >= this.#entriesMax) {
+      this.#old = this.#current;
+      this.#current = new Generation(this.#snapshot());
+    }
+    return this.#current;
+  }
+}
+
+/** Entries in columns: thousands of them are kept, and the collector is not to walk over objects of each. */
+class Generation {
+  readonly begin: Snapshot;
+  readonly #atUs: Us[] = [];
+  /** The name of an input's instance, or any other entry itself. */
+  readonly #what: (string | RecordedEntry)[] = [];
+  readonly #inputs: (Input | undefined)[] = [];
+
+  constructor(begin: Snapshot) {
+    this.begin = begin;
+  }
+
+  get size(): number {
+    return this.#atUs.length;
+  }
+
+  add(atUs: Us, what: string | RecordedEntry, input: Input | undefined): void {
+    this.#atUs.push(atUs);
+    this.#what.push(what);
+    this.#inputs.push(input);
+  }
+
+  entries(): RecordedEntry[] {
+    return this.#what.map((what, index): RecordedEntry => {
+      const input = this.#inputs[index];
+      if (typeof what !== "string" || input === undefined) return what as RecordedEntry;
+      return { kind: "input", atUs: this.#atUs[index] as Us, instance: what, input };
+    });
   }
 }
 

@@ -155,6 +155,7 @@ describe("each checker of the simulation takes a right history and refuses a wro
     checker.entryEnded?.(router);
     const seat = router.seat(name);
     seat.state = seat.state === "MASTER" ? "BACKUP" : "MASTER";
+    router.revision++;
     expect(() => checker.entryEnded?.(router)).toThrow(/is apart/);
   });
 
@@ -265,6 +266,7 @@ function packetFrom({ router, config }: Seat) {
   if (source === undefined || config === undefined) return undefined;
   return {
     bytes: new Uint8Array(),
+    datagram: { bytes: new Uint8Array(), source: undefined, destination: undefined, timeToLive: undefined },
     family: 4 as const,
     source,
     destination: source,

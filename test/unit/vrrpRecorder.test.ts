@@ -23,7 +23,7 @@ describe("the flight recorder", () => {
               ? Math.max(nowUs, deadline) + passed.us
               : nowUs + passed.us;
           const input = inputFor(state.parameters, random);
-          recorder.add({ kind: "input", atUs: instantUs(nowUs), instance: "p", input });
+          recorder.addInput("p", input, instantUs(nowUs));
           const result = step(state, input, instantUs(nowUs));
           state = result.state;
           for (const effect of result.effects) {

@@ -20,6 +20,8 @@ export class AdvertOutput {
   readonly #sender: (sending: Sending) => AdvertSender;
   readonly #sending: Sending;
   readonly #encoded = new Map<string, readonly Encoded[]>();
+  /** Of `#encoded`, what was sent last. */
+  #last: { readonly source: Ip; readonly priority: number; readonly messages: readonly Encoded[] } | undefined;
 
   /** `sender` throws when the socket cannot be had. */
   constructor(config: VrrpInstanceConfig, sender: (sending: Sending) => AdvertSender) {
@@ -55,6 +57,13 @@ export class AdvertOutput {
   }
 
   #messages(source: Ip, priority: number): readonly Encoded[] {
+    if (this.#last?.priority === priority && this.#last.source === source) return this.#last.messages;
+    const messages = this.#encodedOnce(source, priority);
+    this.#last = { source, priority, messages };
+    return messages;
+  }
+
+  #encodedOnce(source: Ip, priority: number): readonly Encoded[] {
     const key = `${priority} ${source}`;
     const known = this.#encoded.get(key);
     if (known !== undefined) return known;

@@ -25,6 +25,8 @@ const SLICE_MIN = 8;
 /** With shorter intervals not every advert needs a refresh behind it: the kernel counts leases in whole seconds. */
 const REFRESH_INTERVAL: DurationUs = milliseconds(500);
 
+const NO_LEASES: readonly Lease[] = [];
+
 export interface HolderModules {
   readonly host: VrrpHost;
   readonly view: () => IndexedView;
@@ -40,9 +42,15 @@ export interface LeaseTiming {
   readonly advertInterval: DurationUs;
 }
 
+/** A lease with its `leaseKey`. */
+interface Keyed {
+  readonly key: string;
+  readonly lease: Lease;
+}
+
 /** Leases to be set behind one advert. */
 interface Work {
-  readonly leases: readonly Lease[];
+  readonly leases: readonly Keyed[];
   next: number;
   readonly timing: LeaseTiming;
   readonly advertSentAt: Us;
@@ -59,7 +67,11 @@ export class LeaseHolder {
   readonly #abandoned = new Set<string>();
   #plans: readonly LeasePlan[] = [];
   /** Of `#plans`, what is to be held; without the abandoned ones. */
-  #planned: readonly Lease[] = [];
+  #planned: readonly Keyed[] = [];
+  /** Of `#plans`, why nothing can be held. */
+  #missingDevice: ProgramOutcome | undefined;
+  /** For this plan and this revision nothing is held that should not be. */
+  #cleanFor: { planned: readonly Keyed[]; revision: number } | undefined;
   /** From `add` until everything planned has been created. */
   #adding = false;
   #work: Work | undefined;
@@ -110,12 +122,12 @@ export class LeaseHolder {
   refresh(plans: readonly LeasePlan[], timing: LeaseTiming, advertSentAt: Us): ProgramOutcome {
     const failure = this.#follow(plans, false);
     if (failure !== undefined) return failure;
-    const missing: Lease[] = [];
-    const old: Lease[] = [];
-    for (const lease of this.#planned) {
-      const held = this.#held.get(leaseKey(lease));
-      if (held === undefined) missing.push(lease);
-      else if (isOld(held, timing, advertSentAt)) old.push(lease);
+    const missing: Keyed[] = [];
+    const old: Keyed[] = [];
+    for (const keyed of this.#planned) {
+      const held = this.#held.get(keyed.key);
+      if (held === undefined) missing.push(keyed);
+      else if (isOld(held, timing, advertSentAt)) old.push(keyed);
     }
     const leases = missing.length === 0 ? old : [...missing, ...old];
     return this.#run({ leases, next: 0, timing, advertSentAt }, true);
@@ -172,19 +184,21 @@ export class LeaseHolder {
   }
 
   #follow(plans: readonly LeasePlan[], always: boolean): ProgramOutcome | undefined {
-    if (plans !== this.#plans || always) {
-      this.#plans = plans;
-      this.#planned = this.#plannedNow();
-    }
+    if (plans === this.#plans && !always) return this.#missingDevice;
+    this.#plans = plans;
+    this.#planned = this.#plannedNow();
     const missing = plans.find((plan) => plan.kind === "deviceMissing");
-    if (missing === undefined) return undefined;
-    return { kind: "failed", detail: `${missing.address}: device ${missing.device} is missing` };
+    this.#missingDevice =
+      missing === undefined
+        ? undefined
+        : { kind: "failed", detail: `${missing.address}: device ${missing.device} is missing` };
+    return this.#missingDevice;
   }
 
-  #plannedNow(): readonly Lease[] {
-    return this.#plans.flatMap((plan) =>
-      plan.kind === "lease" && !this.#abandoned.has(leaseKey(plan.lease)) ? [plan.lease] : [],
-    );
+  #plannedNow(): readonly Keyed[] {
+    return this.#plans
+      .flatMap((plan) => (plan.kind === "lease" ? [{ key: leaseKey(plan.lease), lease: plan.lease }] : []))
+      .filter(({ key }) => !this.#abandoned.has(key));
   }
 
   /** One slice of this work. `tells`: no announcement of the machine's own is sure to follow, so new leases are told by `added`. */
@@ -197,7 +211,7 @@ export class LeaseHolder {
       return { kind: this.#lapses(work, startedAt) ? "tooLate" : "waiting" };
     }
     const slice = work.leases.slice(work.next, work.next + this.#sliceSize);
-    const fresh = tells ? this.#newIn(slice) : [];
+    const fresh = tells ? this.#newIn(slice) : NO_LEASES;
     const failure = this.#set(slice, work);
     if (failure !== undefined) return { kind: "failed", detail: failure };
     this.#adaptSliceSize(slice.length, between(startedAt, host.clock.nowUs()));
@@ -214,16 +228,16 @@ export class LeaseHolder {
   }
 
   /** Addresses that are not held yet on their device, whatever their prefix. */
-  #newIn(slice: readonly Lease[]): readonly Lease[] {
-    if (slice.every((lease) => this.#held.has(leaseKey(lease)))) return [];
+  #newIn(slice: readonly Keyed[]): readonly Lease[] {
+    if (slice.every(({ key }) => this.#held.has(key))) return NO_LEASES;
     const held = new Set([...this.#held.values()].map(({ lease }) => `${lease.linkIndex} ${lease.address}`));
-    return slice.filter((lease) => !held.has(`${lease.linkIndex} ${lease.address}`));
+    return slice.map(({ lease }) => lease).filter(({ linkIndex, address }) => !held.has(`${linkIndex} ${address}`));
   }
 
   #lapses({ leases, next, timing }: Work, now: Us): boolean {
     const nextAdvertAt = after(now, timing.advertInterval);
-    return leases.slice(next).some((lease) => {
-      const held = this.#held.get(leaseKey(lease));
+    return leases.slice(next).some(({ key }) => {
+      const held = this.#held.get(key);
       return held !== undefined && nextAdvertAt >= after(held.refreshedAt, seconds(timing.validSec));
     });
   }
@@ -236,7 +250,10 @@ export class LeaseHolder {
 
   /** A lease that is programmed otherwise now, for example narrower since the device got an address of its subnet. */
   #removeStale(): void {
-    const wanted = new Set(this.#planned.map(leaseKey));
+    const planned = this.#planned;
+    if (this.#cleanFor?.planned === planned && this.#cleanFor.revision === this.#revision) return;
+    const wanted = new Set(planned.map(({ key }) => key));
+    this.#cleanFor = { planned, revision: this.#revision };
     if (wanted.size === this.#held.size && [...this.#held.keys()].every((key) => wanted.has(key))) return;
     const permanent = new Set(this.#plans.flatMap((plan) => (plan.kind === "permanent" ? [plan.address] : [])));
     const stale = this.held.filter((lease) => !wanted.has(leaseKey(lease)));
@@ -245,12 +262,12 @@ export class LeaseHolder {
   }
 
   /** One batch; returns what failed, in words. */
-  #set(batch: readonly Lease[], { timing, advertSentAt }: Work): string | undefined {
+  #set(batch: readonly Keyed[], { timing, advertSentAt }: Work): string | undefined {
     if (batch.length === 0) return undefined;
     const { host, alarm } = this.#modules;
     const { validSec } = timing;
     const outcomes = host.applyAddresses(
-      batch.map((lease) => ({
+      batch.map(({ lease }) => ({
         kind: "set",
         lease,
         validSec,
@@ -260,17 +277,17 @@ export class LeaseHolder {
     this.#modules.changed();
     const failures: string[] = [];
     let fresh: IndexedView | "interrupted" | undefined;
-    for (const [index, lease] of batch.entries()) {
+    for (let index = 0; index < batch.length; index++) {
+      const { key, lease } = batch[index] as Keyed;
       const outcome = outcomes[index];
       let code = outcome === undefined ? "unknown" : outcome.ok ? undefined : outcome.code;
       if (code === "unknown") {
         // The answer was lost, perhaps not the request: look.
         fresh ??= this.#look();
-        if (fresh === "interrupted") this.#held.set(leaseKey(lease), { lease, validSec, refreshedAt: advertSentAt });
+        if (fresh === "interrupted") this.#held.set(key, { lease, validSec, refreshedAt: advertSentAt });
         else if (fresh.address(lease.linkIndex, lease.address, lease.prefixLength) !== undefined) code = undefined;
       }
       if (code === undefined) {
-        const key = leaseKey(lease);
         if (!this.#held.has(key)) this.#revision += 1;
         this.#held.set(key, { lease, validSec, refreshedAt: advertSentAt });
         continue;

@@ -19,7 +19,7 @@ import type { RoutingObject } from "./ports.ts";
 import type { InstanceStatus } from "./protocol.ts";
 import type { AdvertListener } from "./receive.ts";
 import { RoutingHolder, routingObjects } from "./routing.ts";
-import { answerTo, type EffectActions, type ProgramOutcome, runEffects } from "./runEffects.ts";
+import { answerTo, type EffectActions, NO_ANSWERS, type ProgramOutcome, runEffects } from "./runEffects.ts";
 import type { SurrenderedInstance } from "./surrender.ts";
 
 export type { InstanceCounters, InstanceModules, Report } from "./instance.types.ts";
@@ -100,33 +100,35 @@ export class VrrpInstance implements AdvertListener {
 
   /** Gives the machine an input at the clock's instant, performs the effects, and feeds their answers. */
   feed(input: Input): void {
-    let queue: readonly Input[] = [input];
-    const { host, record } = this.#modules;
-    for (let index = 0; index < queue.length; index++) {
-      const next = queue[index];
-      if (next === undefined) break;
-      const now = host.clock.nowUs();
-      if (this.#config.debugLevel >= 2) this.#debug("input", next);
-      record(this.name, next, now);
-      const before = this.#state.role.name;
-      const { state, effects } = step(this.#state, next, now);
-      this.#state = state;
-      if (effects.length === 0) continue;
-      const after = state.role.name;
-      this.#willIsDue = after === "MASTER" && before !== after;
-      const answers = runEffects(effects, this.#actions);
-      this.#settleWill();
-      if (before === "MASTER" && before !== after) this.#modules.willChanged();
-      if (answers.length > 0) queue = [...queue, ...answers];
+    let answers = this.#step(input);
+    while (answers.length > 0) {
+      const [next, ...rest] = answers;
+      answers = next === undefined ? rest : [...rest, ...this.#step(next)];
     }
     this.#deadline = nextDeadline(this.#state);
     this.#modules.stepped(this);
   }
 
+  #step(input: Input): readonly Input[] {
+    const { host, record } = this.#modules;
+    const now = host.clock.nowUs();
+    if (this.#config.debugLevel >= 2) this.#debug("input", input);
+    record(this.name, input, now);
+    const before = this.#state.role.name;
+    const { state, effects } = step(this.#state, input, now);
+    this.#state = state;
+    if (effects.length === 0) return NO_ANSWERS;
+    const after = state.role.name;
+    this.#willIsDue = after === "MASTER" && before !== after;
+    const answers = runEffects(effects, this.#actions);
+    this.#settleWill();
+    if (before === "MASTER" && before !== after) this.#modules.willChanged();
+    return answers;
+  }
+
   receive(advert: HeardAdvert, checksumForm: ChecksumForm | undefined): void {
     this.counters.advertsReceived++;
-    const known = this.peers.heard(advert, checksumForm, this.#modules.host.clock.nowUs());
-    this.feed({ kind: "advert", advert: known });
+    this.feed(this.peers.heard(advert, checksumForm, this.#modules.host.clock.nowUs()));
   }
 
   discard(reason: string): void {

@@ -75,7 +75,7 @@ function modulesOfInstances(modules: InstanceFactoryModules): InstanceModules {
       report(message);
     },
     discarded: (reason) => tally.count(reason),
-    record: (instance, input, atUs) => recorder.add({ kind: "input", atUs, instance, input }),
+    record: (instance, input, atUs) => recorder.addInput(instance, input, atUs),
     stepped: (instance) => {
       groups.stepped(instance);
       modules.stepped(instance);

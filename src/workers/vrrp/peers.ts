@@ -1,14 +1,17 @@
 import type { ChecksumForm, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import type { Ip } from "../../core/ip.ts";
 import { between, durationUs, toSeconds, type Us } from "../../core/units.ts";
-import type { HeardAdvert } from "../../vrrp/types.ts";
+import type { HeardAdvert, Input } from "../../vrrp/types.ts";
 import type { PeerStatus } from "./protocol.ts";
 
 /** Routers heard beyond the configured ones that are kept: on a segment with forged sources the oldest is dropped. */
 const STRANGERS_MAX = 16;
 
+type AdvertInput = Extract<Input, { readonly kind: "advert" }>;
+
 interface Peer {
-  advert: HeardAdvert;
+  /** The last one, as the machine is told of it. */
+  input: AdvertInput;
   checksumForm: ChecksumForm | undefined;
   heardAt: Us;
 }
@@ -24,20 +27,22 @@ export class Peers {
   }
 
   /**
-   * Returns the advert itself, or the last one of its sender where that is equal: adverts of one term all are, and the
-   * flight recorder keeps thousands of them.
+   * Returns what the machine is to be told: the same object as for the last advert of its sender where that is equal, since
+   * adverts of one term all are, and the flight recorder keeps thousands of them.
    */
-  heard(advert: HeardAdvert, checksumForm: ChecksumForm | undefined, now: Us): HeardAdvert {
+  heard(advert: HeardAdvert, checksumForm: ChecksumForm | undefined, now: Us): AdvertInput {
     const peer = this.#heard.get(advert.source);
     if (peer !== undefined) {
-      if (!sameAdvert(peer.advert, advert)) peer.advert = advert;
+      const last = peer.input.advert;
+      if (last !== advert && !sameAdvert(last, advert)) peer.input = { kind: "advert", advert };
       peer.checksumForm = checksumForm;
       peer.heardAt = now;
-      return peer.advert;
+      return peer.input;
     }
     if (this.#heard.size >= STRANGERS_MAX) this.#dropOldest();
-    this.#heard.set(advert.source, { advert, checksumForm, heardAt: now });
-    return advert;
+    const input: AdvertInput = { kind: "advert", advert };
+    this.#heard.set(advert.source, { input, checksumForm, heardAt: now });
+    return input;
   }
 
   status({ transport, downTimerAdverts }: VrrpInstanceConfig, now: Us): PeerStatus[] {
@@ -46,13 +51,13 @@ export class Peers {
     return [...addresses].map((address): PeerStatus => {
       const peer = this.#heard.get(address);
       const silence = between(peer?.heardAt ?? this.#since, now);
-      const patience = durationUs((peer?.advert.advertInterval ?? 0) * downTimerAdverts);
+      const patience = durationUs((peer?.input.advert.advertInterval ?? 0) * downTimerAdverts);
       return {
         address,
         configured: configured.includes(address),
-        priority: peer?.advert.priority,
-        claimsMaster: peer !== undefined && peer.advert.priority > 0 && silence <= patience,
-        advertInterval: peer?.advert.advertInterval,
+        priority: peer?.input.advert.priority,
+        claimsMaster: peer !== undefined && peer.input.advert.priority > 0 && silence <= patience,
+        advertInterval: peer?.input.advert.advertInterval,
         checksumForm: peer?.checksumForm,
         silentSec: toSeconds(silence),
       };

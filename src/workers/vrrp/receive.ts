@@ -13,6 +13,7 @@ import {
   type VrrpAdvert,
 } from "../../wire/vrrp.ts";
 import type { Datagram } from "./ports.ts";
+import { type RememberedAdvert, RememberedAdverts } from "./rememberedAdverts.ts";
 
 const US_PER_CENTISECOND = 10_000;
 
@@ -42,6 +43,8 @@ interface Heard extends AdvertEndpoints {
 export class Dispatcher {
   readonly #modules: DispatcherModules;
   readonly #listeners = new Map<string, AdvertListener[]>();
+  /** By interface: of IPv4, of IPv6. */
+  readonly #remembered = new Map<string, Readonly<Record<Family, RememberedAdverts>>>();
 
   constructor(modules: DispatcherModules) {
     this.#modules = modules;
@@ -50,6 +53,7 @@ export class Dispatcher {
   /** The listeners from now on. `device` names the interface whose socket hears an instance's adverts. */
   follow(listeners: Iterable<AdvertListener>, device: (config: VrrpInstanceConfig) => string): void {
     this.#listeners.clear();
+    this.#remembered.clear();
     for (const listener of listeners) {
       const { family, virtualRouterId } = listener.config;
       const key = keyOf(device(listener.config), family, virtualRouterId);
@@ -60,13 +64,20 @@ export class Dispatcher {
   }
 
   dispatch(device: string, family: Family, datagram: Datagram): void {
+    const remembered = this.#rememberedOf(device)[family];
+    const known = remembered.find(datagram);
+    if (known !== undefined) {
+      this.#give(device, known);
+      return;
+    }
     const heard = this.#decode(family, datagram);
     if (heard === undefined) return;
     const { advert, source, destination } = heard;
     const listeners = this.#listeners.get(keyOf(device, family, advert.virtualRouterId));
     if (listeners === undefined) {
-      this.#modules.discarded("unknownVrid");
-      this.#modules.unknownVrid(device, advert, source);
+      const unknown = { listener: undefined, advert, source };
+      remembered.remember(datagram, unknown);
+      this.#give(device, unknown);
       return;
     }
     const listener = isMulticast(destination) ? ofGroup(listeners, destination) : ofPeer(listeners, source);
@@ -80,16 +91,29 @@ export class Dispatcher {
       listener.discard(reason);
       return;
     }
-    listener.receive(
-      {
-        source,
-        version: advert.version,
-        priority: advert.priority,
-        advertInterval: durationUs(advert.advertIntervalCs * US_PER_CENTISECOND),
-        addresses: advert.addresses,
-      },
-      advert.checksumForm,
-    );
+    const { version, priority, addresses, checksumForm } = advert;
+    const advertInterval = durationUs(advert.advertIntervalCs * US_PER_CENTISECOND);
+    const accepted = { listener, heard: { source, version, priority, advertInterval, addresses }, checksumForm };
+    remembered.remember(datagram, accepted);
+    this.#give(device, accepted);
+  }
+
+  #give(device: string, remembered: RememberedAdvert): void {
+    if (remembered.listener !== undefined) {
+      remembered.listener.receive(remembered.heard, remembered.checksumForm);
+      return;
+    }
+    this.#modules.discarded("unknownVrid");
+    this.#modules.unknownVrid(device, remembered.advert, remembered.source);
+  }
+
+  #rememberedOf(device: string): Readonly<Record<Family, RememberedAdverts>> {
+    let remembered = this.#remembered.get(device);
+    if (remembered === undefined) {
+      remembered = { 4: new RememberedAdverts(4), 6: new RememberedAdverts(6) };
+      this.#remembered.set(device, remembered);
+    }
+    return remembered;
   }
 
   #decode(family: Family, { bytes, source, destination, timeToLive }: Datagram): Heard | undefined {

@@ -92,7 +92,7 @@ export function runEffects(effects: readonly Effect[], actions: EffectActions): 
   return answers ?? NO_ANSWERS;
 }
 
-const NO_ANSWERS: readonly Input[] = [];
+export const NO_ANSWERS: readonly Input[] = [];
 
 /** What the machine is told of a slice of addresses. */
 export function answerTo(outcome: ProgramOutcome): Input | undefined {

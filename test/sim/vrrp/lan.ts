@@ -1,4 +1,5 @@
 import type { Family, Ip } from "../../../src/core/ip.ts";
+import type { Datagram } from "../../../src/workers/vrrp/ports.ts";
 import type { Dice } from "../dice.ts";
 import type { Event } from "./eventQueue.ts";
 import type { LanOptions } from "./options.ts";
@@ -8,6 +9,8 @@ import type { SentAdvert } from "./seat.ts";
 export interface Packet {
   /** IPv4: with its header. IPv6: the payload. */
   readonly bytes: Uint8Array;
+  /** The same as a socket delivers it. */
+  readonly datagram: Datagram;
   readonly family: Family;
   readonly source: Ip;
   readonly destination: Ip;
@@ -87,17 +90,22 @@ export class Lan {
   }
 
   #forward(packet: Packet, port: Port): void {
-    const { dice, push } = this.#modules;
-    const { delayMin, delayMax, loss, duplicate, reorder, reorderDelay } = this.#options;
-    const delay = (): number => delayMin + dice.next() * (delayMax - delayMin + this.delayMore);
+    const { dice } = this.#modules;
+    const { loss, duplicate, reorder, reorderDelay } = this.#options;
     if (this.atRest) {
-      push(packet.sentAtUs + delay(), new Delivery(this, port, packet));
+      this.#deliver(packet, port, 0);
       return;
     }
     if (loss + this.lossMore > 0 && dice.chance(loss + this.lossMore)) return;
-    const held = reorder > 0 && dice.chance(reorder) ? dice.next() * reorderDelay : 0;
-    push(packet.sentAtUs + delay() + held, new Delivery(this, port, packet));
-    if (duplicate > 0 && dice.chance(duplicate)) push(packet.sentAtUs + delay(), new Delivery(this, port, packet));
+    this.#deliver(packet, port, reorder > 0 && dice.chance(reorder) ? dice.next() * reorderDelay : 0);
+    if (duplicate > 0 && dice.chance(duplicate)) this.#deliver(packet, port, 0);
+  }
+
+  #deliver(packet: Packet, port: Port, held: number): void {
+    const { dice, push } = this.#modules;
+    const { delayMin, delayMax } = this.#options;
+    const delay = delayMin + dice.next() * (delayMax - delayMin + this.delayMore);
+    push(packet.sentAtUs + delay + held, new Delivery(this, port, packet));
   }
 
   #change(from: number, to: number, by: number): void {

@@ -1,4 +1,4 @@
-import { family, type Ip } from "../../../src/core/ip.ts";
+import { type Family, family, type Ip } from "../../../src/core/ip.ts";
 import type { Us } from "../../../src/core/units.ts";
 import { NetlinkError } from "../../../src/io/netlinkSocket.ts";
 import { encodeIpv4 } from "../../../src/wire/ipv4.ts";
@@ -29,8 +29,17 @@ interface Socket extends ReceiverOptions {
   waiting: Packet[];
 }
 
-/** What an encoded advert says, read once: the driver sends the same bytes again and again. */
+interface Ends {
+  readonly source: Ip;
+  readonly destination: Ip;
+  readonly timeToLive: number;
+}
+
+/** What an encoded advert says, and the packet that the kernel makes of it. */
 interface Said {
+  readonly ends: Ends;
+  readonly packet: Omit<Packet, "from" | "sentAtUs" | "advert">;
+  readonly family: Family;
   readonly virtualRouterId: number;
   readonly priority: number;
   readonly advertIntervalUs: number;
@@ -205,7 +214,7 @@ export class SimHost implements VrrpHost {
     if (socket.waiting.length === 0) return;
     const packets = socket.waiting;
     socket.waiting = [];
-    socket.onDatagrams(packets.map(received));
+    socket.onDatagrams(packets.map(({ datagram }) => datagram));
     this.#router.world.advertsTaken(this.#router, socket.segment, packets);
   }
 
@@ -222,30 +231,34 @@ export class SimHost implements VrrpHost {
     if (!link.up) throw refused("ENETDOWN");
     if (router.dice.chance(router.trouble.refusesSends)) throw refused("ENOBUFS");
     if (!link.addresses.some(({ ip }) => ip === source)) throw refused("EADDRNOTAVAIL");
-    const multicast = isMulticast(destination);
-    const hops = multicast ? 255 : timeToLive;
-    const ipFamily = family(source);
+    const said = this.#read(message, { source, destination, timeToLive });
     router.world.lan(link.segment).transmit({
-      bytes: ipFamily === 6 ? message : encodeIpv4({ ...HEADER, timeToLive: hops, source, destination }, message),
-      family: ipFamily,
-      source,
-      destination,
-      multicast,
-      timeToLive: hops,
+      ...said.packet,
       from: router.number,
       sentAtUs: router.actsAtUs,
-      advert: router.world.advertSent(router, link, { family: ipFamily, ...this.#read(message, source, destination) }),
+      advert: router.world.advertSent(router, link, said),
     });
   }
 
-  /** By the real decoder: what we send must be what can be read. */
-  #read(message: Uint8Array, source: Ip, destination: Ip): Said {
+  /**
+   * By the real encoder and decoder: what we send must be what can be read. Once for the same bytes between the same
+   * ends, as the driver encodes it once.
+   */
+  #read(message: Uint8Array, ends: Ends): Said {
     const known = this.#said.get(message);
-    if (known !== undefined) return known;
-    const decoded = decodeAdvert(message, { source, destination });
+    if (known !== undefined && isSame(known.ends, ends)) return known;
+    const decoded = decodeAdvert(message, ends);
     if (!decoded.ok) throw new Error(`${this.#router.name} sends what nobody can read: ${decoded.error}`);
     const { virtualRouterId, priority, advertIntervalCs } = decoded.value;
-    const said = { virtualRouterId, priority, advertIntervalUs: advertIntervalCs * 10_000 };
+    const packet = packetOf(message, ends);
+    const said = {
+      ends,
+      packet,
+      family: packet.family,
+      virtualRouterId,
+      priority,
+      advertIntervalUs: advertIntervalCs * 10_000,
+    };
     this.#said.set(message, said);
     return said;
   }
@@ -320,8 +333,18 @@ function refused(code: string): Error {
   return Object.assign(new Error(code), { code });
 }
 
-function received({ bytes, family: ipFamily, source, destination, timeToLive }: Packet): Datagram {
-  return ipFamily === 6
-    ? { bytes, source, destination, timeToLive }
-    : { bytes, source: undefined, destination: undefined, timeToLive: undefined };
+function isSame(a: Ends, b: Ends): boolean {
+  return a.source === b.source && a.destination === b.destination && a.timeToLive === b.timeToLive;
+}
+
+function packetOf(message: Uint8Array, { source, destination, timeToLive: wanted }: Ends): Said["packet"] {
+  const multicast = isMulticast(destination);
+  const timeToLive = multicast ? 255 : wanted;
+  const ends = { source, destination, timeToLive };
+  if (family(source) === 6) {
+    return { ...ends, family: 6, multicast, bytes: message, datagram: { bytes: message, ...ends } };
+  }
+  const bytes = encodeIpv4({ ...HEADER, ...ends }, message);
+  const datagram = { bytes, source: undefined, destination: undefined, timeToLive: undefined };
+  return { ...ends, family: 4, multicast, bytes, datagram };
 }

@@ -43,6 +43,8 @@ export class SimRouter {
   readonly dice: Dice;
   readonly kernel: SimKernel;
   readonly seats = new Map<string, Seat>();
+  /** Another number whenever a seat has another state, configuration or group. */
+  revision = 0;
   process: Process | undefined;
   /** Faults that are at work here, and when the last began or ended. */
   disturbances = 0;
@@ -328,11 +330,13 @@ export class SimRouter {
     this.process = undefined;
     this.#waiting.length = 0;
     this.aheadUs = 0;
+    this.revision++;
     for (const seat of this.seats.values()) seat.leave();
   }
 
   /** Seats as the configuration has them, before the process says anything about them. */
   #takeConfig(): void {
+    this.revision++;
     const { instances, syncGroups } = this.given;
     for (const config of instances) {
       const seat = this.seat(config.name);
@@ -355,6 +359,7 @@ export class SimRouter {
 
   /** Of instances that the process has given up. */
   #dropSeats(): void {
+    this.revision++;
     for (const [key, seat] of this.#bySubject) {
       if (this.given.instances.some(({ name }) => name === seat.name)) continue;
       seat.leave();

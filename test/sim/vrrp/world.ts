@@ -135,7 +135,7 @@ export class World {
   ): SentAdvert | undefined {
     const seat = router.seatFor(link.segment, about.family, about.virtualRouterId);
     if (seat?.config === undefined) return undefined;
-    for (const check of this.#on.advertSent) check(seat, about.priority);
+    this.#on.advertSent(seat, about.priority);
     seat.sentAtUs = router.actsAtUs;
     seat.sentAtOwnUs = router.clockUs();
     seat.sentWith = seat.config;
@@ -149,7 +149,7 @@ export class World {
     const { advert } = packet;
     const seat = advert === undefined ? undefined : this.#receiver(router, link.segment, advert);
     if (seat === undefined || advert === undefined) return;
-    for (const check of this.#on.advertArrived) check(seat, packet, advert);
+    this.#on.advertArrived(seat, packet, advert);
     this.trace.noteTraffic(seat.label, "gets priority", advert);
     seat.heard.set(advert.seat, Math.max(advert.number, seat.heard.get(advert.seat) ?? 0));
     if (seat.config === undefined || !understand(seat.config, advert.config, packet.source)) return;
@@ -166,7 +166,7 @@ export class World {
       const { advert } = packet;
       const seat = advert === undefined ? undefined : this.#receiver(router, segment, advert);
       if (seat === undefined || advert === undefined) continue;
-      for (const check of this.#on.advertTaken) check(seat, packet, advert);
+      this.#on.advertTaken(seat, packet, advert);
     }
   }
 
@@ -183,9 +183,10 @@ export class World {
     const { transition } = message;
     this.transitions++;
     this.trace.note(seat.label, `${transition.from} -> ${transition.to} ${transition.reason}`, transition.evidence);
-    for (const check of this.#on.transition) check(seat, transition);
+    this.#on.transition(seat, transition);
     if (transition.from === "MASTER") seat.endTerm(router.actsAtUs);
     seat.state = transition.to;
+    router.revision++;
     seat.reason = transition.reason;
     seat.stateSinceUs = router.actsAtUs;
     // The first advert of a term leaves before the transition is told.
@@ -198,7 +199,7 @@ export class World {
     if (name === undefined || (address.validUntilUs === undefined && event !== "removed")) return;
     const seat = router.seat(name);
     if (event !== "refreshed") this.trace.note(seat.label, event, address.ip);
-    for (const check of this.#on.addressChanged) check({ router, link, address, event, seat });
+    this.#on.addressChanged({ router, link, address, event, seat });
     if (event === "added" || event === "refreshed") seat.refreshedAtUs = router.actsAtUs;
     else seat.removalFailed = seat.removalFailed && seat.router.process?.host.changing === true;
   }
@@ -212,7 +213,7 @@ export class World {
   }
 
   entryEnded(router: SimRouter): void {
-    for (const check of this.#on.entryEnded) check(router);
+    this.#on.entryEnded(router);
   }
 
   newSeat(seat: Seat): void {
@@ -239,7 +240,7 @@ export class World {
   }
 
   #sweep(): void {
-    for (const check of this.#on.sweep) check();
+    this.#on.sweep();
     this.at(this.nowUs + SWEEP_EVERY_US, () => this.#sweep());
   }
 }
@@ -251,24 +252,24 @@ function isHeldBackItself({ config, router, priority }: Seat): boolean {
   return config.transport.kind === "unicast" && config.transport.peers.length === 0;
 }
 
-type Hooks = { readonly [Hook in Exclude<keyof Checker, "name">]-?: readonly NonNullable<Checker[Hook]>[] };
+type HookName = Exclude<keyof Checker, "name">;
+type Hooks = { readonly [Hook in HookName]: NonNullable<Checker[Hook]> };
 
+/** Each hook as one function that asks every checker which has it. */
 function hooksOf(checkers: readonly Checker[], onViolation: (violation: unknown) => void): Hooks {
-  const all = <Hook extends keyof Hooks>(hook: Hook): Hooks[Hook] =>
-    checkers.flatMap((checker) => {
-      const check = checker[hook] as ((...facts: unknown[]) => void) | undefined;
-      if (check === undefined) return [];
-      return [
-        (...facts: unknown[]) => {
-          try {
-            check(...facts);
-          } catch (error) {
-            onViolation(error);
-            throw error;
-          }
-        },
-      ];
-    }) as unknown as Hooks[Hook];
+  const all = <Hook extends HookName>(hook: Hook): Hooks[Hook] => {
+    const checks = checkers.flatMap((checker) => checker[hook] ?? []) as ((...facts: unknown[]) => void)[];
+    // No hook has more facts; an array for them would be made with every event.
+    const ask = (first: unknown, second: unknown, third: unknown): void => {
+      try {
+        for (const check of checks) check(first, second, third);
+      } catch (error) {
+        onViolation(error);
+        throw error;
+      }
+    };
+    return ask as Hooks[Hook];
+  };
   return {
     advertSent: all("advertSent"),
     advertArrived: all("advertArrived"),
