@@ -29,6 +29,9 @@ interface Socket extends ReceiverOptions {
   waiting: Packet[];
 }
 
+/** Messages known to be read: more than a process has, but for reloads. */
+const SAID_MAX = 1024;
+
 interface Ends {
   readonly source: Ip;
   readonly destination: Ip;
@@ -61,7 +64,7 @@ export class SimHost implements VrrpHost {
   /** The world's time of the event that looks at the timer next. */
   #lookAt = Number.POSITIVE_INFINITY;
   #expiryWaits = false;
-  readonly #said = new WeakMap<Uint8Array, Said>();
+  readonly #said = new Map<Uint8Array, Said>();
 
   constructor(router: SimRouter) {
     this.#router = router;
@@ -230,10 +233,18 @@ export class SimHost implements VrrpHost {
     if (link === undefined) throw refused("ENXIO");
     if (!link.up) throw refused("ENETDOWN");
     if (router.dice.chance(router.trouble.refusesSends)) throw refused("ENOBUFS");
-    if (!link.addresses.some(({ ip }) => ip === source)) throw refused("EADDRNOTAVAIL");
+    if (!hasAddress(link, source)) throw refused("EADDRNOTAVAIL");
     const said = this.#read(message, { source, destination, timeToLive });
+    const { bytes, datagram, family: ipFamily, multicast, timeToLive: hops } = said.packet;
+    // Written out: a spread of it would be the most expensive thing of a send.
     router.world.lan(link.segment).transmit({
-      ...said.packet,
+      bytes,
+      datagram,
+      family: ipFamily,
+      source,
+      destination,
+      multicast,
+      timeToLive: hops,
       from: router.number,
       sentAtUs: router.actsAtUs,
       advert: router.world.advertSent(router, link, said),
@@ -259,6 +270,7 @@ export class SimHost implements VrrpHost {
       priority,
       advertIntervalUs: advertIntervalCs * 10_000,
     };
+    if (this.#said.size >= SAID_MAX) this.#said.clear();
     this.#said.set(message, said);
     return said;
   }
@@ -331,6 +343,11 @@ const HEADER = {
 
 function refused(code: string): Error {
   return Object.assign(new Error(code), { code });
+}
+
+function hasAddress({ addresses }: StoredLink, wanted: Ip): boolean {
+  for (const { ip } of addresses) if (ip === wanted) return true;
+  return false;
 }
 
 function isSame(a: Ends, b: Ends): boolean {
