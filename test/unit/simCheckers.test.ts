@@ -146,6 +146,24 @@ describe("each checker of the simulation takes a right history and refuses a wro
     expect(() => checker.addressChanged?.({ ...change, address: late })).toThrow(/to live/);
   });
 
+  test("nothing of an earlier life from the first dump on that was not interrupted", () => {
+    const { world, master } = settled();
+    const { link, address } = vipOf(master);
+    const { router } = master;
+    router.crash();
+    router.start(0);
+    world.runUntil(world.nowUs + 1);
+    expect(link.addresses).not.toContain(address);
+    const host = router.process?.host;
+    if (host === undefined) throw new Error("it does not run");
+    const checker = addressesOnlyWhereMaster();
+    link.addresses.push(address);
+    host.hasSeen = false;
+    checker.entryEnded?.(router);
+    host.hasSeen = true;
+    expect(() => checker.entryEnded?.(router)).toThrow(/is INIT/);
+  });
+
   test("sync groups together", () => {
     const { world } = settled({ groups: 1 });
     const router = world.routers[0];

@@ -102,6 +102,17 @@ describe("the driver of VRRP instances, on a fake host", () => {
     ]);
   });
 
+  it("leftovers on an interface that comes late are swept when it comes", () => {
+    const { host, begin } = setUp(instance());
+    begin();
+    host.viewError = new NetlinkError("netlinkDumpInterrupted", "changes all the time");
+    host.addLink("eth0", "10.0.2.1/24");
+    host.addAddress("eth0", "10.0.2.10/32", 30);
+    host.viewError = undefined;
+    host.advance(0.1 * SECOND);
+    expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24"]);
+  });
+
   it("never leases, refreshes or removes an address that the host has for ever", () => {
     const { host, driver, becomeMaster } = setUp(instance({ virtualAddresses: [vip("10.0.2.10"), vip("10.0.2.11")] }));
     host.addLink("eth0", "10.0.2.1/24", "10.0.2.10/24");

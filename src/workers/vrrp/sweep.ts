@@ -20,7 +20,7 @@ export interface LeftoversModules {
 
 /**
  * What an earlier life left behind: removed when its instances come, and told of. Addresses of which no dump can tell yet,
- * because the table changed during it, are removed behind the next dump that holds still.
+ * because the table changed during it or their interface is missing, are removed behind the next dump that shows it.
  */
 export class Leftovers {
   readonly #modules: LeftoversModules;
@@ -37,7 +37,7 @@ export class Leftovers {
     this.#owed = all.filter((instance) => owed.has(instance.name) || added.includes(instance));
     this.#sweepRouting(added);
     this.settle();
-    if (this.#owed.length === 0) return;
+    if (this.#modules.view.isWhole) return;
     const message =
       "the addresses of this host changed during every dump: what an earlier life left is looked for later";
     this.#modules.report({ kind: "log", level: "warn", fields: {}, message });
@@ -48,7 +48,10 @@ export class Leftovers {
     const { host, view, report } = this.#modules;
     if (this.#owed.length === 0 || !view.isWhole) return;
     const instances = this.#owed;
-    this.#owed = [];
+    // What stands on an interface that is missing now is found when that is back.
+    this.#owed = instances.filter((one) =>
+      heldAddresses(one).some((vip) => view.current.named(vip.device) === undefined),
+    );
     const found = leftovers(instances, view.current).filter((lease) => !this.#isHeld(lease));
     if (found.length === 0) return;
     this.#tell({

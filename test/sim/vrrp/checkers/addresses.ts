@@ -49,7 +49,9 @@ export function addressesOnlyWhereMaster(): Checker {
     entryEnded: (router) => {
       if (router.process?.host.hasSeen === true && !looked.has(router.process)) {
         looked.add(router.process);
-        for (const seat of router.seats.values()) touch(seat);
+        // On an interface that has another name meanwhile nobody finds anything.
+        for (const seat of router.seats.values())
+          if (seat.config !== undefined && router.kernel.named(seat.config.interface) !== undefined) touch(seat);
       }
       const seats = touched.get(router);
       if (seats === undefined || seats.size === 0) return;
