@@ -137,12 +137,11 @@ export class VrrpDriver {
         this.#slices.note(instance);
       },
     });
-    const { view, links } = this.#prepared;
     this.#agenda = new Agenda(
       host.openTimer(() => this.#onTimer()),
       [
-        view,
-        links,
+        this.#prepared.view,
+        this.#prepared.links,
         this.#statics,
         this.#frames,
         this.#startup,

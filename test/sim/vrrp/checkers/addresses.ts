@@ -1,6 +1,9 @@
 import { type Checker, Violation } from "../checker.ts";
 import { lifetimeSec, type Seat } from "../seat.ts";
+import type { StoredAddress } from "../simKernel.ts";
 import type { SimRouter } from "../simRouter.ts";
+
+type Process = NonNullable<SimRouter["process"]>;
 
 const NAME = "addresses only where MASTER";
 
@@ -11,7 +14,9 @@ const NAME = "addresses only where MASTER";
  */
 export function addressesOnlyWhereMaster(): Checker {
   const touched = new Map<SimRouter, Set<Seat>>();
-  const looked = new WeakSet<NonNullable<SimRouter["process"]>>();
+  /** Processes that have seen what an earlier life left, where the interface has the name that they know. */
+  const looked = new WeakSet<Process>();
+  const setBy = new WeakMap<StoredAddress, Process>();
   const touch = (seat: Seat): void => {
     let seats = touched.get(seat.router);
     if (seats === undefined) {
@@ -22,7 +27,11 @@ export function addressesOnlyWhereMaster(): Checker {
   };
   const checkHeld = (seat: Seat, when: string): void => {
     if (seat.removalFailed || seat.config === undefined) return;
-    const held = heldBy(seat);
+    const { process } = seat.router;
+    const held = heldBy(
+      seat,
+      (own, onItsDevice) => setBy.get(own) === process || (onItsDevice && process !== undefined && looked.has(process)),
+    );
     if (held === undefined) return;
     throw new Violation(NAME, `${seat.label} is ${seat.state} ${when} and has ${held}`, [seat.label]);
   };
@@ -32,6 +41,7 @@ export function addressesOnlyWhereMaster(): Checker {
     addressChanged: ({ seat, event, address, router }) => {
       if (event === "removed" || event === "expired" || address.validUntilUs === undefined) return;
       touch(seat);
+      if (router.process?.host.changing === true) setBy.set(address, router.process);
       if (seat.config === undefined) return;
       const lifetime = (address.validUntilUs - router.kernelNowUs()) / 1e6;
       const promised = lifetimeSec(seat.config);
@@ -49,9 +59,7 @@ export function addressesOnlyWhereMaster(): Checker {
     entryEnded: (router) => {
       if (router.process?.host.hasSeen === true && !looked.has(router.process)) {
         looked.add(router.process);
-        // On an interface that has another name meanwhile nobody finds anything.
-        for (const seat of router.seats.values())
-          if (seat.config !== undefined && router.kernel.named(seat.config.interface) !== undefined) touch(seat);
+        for (const seat of router.seats.values()) touch(seat);
       }
       const seats = touched.get(router);
       if (seats === undefined || seats.size === 0) return;
@@ -63,13 +71,17 @@ export function addressesOnlyWhereMaster(): Checker {
   };
 }
 
-/** The first of the seat's addresses that its kernel has with an end. */
-export function heldBy({ config, router }: Seat): string | undefined {
+/** The first of the seat's addresses that its kernel has with an end, of those that count. */
+export function heldBy(
+  { config, router }: Seat,
+  counts: (own: StoredAddress, onItsDevice: boolean) => boolean = () => true,
+): string | undefined {
   if (config === undefined) return undefined;
   for (const vip of [...config.virtualAddresses, ...config.excludedAddresses]) {
     for (const link of router.kernel.links) {
       for (const own of link.addresses) {
-        if (own.ip === vip.address && own.validUntilUs !== undefined) return own.ip;
+        if (own.ip !== vip.address || own.validUntilUs === undefined) continue;
+        if (counts(own, link.name === vip.device)) return own.ip;
       }
     }
   }
