@@ -41,8 +41,10 @@ export interface CheckedService {
   readonly worstCaseDetectionMs: number | null;
   /** Null also where the service is not exclusive, or has no `role_hold`. */
   readonly worstCaseSilenceMs: number | null;
-  /** Null also where the service is not exclusive. */
+  /** Null also where the service is not exclusive, and not every server has a `patroni` check. */
   readonly worstCaseRoleLossMs: number | null;
+  /** Null also where not every server has a `patroni` check of a role that is no leader's. */
+  readonly worstCaseOpenMs: number | null;
   readonly worstCaseRecoveryMs: number | null;
 }
 
@@ -71,13 +73,14 @@ function examine({ file, facts }: CheckOptions, io: CheckIo): { readonly report:
 
 function checkedService(service: VirtualServerConfig): CheckedService {
   const timing: ServiceTiming | undefined = serviceTiming(service);
-  const { roleLoss, silence } = timing ?? {};
+  const { roleLoss, silence, open } = timing ?? {};
   return {
     service: service.name,
     exclusive: service.exclusive,
     worstCaseDetectionMs: timing === undefined ? null : toMilliseconds(timing.detection),
     worstCaseSilenceMs: silence === undefined ? null : toMilliseconds(silence),
     worstCaseRoleLossMs: roleLoss === undefined ? null : toMilliseconds(roleLoss),
+    worstCaseOpenMs: open === undefined ? null : toMilliseconds(open),
     worstCaseRecoveryMs: timing === undefined ? null : toMilliseconds(timing.recovery),
   };
 }
@@ -90,7 +93,8 @@ function readable(report: CheckReport, text: string): string {
 
 /** `TCP 10.0.2.10:5432 (exclusive): a dead server is noticed within 4.4 s, one whose checks alone are silent within 32.2 s, a lost role within 1.2 s, a returned server within 2 s` */
 function serviceLine(service: CheckedService): string {
-  const { worstCaseDetectionMs, worstCaseSilenceMs, worstCaseRoleLossMs, worstCaseRecoveryMs } = service;
+  const { worstCaseDetectionMs, worstCaseSilenceMs, worstCaseRoleLossMs, worstCaseOpenMs, worstCaseRecoveryMs } =
+    service;
   const name = `${service.service}${exclusiveNote(service.exclusive)}`;
   if (worstCaseDetectionMs === null || worstCaseRecoveryMs === null) {
     return `${name}: a dead server is never noticed: not every server has a check`;
@@ -98,7 +102,9 @@ function serviceLine(service: CheckedService): string {
   const lost = worstCaseRoleLossMs === null ? "" : `, a lost role within ${secondsText(worstCaseRoleLossMs)}`;
   const silent =
     worstCaseSilenceMs === null ? "" : `, one whose checks alone are silent within ${secondsText(worstCaseSilenceMs)}`;
-  return `${name}: a dead server is noticed within ${secondsText(worstCaseDetectionMs)}${silent}${lost}, a returned server within ${secondsText(worstCaseRecoveryMs)}`;
+  const open =
+    worstCaseOpenMs === null ? "" : `, one that Patroni leaves open is dropped within ${secondsText(worstCaseOpenMs)}`;
+  return `${name}: a dead server is noticed within ${secondsText(worstCaseDetectionMs)}${silent}${lost}${open}, a returned server within ${secondsText(worstCaseRecoveryMs)}`;
 }
 
 function exclusiveNote(exclusive: VirtualServerConfig["exclusive"]): string {

@@ -1,3 +1,4 @@
+import { bytesText } from "../core/units.ts";
 import type { DaemonStatus, OperatorStatus, RecordedEvent, ServiceStatus } from "../daemon/control.types.ts";
 import { overrideText } from "../health/overrides.ts";
 import type { ServerHealth } from "../health/types.ts";
@@ -66,11 +67,8 @@ function serviceLines(service: ServiceStatus): string[] {
   if (service.drifts > 0) notes.push(`drift repaired ${service.drifts} times`);
   const width = Math.max(0, ...service.servers.map((server) => server.server.length));
   const servers = service.servers.map((server) => {
-    const role =
-      server.role === undefined
-        ? ""
-        : ` [${server.role}${server.timeline === undefined ? "" : `, timeline ${server.timeline}`}]`;
-    return `      ${server.server.padEnd(width)}  weight ${String(server.weight).padEnd(5)} ${server.verdict.padEnd(7)} ${server.reason}${role}${overrideNote(server)}`;
+    const notes = `${memberNote(server)}${overrideNote(server)}`;
+    return `      ${server.server.padEnd(width)}  weight ${String(server.weight).padEnd(5)} ${server.verdict.padEnd(7)} ${server.reason}${notes}`;
   });
   return [`  ${service.service}  ${notes.join("; ")}`, ...servers];
 }
@@ -79,6 +77,17 @@ function overrideNote({ override, weight }: ServerHealth): string {
   if (override === undefined) return "";
   const effect = override.weight === weight ? "" : ", WITHOUT EFFECT NOW";
   return ` (OVERRIDE: ${overrideText(override)}${effect})`;
+}
+
+/** ` [replica, timeline 5, lag 16 kB]`: what Patroni says of it. */
+function memberNote({ role, timeline, lagBytes }: ServiceStatus["servers"][number]): string {
+  if (role === undefined) return "";
+  const facts = [
+    role,
+    ...(timeline === undefined ? [] : [`timeline ${timeline}`]),
+    ...(lagBytes === undefined ? [] : [`lag ${bytesText(lagBytes)}`]),
+  ];
+  return ` [${facts.join(", ")}]`;
 }
 
 function eventLine(event: RecordedEvent): string {

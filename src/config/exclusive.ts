@@ -1,4 +1,4 @@
-import type { CheckConfig, HttpUrlConfig } from "./check.types.ts";
+import type { CheckConfig, HttpUrlConfig, PatroniRole } from "./check.types.ts";
 import { barePath, isLeaderPath } from "./leaderPaths.ts";
 import type { ExclusiveSetting, RealServerConfig } from "./types.ts";
 
@@ -8,6 +8,14 @@ const ROOT_PATH = "/";
 const PASSES = 200;
 /** Patroni's answer for every role but the one asked for. */
 const OTHER_ROLE = 503;
+
+/** Roles that one member of a cluster has at a time: the one that holds the leader key. */
+const LEADER_ROLES: ReadonlySet<PatroniRole> = new Set(["primary", "read_write", "standby_leader"]);
+
+export const isLeaderRole = (role: PatroniRole): boolean => LEADER_ROLES.has(role);
+
+/** A check whose answers may tell a role. What it does not answer is silence, which is not "no". */
+export const mayTellRole = ({ kind }: CheckConfig): boolean => kind === "HTTP_GET" || kind === "patroni";
 
 /** Whether a service's checks single out one server; what the `exclusive` keyword says comes first. */
 export function exclusiveSetting(written: boolean | undefined, servers: readonly RealServerConfig[]): ExclusiveSetting {
@@ -20,10 +28,11 @@ export function exclusiveSetting(written: boolean | undefined, servers: readonly
 }
 
 function asks(server: RealServerConfig, wanted: (path: string) => boolean): boolean {
-  return server.checks.some((check) => urlsOf(check).some((url) => wanted(url.path) && passesForOneRole(url)));
+  return server.checks.some((check) => {
+    if (check.kind === "patroni") return isLeaderRole(check.role);
+    return check.kind === "HTTP_GET" && check.urls.some((url) => wanted(url.path) && passesForOneRole(url));
+  });
 }
-
-const urlsOf = (check: CheckConfig): readonly HttpUrlConfig[] => (check.kind === "HTTP_GET" ? check.urls : []);
 
 /** A check that wants 503 of /primary selects the replicas; one that takes both selects nobody. */
 function passesForOneRole(url: HttpUrlConfig): boolean {

@@ -1,5 +1,6 @@
 import { type DurationUs, durationUs } from "../core/units.ts";
-import type { CheckConfig } from "./check.types.ts";
+import type { CheckConfig, PatroniCheckConfig } from "./check.types.ts";
+import { isLeaderRole, mayTellRole } from "./exclusive.ts";
 import type { RealServerConfig, VirtualServerConfig } from "./types.ts";
 
 /**
@@ -17,8 +18,13 @@ export interface ServiceTiming {
    * else gets the role, to the verdict; only where a service is exclusive and has a `role_hold`.
    */
   readonly silence: DurationUs | undefined;
-  /** From the moment when the holder of the role says that it lost it; only where a service is exclusive. */
+  /**
+   * From the moment when the holder of the role, or a server with another role that `patroni` wants, says that it lost it;
+   * only where a service is exclusive, or every server has such a check.
+   */
   readonly roleLoss: DurationUs | undefined;
+  /** From the moment when a member's answers begin to leave its lag or its kind open to the verdict; only with `patroni`. */
+  readonly open: DurationUs | undefined;
   /** From the moment when a server answers again to the verdict. A hunt for a new holder is faster. */
   readonly recovery: DurationUs;
 }
@@ -31,7 +37,10 @@ export function serviceTiming(service: VirtualServerConfig): ServiceTiming | und
   return {
     detection: worst(realServers, (check) => detectionTime(check, service)),
     silence: holds(service) ? worst(realServers, (check) => silenceTime(check, service)) : undefined,
-    roleLoss: exclusive ? worst(realServers, (check) => roleLossTime(check, intervalOf(check, service))) : undefined,
+    roleLoss: exclusive
+      ? worst(realServers, (check) => roleLossTime(check, service))
+      : memberTime(service, roleLossTime),
+    open: memberTime(service, openTime),
     recovery: worst(realServers, recoveryTime),
   };
 }
@@ -46,8 +55,9 @@ function worst(servers: readonly RealServerConfig[], time: (check: CheckConfig) 
   return durationUs(Math.max(...servers.flatMap(({ checks }) => checks.map(time))));
 }
 
-function intervalOf({ kind, timing }: CheckConfig, service: VirtualServerConfig): DurationUs {
-  const watched = isExclusive(service) && kind === "HTTP_GET" && service.roleWatch > 0;
+function intervalOf(check: CheckConfig, service: VirtualServerConfig): DurationUs {
+  const { timing } = check;
+  const watched = isExclusive(service) && mayTellRole(check) && service.roleWatch > 0;
   return watched ? durationUs(Math.min(timing.delayLoop, service.roleWatch)) : timing.delayLoop;
 }
 
@@ -63,7 +73,7 @@ function detectionTime(check: CheckConfig, service: VirtualServerConfig): Durati
   // A failure counts only delay_before_retry after the last that did; a probe in between shifts the next by an interval.
   const gap = delayBeforeRetry > interval ? delayBeforeRetry + interval : delayBeforeRetry;
   // The service port is asked, as patiently, from the first silence on.
-  const port = holds(service) && check.kind === "HTTP_GET" ? connectTimeout : 0;
+  const port = holds(service) && mayTellRole(check) ? connectTimeout : 0;
   return durationUs(interval + connectTimeout + port + retry * (gap + connectTimeout));
 }
 
@@ -75,8 +85,25 @@ function silenceTime(check: CheckConfig, service: VirtualServerConfig): Duration
 }
 
 /** An answer that tells another role counts at once. */
-function roleLossTime({ timing }: CheckConfig, interval: DurationUs): DurationUs {
-  return durationUs(interval + timing.connectTimeout);
+function roleLossTime(check: CheckConfig, service: VirtualServerConfig): DurationUs {
+  return durationUs(intervalOf(check, service) + check.timing.connectTimeout);
+}
+
+/** The hold begins with the first answer that leaves it open, and the first one behind its end ends it. */
+function openTime(check: PatroniCheckConfig, service: VirtualServerConfig): DurationUs {
+  const answer = roleLossTime(check, service);
+  return durationUs(check.unknownHold === 0 ? answer : 2 * answer + check.unknownHold);
+}
+
+/** The worst of the native checks of roles that are no leader's; undefined where a server has none. */
+function memberTime(
+  service: VirtualServerConfig,
+  time: (check: PatroniCheckConfig, service: VirtualServerConfig) => DurationUs,
+): DurationUs | undefined {
+  const times = service.realServers.map(({ checks }) =>
+    checks.flatMap((check) => (check.kind === "patroni" && !isLeaderRole(check.role) ? time(check, service) : [])),
+  );
+  return times.some((each) => each.length === 0) ? undefined : durationUs(Math.max(...times.flat()));
 }
 
 /** The server returns just behind the beginning of a probe that still runs into its deadline; the next one passes late. */

@@ -1,6 +1,7 @@
 import { writtenChecks } from "./build/checks.ts";
 import { effectivePriority } from "./build/effective.ts";
 import type { ParsedFile, ParsedGlobal } from "./build/parsed.ts";
+import { patroniBlocks } from "./build/patroni.ts";
 import type { DiagnosticList } from "./diagnostics.ts";
 import { formatHeader } from "./keywords/serviceKinds.ts";
 import { OWNER_PRIORITY } from "./keywords/vrrpInstance.ts";
@@ -167,12 +168,12 @@ function serversAreChecked({ file }: TrapInput, found: DiagnosticList): void {
   for (const service of file.virtual_server) {
     for (const server of service.values.real_server) {
       const { header, at } = server;
-      if (writtenChecks(server).length > 0) continue;
+      if (writtenChecks(server).length > 0 || patroniBlocks(server, service).length > 0) continue;
       found.warning(
         "trap-no-check",
         at,
         `real_server ${header.address} has no check: it counts as up for ever`,
-        "add HTTP_GET or TCP_CHECK",
+        "add patroni, HTTP_GET or TCP_CHECK",
       );
     }
   }

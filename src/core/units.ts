@@ -27,3 +27,11 @@ export const between = (from: Us, to: Us): DurationUs => (to - from) as Duration
 export const earlier = (a: Us, b: Us): Us => (a < b ? a : b);
 export const toSeconds = (span: DurationUs): number => span / US_PER_SECOND;
 export const toMilliseconds = (span: DurationUs): number => span / US_PER_MILLISECOND;
+
+const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB"];
+
+/** `16 MB`: units of 1024, as PostgreSQL writes them; at most one digit behind the point. */
+export function bytesText(bytes: number): string {
+  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), BYTE_UNITS.length - 1);
+  return `${Number((bytes / 1024 ** power).toFixed(1))} ${BYTE_UNITS[power]}`;
+}

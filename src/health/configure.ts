@@ -1,4 +1,4 @@
-import type { CheckConfig } from "../config/check.types.ts";
+import type { CheckConfig, PatroniCheckConfig } from "../config/check.types.ts";
 import type { RealServerConfig, VirtualServerConfig } from "../config/types.ts";
 import { after, type DurationUs, durationUs, milliseconds, type Us } from "../core/units.ts";
 import { destinationId, serviceId } from "../plan/keys.ts";
@@ -25,8 +25,14 @@ import type { HealthEvent, HealthInput, ProbeKey } from "./types.ts";
 const FIRST_RESULT_GRACE: DurationUs = milliseconds(500);
 
 /** The whole definition of a probe as a key: what differs in nothing here is one probe, however many services ask it. */
-export function probeKey({ timing, ...asked }: CheckConfig): ProbeKey {
+export function probeKey(check: CheckConfig): ProbeKey {
+  const { timing, ...asked } = check.kind === "patroni" ? questionOf(check) : check;
   return `${asked.kind} ${timing.connectTimeout} ${canonical(asked)}`;
+}
+
+/** One question to a member of Patroni serves all that its answer is judged by. */
+function questionOf({ role, maxLagBytes, respectsNoLoadBalance, unknownHold, ...question }: PatroniCheckConfig) {
+  return question;
 }
 
 /** JSON with the fields of objects in order, those that are undefined left out. */
@@ -38,6 +44,12 @@ function canonical(value: unknown): string {
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, each]) => `${JSON.stringify(name)}:${canonical(each)}`)
     .join()}}`;
+}
+
+/** What a check makes of the probe's answer; several judge one answer of Patroni's, each by its own role. */
+function sameJudgement(left: CheckConfig, right: CheckConfig): boolean {
+  if (left.kind !== "patroni" || right.kind !== "patroni") return true;
+  return (["role", "maxLagBytes", "respectsNoLoadBalance"] as const).every((each) => left[each] === right[each]);
 }
 
 /** The longest time until a verdict of a check that starts now: every try runs into its deadline. */
@@ -199,7 +211,7 @@ function assumption(old: ServerState | undefined, weight: number | undefined, un
 
 function buildCheck(config: CheckConfig, old: ServerState | undefined): CheckState {
   const key = probeKey(config);
-  const known = old?.checks.find((check) => check.key === key);
+  const known = old?.checks.find((check) => check.key === key && sameJudgement(check.config, config));
   return known === undefined ? newCheck(config) : { ...known, config };
 }
 
@@ -212,6 +224,7 @@ export function newCheck(config: CheckConfig): CheckState {
     failures: 0,
     countedAt: undefined,
     silentSince: undefined,
+    openSince: undefined,
     passing: false,
     confirmed: false,
     askedAt: undefined,
@@ -250,6 +263,8 @@ export function probeFor(state: HealthState, check: CheckState): ProbeState {
     startedAt: undefined,
     finishedAt: undefined,
     results: 0,
+    reading: undefined,
+    system: undefined,
     wakeAt: undefined,
     overdueSeen: false,
   };

@@ -13,7 +13,8 @@ import type { ServerState, ServiceState } from "./state.ts";
 export function updateDesired(service: ServiceState): boolean {
   let changed = service.desired.some(({ exclusive }) => exclusive !== service.exclusive);
   for (const server of service.servers) {
-    const row = rowWeight(service, server);
+    const wanted = rowWeight(service, server);
+    const row = (wanted ?? 0) > 0 && !mayRise(service, server) ? server.row : wanted;
     changed ||= row !== server.row;
     server.row = row;
   }
@@ -22,6 +23,11 @@ export function updateDesired(service: ServiceState): boolean {
   service.sorryRow = sorry;
   if (changed) service.desired = wantedServices(service.config, service.exclusive, service.servers, sorry);
   return changed;
+}
+
+/** An operator's word, too, raises a holder's weight from 0 only on an answer that confirms its role; it may lower at any time. */
+function mayRise(service: ServiceState, server: ServerState): boolean {
+  return !service.exclusive || server.row !== 0 || server.checks.every((check) => check.confirmed);
 }
 
 /** A service as it is wanted, with the rows that its servers say: once for each target, the rows the same. */

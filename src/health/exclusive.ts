@@ -1,4 +1,5 @@
 import type { CheckConfig } from "../config/check.types.ts";
+import { isLeaderRole } from "../config/exclusive.ts";
 import { barePath, isLeaderPath } from "../config/leaderPaths.ts";
 import type { Us } from "../core/units.ts";
 import type { DestinationId } from "../plan/types.ts";
@@ -218,6 +219,7 @@ export function roleChecks(service: ServiceState, server: ServerState): readonly
 }
 
 function asksRole(service: ServiceState, check: CheckConfig): boolean {
+  if (check.kind === "patroni") return isLeaderRole(check.role);
   if (check.kind !== "HTTP_GET") return false;
   const root = service.config.exclusive === "onScope";
   return check.urls.some((url) => isLeaderPath(url.path) || (root && barePath(url.path) === "/"));

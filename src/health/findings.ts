@@ -1,10 +1,13 @@
 import type { CheckConfig } from "../config/check.types.ts";
 import { toSeconds } from "../core/units.ts";
 import { interpretAnswers } from "./httpFinding.ts";
-import type { PatroniBody, ProbeOutcome, ProbeSpec } from "./types.ts";
+import type { HttpAnswer, PatroniBody, ProbeOutcome } from "./types.ts";
 
-/** What an outcome means for its check, before anything that happened earlier. */
-export type Finding = Pass | WrongAnswer | Silence;
+/**
+ * What an outcome means for its check, before anything that happened earlier. Answers of Patroni's to its own check are
+ * read in patroniCheck.ts.
+ */
+export type Finding = Pass | WrongAnswer | Open | Silence;
 
 /** As expected. */
 export interface Pass {
@@ -23,17 +26,27 @@ export interface WrongAnswer {
   readonly reason: string;
 }
 
+/** An answer that leaves open whether the server is what is wanted: a state of its own, neither yes nor no. */
+export interface Open {
+  readonly kind: "open";
+  /** For want of a leader's position alone. */
+  readonly awaitsLeader?: boolean;
+  readonly body: PatroniBody | undefined;
+  readonly reason: string;
+}
+
 /** No usable answer, or one of a check that knows no roles: it counts against the retries. */
 export interface Silence {
   readonly kind: "silence";
   readonly reason: string;
 }
 
-export function interpret({ check }: ProbeSpec, outcome: ProbeOutcome): Finding {
+export function interpret(check: CheckConfig, outcome: ProbeOutcome): Finding {
   switch (outcome.kind) {
     case "connected":
       return check.kind === "TCP_CHECK" ? pass(`connected to port ${check.connectPort}`) : strange(check, outcome);
     case "answered":
+      if (check.kind === "patroni") return foreignAnswer(outcome.answers[0]);
       return check.kind === "HTTP_GET" ? interpretAnswers(check, outcome.answers) : strange(check, outcome);
     default:
       return interpretFailure(check, outcome);
@@ -53,10 +66,18 @@ export const silence = (reason: string): Silence => ({ kind: "silence", reason }
 const strange = (check: CheckConfig, { kind }: ProbeOutcome): Silence =>
   silence(`${check.kind} cannot have the outcome ${kind}`);
 
+/** What answers in the place of Patroni's REST API: a proxy, another server. */
+function foreignAnswer(answer: HttpAnswer | undefined): Finding {
+  if (answer === undefined) return silence("no answer");
+  const reason = `HTTP ${answer.status} from ${answer.path}, which is no answer of Patroni's`;
+  return { kind: "wrongAnswer", roleAnswer: false, body: undefined, reason };
+}
+
 const FAILURE_WORDS = {
   refused: "connection refused",
   reset: "connection reset",
   unreachable: "unreachable",
+  tlsFailed: "TLS failed",
   cannotRun: "the check could not run",
 } as const;
 
@@ -77,6 +98,7 @@ function interpretFailure(check: CheckConfig, { kind, detail }: Failure): Findin
 const PROTOCOLS: Readonly<Record<CheckConfig["kind"], string>> = {
   HTTP_GET: "HTTP",
   TCP_CHECK: "TCP",
+  patroni: "HTTP",
 };
 
 function inBrackets(detail: string): string {

@@ -1,4 +1,5 @@
 import type { CheckConfig, TcpCheckConfig } from "../config/check.types.ts";
+import { mayTellRole } from "../config/exclusive.ts";
 import { between, type DurationUs, durationUs, seconds, type Us } from "../core/units.ts";
 import { newCheck, probeFor } from "./configure.ts";
 import { dropProbe, wakeProbe } from "./schedule.ts";
@@ -52,9 +53,9 @@ function silentChecks(server: ServerState): CheckState[] {
   return server.checks.filter((check) => check.silentSince !== undefined);
 }
 
-/** True when some check is silent and nothing but HTTP checks are. */
+/** True when some check is silent, and nothing but those that may tell a role. */
 function isRoleAlone(silent: readonly CheckState[]): silent is readonly [CheckState, ...CheckState[]] {
-  return silent.length > 0 && silent.every((check) => check.config.kind === "HTTP_GET");
+  return silent.length > 0 && silent.every((check) => mayTellRole(check.config));
 }
 
 function startAsking(

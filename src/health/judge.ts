@@ -1,4 +1,4 @@
-import { after, type Us } from "../core/units.ts";
+import { after, between, durationUs, toSeconds, type Us } from "../core/units.ts";
 import type { Finding } from "./findings.ts";
 import type { CheckState, ServerState } from "./state.ts";
 import type { Verdict } from "./types.ts";
@@ -7,12 +7,12 @@ import type { Verdict } from "./types.ts";
  * Takes a finding into a check. A role answer acts at once; silence, and the wrong status of something that is no
  * Patroni, needs `retry` failures, as in keepalived.conf(5): "Retry count to make additional checks if check of an alive server fails".
  * @param rules `exclusive`: every status is an answer about the role. `held`: silence does not count against this server
- * now, whatever its retries (see hold.ts)
+ * now, whatever its retries (see hold.ts). `opening`: first results still come in, so what is open waits for them
  */
 export function judge(
   check: CheckState,
   server: ServerState,
-  { exclusive, held }: { readonly exclusive: boolean; readonly held: boolean },
+  { exclusive, held, opening }: { readonly exclusive: boolean; readonly held: boolean; readonly opening: boolean },
   finding: Finding,
   startedAt: Us,
   now: Us,
@@ -28,9 +28,33 @@ export function judge(
   check.silentSince = undefined;
   check.askedAt = startedAt;
   check.body = finding.body;
+  if (finding.kind === "open") {
+    judgeOpen(check, wasUp, opening, now);
+    return;
+  }
+  check.openSince = undefined;
   check.passing = finding.kind === "pass";
   check.confirmed = finding.kind === "pass" && finding.objection === undefined;
   check.verdict = check.confirmed || (check.passing && wasUp) ? "up" : "down";
+}
+
+/** Whoever is up stays so for a time, `on_unknown`, counted also over silence in between; nobody is raised. */
+function judgeOpen(check: CheckState, wasUp: boolean, opening: boolean, now: Us): void {
+  const hold = check.config.kind === "patroni" ? check.config.unknownHold : durationUs(0);
+  check.openSince ??= now;
+  check.passing = false;
+  check.confirmed = false;
+  if (wasUp && between(check.openSince, now) < hold) {
+    check.verdict = "up";
+    check.reason += `; kept for ${toSeconds(hold)} s since then`;
+  } else if (!opening || check.verdict !== "unknown") check.verdict = "down";
+}
+
+/** The time for first results is over: what is still open is not up. */
+export function closeOpen(server: ServerState): void {
+  for (const check of server.checks) {
+    if (check.verdict === "unknown" && check.openSince !== undefined) check.verdict = "down";
+  }
 }
 
 function judgeFailure(check: CheckState, wasUp: boolean, held: boolean, now: Us): void {

@@ -3,10 +3,9 @@ import { between, toMilliseconds, toSeconds, type Us } from "../core/units.ts";
 import { adoptHolder, configure } from "./configure.ts";
 import { updateDesired } from "./desired.ts";
 import { decide, isExclusive } from "./exclusive.ts";
-import { interpret } from "./findings.ts";
 import { Heap } from "./heap.ts";
-import { askPorts, endHold, isHeld } from "./hold.ts";
-import { judge, serverReason, serverVerdict } from "./judge.ts";
+import { askPorts, endHold } from "./hold.ts";
+import { closeOpen, serverReason, serverVerdict } from "./judge.ts";
 import {
   applyOverrides,
   expire,
@@ -17,6 +16,7 @@ import {
   targetText,
 } from "./overrides.ts";
 import { decideQuorum } from "./quorum.ts";
+import { takeOutcome } from "./results.ts";
 import { finishProbe, nextWakeup, planNext, pullForward, startOrGiveUp, takeDue } from "./schedule.ts";
 import type { HealthState, ProbeState, ServiceState } from "./state.ts";
 import { takeAddresses } from "./suspend.ts";
@@ -37,6 +37,7 @@ export const healthMachine: HealthMachine<HealthState> = {
     probes: new Map(),
     nodes: new Map(),
     overrides: [],
+    clusters: new Map(),
     wakeups: new Heap(),
     startup: undefined,
     held: new Set(),
@@ -73,7 +74,7 @@ export const healthMachine: HealthMachine<HealthState> = {
   },
 
   desired: (state) => [...state.services.values()].flatMap((service) => service.desired),
-  view: (state, now) => [...state.services.values()].map((service) => viewService(service, now)),
+  view: (state, now) => [...state.services.values()].map((service) => viewService(state, service, now)),
 };
 
 /** One step: what it does to the state and the effects it collects. */
@@ -167,13 +168,7 @@ class Step {
     const { state, now } = this;
     finishProbe(state, probe, startedAt, now);
     state.startup?.pending.delete(probe.spec.key);
-    const finding = interpret(probe.spec, outcome);
-    const users = probe.users.filter(({ service }) => !service.suspended);
-    for (const { service, server, check } of users) {
-      const held = check.config.kind === "HTTP_GET" && isHeld(service, server, now);
-      judge(check, server, { exclusive: service.exclusive, held }, finding, startedAt, now);
-    }
-    for (const service of new Set(users.map((user) => user.service))) this.evaluate(service);
+    for (const service of takeOutcome(state, probe, startedAt, outcome, now)) this.evaluate(service);
     planNext(state, probe, now);
   }
 
@@ -183,7 +178,10 @@ class Step {
     const { holder, hunt } = service;
     endHold(service, now);
     expireAssumptions(service, now);
-    if (service.electionOpensAt !== undefined && now >= service.electionOpensAt) service.electionOpensAt = undefined;
+    if (service.electionOpensAt !== undefined && now >= service.electionOpensAt) {
+      service.electionOpensAt = undefined;
+      for (const server of service.servers) closeOpen(server);
+    }
     this.announceVerdicts(service);
     if (!service.exclusive && isExclusive(service)) {
       service.exclusive = true;

@@ -10,18 +10,18 @@ import type { HttpAnswer, PatroniBody } from "./types.ts";
  */
 
 /** Roles that confirm a 200, by path. `master` is what versions before 4 call the primary. */
-const PRIMARY: ReadonlySet<string> = new Set(["primary", "master"]);
-const STANDBY_LEADER: ReadonlySet<string> = new Set(["standby_leader"]);
+export const PRIMARY_ROLES: ReadonlySet<string> = new Set(["primary", "master"]);
+export const STANDBY_LEADER_ROLES: ReadonlySet<string> = new Set(["standby_leader"]);
 /** `/leader` asks for the leader lock alone, "primary or standby leader" (Patroni's documentation). */
-const ANY_LEADER: ReadonlySet<string> = new Set([...PRIMARY, ...STANDBY_LEADER]);
+const ANY_LEADER: ReadonlySet<string> = new Set([...PRIMARY_ROLES, ...STANDBY_LEADER_ROLES]);
 
 const CONFIRMING_ROLES: Readonly<Record<LeaderPath, ReadonlySet<string>>> = {
-  "/primary": PRIMARY,
-  "/master": PRIMARY,
-  "/read-write": PRIMARY,
+  "/primary": PRIMARY_ROLES,
+  "/master": PRIMARY_ROLES,
+  "/read-write": PRIMARY_ROLES,
   "/leader": ANY_LEADER,
-  "/standby-leader": STANDBY_LEADER,
-  "/standby_leader": STANDBY_LEADER,
+  "/standby-leader": STANDBY_LEADER_ROLES,
+  "/standby_leader": STANDBY_LEADER_ROLES,
 };
 
 /** Paths that only Patroni has: there a status is the node's answer about its role, whatever the body. */
@@ -55,7 +55,7 @@ export function readRole(answer: HttpAnswer): RoleReading {
   const roleAnswer = ROLE_PATHS.has(path) || body !== undefined;
   const leader = LEADER_PATHS.find((candidate) => candidate === path);
   const roles =
-    leader !== undefined ? CONFIRMING_ROLES[leader] : path === "/" && body !== undefined ? PRIMARY : undefined;
+    leader !== undefined ? CONFIRMING_ROLES[leader] : path === "/" && body !== undefined ? PRIMARY_ROLES : undefined;
   return { body, roleAnswer, objection: roles && objectionTo(answer, body, roles) };
 }
 
@@ -82,6 +82,7 @@ export function parsePatroniBody(text: string): PatroniBody | undefined {
   const json = parseObject(text);
   if (json === undefined) return undefined;
   const patroni = isObject(json.patroni) ? json.patroni : undefined;
+  const xlog = isObject(json.xlog) ? json.xlog : {};
   const role = textOf(json.role);
   const state = textOf(json.state);
   if (patroni === undefined && (role === undefined || state === undefined)) return undefined;
@@ -95,6 +96,13 @@ export function parsePatroniBody(text: string): PatroniBody | undefined {
     scope: textOf(patroni?.scope),
     name: textOf(patroni?.name),
     dcsLastSeen: numberOf(json.dcs_last_seen),
+    version: textOf(patroni?.version),
+    location: numberOf(xlog.location),
+    receivedLocation: numberOf(xlog.received_location),
+    replayedLocation: numberOf(xlog.replayed_location),
+    syncStandby: json.sync_standby === true,
+    quorumStandby: json.quorum_standby === true,
+    noLoadBalance: isTrue(isObject(json.tags) ? json.tags.noloadbalance : undefined),
   };
 }
 
@@ -118,4 +126,9 @@ function textOf(value: unknown): string | undefined {
 
 function numberOf(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+/** As Patroni takes a tag: Python's truth, so also the text "false". */
+function isTrue(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== false && value !== 0 && value !== "";
 }

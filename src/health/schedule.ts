@@ -1,5 +1,6 @@
 import { after, between, type DurationUs, durationUs, milliseconds, seconds, type Us } from "../core/units.ts";
 import type { DestinationId } from "../plan/types.ts";
+import { forgetMember } from "./clusters.ts";
 import { roleChecks } from "./exclusive.ts";
 import {
   type HealthState,
@@ -116,6 +117,7 @@ export function finishProbe(state: HealthState, probe: ProbeState, startedAt: Us
 
 /** Forgets a probe that no check asks for any more; an answer that still comes is ignored. */
 export function dropProbe(state: HealthState, probe: ProbeState, now: Us): void {
+  forgetMember(state, probe);
   state.probes.delete(probe.spec.key);
   nodeOf(state, probe.node).waiting.delete(probe.spec.key);
   releaseNode(state, probe, now);

@@ -3,8 +3,10 @@ import type { RealServerConfig, VirtualServerConfig } from "../config/types.ts";
 import type { Ip } from "../core/ip.ts";
 import type { Us } from "../core/units.ts";
 import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
+import type { ClusterState } from "./clusters.ts";
 import type { Heap } from "./heap.ts";
 import type { Override } from "./overrides.ts";
+import type { PatroniReading } from "./patroniCheck.ts";
 import type { PatroniBody, ProbeKey, ProbeSpec, Verdict } from "./types.ts";
 
 /**
@@ -19,6 +21,8 @@ export interface HealthState {
   /** Endpoints (`address port`) with what is in flight to them and what waits for that. */
   nodes: Map<string, NodeState>;
   overrides: readonly Override[];
+  /** Clusters of Patroni by `database_system_identifier`. */
+  clusters: Map<string, ClusterState>;
   /** When something is due; entries that no longer hold are skipped when they come up. */
   wakeups: Heap<Wakeup>;
   /** Until the first verdicts are announced: the probes without a result, and how long they are waited for. */
@@ -49,6 +53,9 @@ export interface ProbeState {
   startedAt: Us | undefined;
   finishedAt: Us | undefined;
   results: number;
+  /** Of a `patroni` check: the latest outcome, when it was an answer of Patroni's, and the cluster that it belongs to. */
+  reading: PatroniReading | undefined;
+  system: string | undefined;
   /** In flight: when it is taken for lost. Else: when it is due. Undefined = waits for its node. */
   wakeAt: Us | undefined;
   /** The time for an answer was over once; one more short wait lets an answer in that a stalled thread kept waiting. */
@@ -71,6 +78,8 @@ export interface CheckState {
   countedAt: Us | undefined;
   /** When the first failure of the row was seen; undefined when the last result was an answer. */
   silentSince: Us | undefined;
+  /** When the first answer of a row came that leaves open whether the server is what is wanted (see patroniCheck.ts). */
+  openSince: Us | undefined;
   /** The latest result is an expected answer. */
   passing: boolean;
   /** The latest result is an expected answer on which a weight may be raised. */

@@ -25,7 +25,7 @@ export type ProbeOutcome =
   | { readonly kind: "answered"; readonly answers: readonly HttpAnswer[] }
   | { readonly kind: ProbeFailure; readonly detail: string };
 
-export type ProbeFailure = "refused" | "timedOut" | "reset" | "unreachable" | "malformed" | "cannotRun";
+export type ProbeFailure = "refused" | "timedOut" | "reset" | "unreachable" | "malformed" | "tlsFailed" | "cannotRun";
 
 export interface HttpAnswer {
   readonly path: string;
@@ -49,6 +49,17 @@ export interface PatroniBody {
   readonly name: string | undefined;
   /** The node's own wall clock: shown, never decides. */
   readonly dcsLastSeen: number | undefined;
+  /** Patroni's own: `3.0.2`. */
+  readonly version: string | undefined;
+  /** Positions in bytes of WAL since the beginning: of a primary where it writes, of a replica what it has received and replayed. */
+  readonly location: number | undefined;
+  readonly receivedLocation: number | undefined;
+  readonly replayedLocation: number | undefined;
+  readonly syncStandby: boolean;
+  /** Patroni 4, `synchronous_mode: quorum`. */
+  readonly quorumStandby: boolean;
+  /** The tag. */
+  readonly noLoadBalance: boolean;
 }
 
 export type Verdict = "unknown" | "up" | "down";
@@ -147,6 +158,8 @@ export interface ServerHealth {
   readonly reason: string;
   readonly role: string | undefined;
   readonly timeline: number | undefined;
+  /** How far its replay is behind the leader of its cluster; undefined for a leader, and where it is not known. */
+  readonly lagBytes: number | undefined;
   readonly lastResultAge: DurationUs | undefined;
   readonly weight: number;
   /** What an operator said about its weight. `weight` is what came of it. */

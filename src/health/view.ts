@@ -1,14 +1,16 @@
 import { between, type Us } from "../core/units.ts";
 import { destinationId } from "../plan/keys.ts";
+import { leaderOf } from "./clusters.ts";
 import { serverWeight } from "./desired.ts";
 import { decidingCheck, serverReason, serverVerdict } from "./judge.ts";
 import { targetText } from "./overrides.ts";
+import { lagOf } from "./patroniCheck.ts";
 import { isSorry } from "./quorum.ts";
-import type { ServerState, ServiceState } from "./state.ts";
+import type { HealthState, ServerState, ServiceState } from "./state.ts";
 import type { PatroniBody, ServerHealth, ServiceHealth } from "./types.ts";
 
 /** A service as `status` shows it. */
-export function viewService(service: ServiceState, now: Us): ServiceHealth {
+export function viewService(state: HealthState, service: ServiceState, now: Us): ServiceHealth {
   return {
     service: service.id,
     exclusive: service.exclusive,
@@ -20,11 +22,11 @@ export function viewService(service: ServiceState, now: Us): ServiceHealth {
       isSorry(service) && service.config.sorryServer !== undefined
         ? destinationId(service.config.sorryServer)
         : undefined,
-    servers: service.servers.map((server) => viewServer(service, server, now)),
+    servers: service.servers.map((server) => viewServer(state, service, server, now)),
   };
 }
 
-function viewServer(service: ServiceState, server: ServerState, now: Us): ServerHealth {
+function viewServer(state: HealthState, service: ServiceState, server: ServerState, now: Us): ServerHealth {
   const body = latestBody(server);
   const resultAt = decidingCheck(server)?.resultAt;
   return {
@@ -33,6 +35,7 @@ function viewServer(service: ServiceState, server: ServerState, now: Us): Server
     reason: reasonInWords(service, server),
     role: body?.role,
     timeline: body?.timeline,
+    lagBytes: body === undefined ? undefined : lagOf(body, leaderOf(state, body)).bytes,
     lastResultAge: resultAt === undefined ? undefined : between(resultAt, now),
     weight: serverWeight(service, server),
     override: viewOverride(server, now),

@@ -70,6 +70,7 @@ const CHECKS = {
   valgrind: () => programMissing("valgrind"),
   arping: () => programMissing("arping"),
   ping: () => programMissing("ping"),
+  openssl: () => programMissing("openssl"),
   patroni: () => programMissing("patroni"),
   etcd: () => programMissing("etcd"),
 } satisfies Record<string, () => string | undefined>;

@@ -53,7 +53,7 @@ wanted_packages() {
     printf '%s\n' qemu-system-x86 busybox-static cpio
   fi
   if [ "$set_name" = test ]; then
-    printf '%s\n' keepalived tcpdump tshark strace valgrind systemd:/lib/systemd/systemd iputils-arping:arping iputils-ping
+    printf '%s\n' keepalived tcpdump tshark strace valgrind systemd:/lib/systemd/systemd iputils-arping:arping iputils-ping openssl:openssl
   fi
   case "$set_name $*" in
     test* | *--real*)

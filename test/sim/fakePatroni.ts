@@ -70,7 +70,7 @@ export class FakePatroni {
     if (node.network === "resets") return fails("reset", node.latency);
     if (check.kind === "TCP_CHECK") return { outcome: { kind: "connected" }, after: milliseconds(1) };
     if (node.network === "garbage") return fails("malformed", node.latency);
-    const path = check.urls[0]?.path ?? "/";
+    const path = check.kind === "patroni" ? "/leader" : (check.urls[0]?.path ?? "/");
     return { outcome: this.answer(node, path), after: node.latency };
   }
 
@@ -182,6 +182,8 @@ export class FakePatroni {
   private promote(node: FakeNode, demotedAt: Us | undefined, promotedAt: Us): void {
     this.timeline += 1;
     Object.assign(node, { key: true, role: "primary", state: "running", timeline: this.timeline });
+    const replicas = this.nodes.filter((each) => each.role === "replica" && each.state === "running");
+    for (const replica of replicas) replica.timeline = this.timeline;
     this.switches.push({ demotedAt, promotedAt, to: node.host });
   }
 

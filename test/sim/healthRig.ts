@@ -1,4 +1,4 @@
-import type { CheckConfig, HttpCheckConfig } from "../../src/config/check.types.ts";
+import type { CheckConfig, HttpCheckConfig, PatroniCheckConfig, PatroniRole } from "../../src/config/check.types.ts";
 import type { RealServerConfig, VirtualServerConfig } from "../../src/config/types.ts";
 import { type Ip, ip } from "../../src/core/ip.ts";
 import {
@@ -195,6 +195,27 @@ export function httpCheck(host: number, path: string, timing: TimingChange = {})
     connectPort: 8008,
     urls: [{ path, statusCodes: [{ from: 200, to: 299 }] }],
     timing: { ...TIMING, ...timing },
+  };
+}
+
+export function patroniCheck(
+  host: number,
+  role: PatroniRole,
+  change: Partial<Omit<PatroniCheckConfig, "timing">> = {},
+  timing: TimingChange = {},
+): PatroniCheckConfig {
+  return {
+    kind: "patroni",
+    connectIp: hostIp(host),
+    connectPort: 8008,
+    role,
+    maxLagBytes: undefined,
+    respectsNoLoadBalance: true,
+    unknownHold: seconds(30),
+    tls: undefined,
+    credentials: undefined,
+    timing: { ...TIMING, ...timing },
+    ...change,
   };
 }
 

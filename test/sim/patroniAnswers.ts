@@ -10,6 +10,9 @@ export interface BodyFields {
   readonly pause?: boolean;
   readonly unlocked?: boolean;
   readonly scope?: string;
+  /** Where a primary writes, and what a replica has replayed. */
+  readonly position?: number | undefined;
+  readonly more?: object;
 }
 
 /** A status body as Patroni 3 and 4 send it. */
@@ -22,19 +25,28 @@ export function patroniBody(fields: BodyFields): string {
     pause,
     unlocked,
     scope = "demo",
+    position = 67_108_960,
+    more = {},
   } = fields;
+  const replayed = {
+    received_location: position,
+    replayed_location: position,
+    replayed_timestamp: null,
+    paused: false,
+  };
   return JSON.stringify({
     state,
     postmaster_start_time: "2026-11-24 00:00:00.000000+00:00",
     role,
     server_version: 150005,
-    xlog: { location: 67108960 },
+    xlog: role === "replica" || role === "standby_leader" ? replayed : { location: position },
     timeline,
     ...(pause === true ? { pause } : {}),
     ...(unlocked === true ? { cluster_unlocked: true } : {}),
     dcs_last_seen: 1795478400,
     database_system_identifier: system,
     patroni: { version: "3.0.2", scope },
+    ...more,
   });
 }
 

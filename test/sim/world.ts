@@ -9,7 +9,16 @@ import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 import { Dice } from "./dice.ts";
 import { FakeKernel, type Fault } from "./fakeKernel.ts";
 import { FakePatroni } from "./fakePatroni.ts";
-import { HealthRig, hostIp, httpCheck, realServer, targetAt, tcpCheck, virtualServer } from "./healthRig.ts";
+import {
+  HealthRig,
+  hostIp,
+  httpCheck,
+  patroniCheck,
+  realServer,
+  targetAt,
+  tcpCheck,
+  virtualServer,
+} from "./healthRig.ts";
 import { Invariants } from "./invariants.ts";
 import { OperatorWords } from "./operatorWords.ts";
 
@@ -123,11 +132,18 @@ export class World {
     const { dice } = this;
     const inhibit = dice.chance(0.5);
     const timing = { retry: dice.integer(0, 2), delayBeforeRetry: seconds(dice.pick([0.2, 1])) };
-    const leaderPath = dice.pick(["/primary", "/master", "/read-write"]);
-    const writers = HOSTS.map((host) => realServer(host, [httpCheck(host, leaderPath, timing)], inhibit));
-    const readers = HOSTS.map((host) =>
-      realServer(host, [dice.chance(0.5) ? httpCheck(host, "/replica", timing) : tcpCheck(host, timing)], inhibit),
-    );
+    // Either kind of check in the whole configuration, or the native one for one service: then nodes are asked two questions.
+    const leaderPath = dice.pick(["/primary", "/master", "/read-write", "patroni", "patroni"]);
+    const writers = HOSTS.map((host) => {
+      const native = leaderPath === "patroni";
+      const check = native ? patroniCheck(host, "primary", {}, timing) : httpCheck(host, leaderPath, timing);
+      return realServer(host, [check], inhibit);
+    });
+    const readers = HOSTS.map((host) => {
+      const native = patroniCheck(host, "replica", { maxLagBytes: dice.chance(0.5) ? 16 : undefined }, timing);
+      const check = dice.pick([httpCheck(host, "/replica", timing), tcpCheck(host, timing), native, native]);
+      return realServer(host, [check], inhibit);
+    });
     const onRoot = HOSTS.map((host) => realServer(host, [httpCheck(host, "/", timing)], inhibit));
     const services = [
       virtualServer(writers, { exclusive: "detected" }),
@@ -188,7 +204,9 @@ export class World {
       if (!service.realServers.some(({ checks }) => checks.some((check) => sameCheck(check, spec.check)))) continue;
       const id = `${service.name} ${server}`;
       const answer = outcome.kind === "answered" ? outcome.answers[0] : undefined;
-      if (outcome.kind === "connected" || answer?.status === 200) {
+      const reads = this.rolesAt(service, spec.check).includes("replica");
+      const passes = reads ? /"role":"replica"/.test(answer?.body ?? "") : answer?.status === 200;
+      if (outcome.kind === "connected" || passes) {
         this.invariants.proven.add(id);
         this.passed.add(id);
       }
@@ -198,6 +216,12 @@ export class World {
       if (answer !== undefined && answer.status !== 200) this.denied.add(id);
       else if (answer !== undefined) this.denied.delete(id);
     }
+  }
+
+  /** The roles that the native checks of a service want of the node that a probe asks. */
+  private rolesAt(service: VirtualServerConfig, probed: ProbeSpec["check"]): readonly string[] {
+    const checks = service.realServers.flatMap((server) => server.checks);
+    return checks.flatMap((check) => (check.kind === "patroni" && sameCheck(check, probed) ? check.role : []));
   }
 
   private changed(cause: Operation | "administrator"): void {
@@ -305,7 +329,9 @@ export class World {
       const due = this.words.weightFor(readers?.name ?? "", address, this.rig.now) ?? 50;
       const wanted = checks[0]?.kind === "TCP_CHECK" || !leads ? due : 0;
       const found = this.kernel.weights(readers?.name ?? "").get(destinationId({ address, port: 5432 }));
-      if ((found ?? 0) !== wanted) throw new Error(`reader ${address} has weight ${found}, wanted ${wanted}`);
+      if ((found ?? 0) === wanted) continue;
+      const view = this.rig.view()[1]?.servers.find(({ server }) => server === destinationId({ address, port: 5432 }));
+      throw new Error(`reader ${address} has weight ${found}, wanted ${wanted}: ${view?.reason}`);
     }
   }
 
@@ -350,6 +376,6 @@ export class World {
 
 function sameCheck(left: ProbeSpec["check"], right: ProbeSpec["check"]): boolean {
   if (left.connectIp !== right.connectIp || left.kind !== right.kind) return false;
-  if (left.kind === "TCP_CHECK" || right.kind === "TCP_CHECK") return true;
+  if (left.kind !== "HTTP_GET" || right.kind !== "HTTP_GET") return true;
   return left.urls[0]?.path === right.urls[0]?.path;
 }

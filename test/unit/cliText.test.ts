@@ -179,6 +179,7 @@ const status: DaemonStatus = {
           reason: "HTTP 200 from /primary",
           role: "primary",
           timeline: 4,
+          lagBytes: undefined,
           lastResultAge: durationUs(0),
           weight: 50,
           override: undefined,

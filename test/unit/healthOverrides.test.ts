@@ -68,6 +68,19 @@ describe("what an operator says over a weight", () => {
     ]);
   });
 
+  test("a drained holder that shuts down is not raised by an operator's word, only by a confirmed answer", () => {
+    const { rig, nodes } = world();
+    rig.run(seconds(1));
+    say(rig, drained(target(3)));
+    nodes[3] = leads({ state: "stopping" });
+    rig.run(seconds(1));
+    say(rig, weighted(target(3), 90));
+    expect(rig.weights(0)).toEqual({ 3: 0, 4: 0, 5: 0 });
+    nodes[3] = leads();
+    rig.run(milliseconds(250));
+    expect(rig.weights(0)).toEqual({ 3: 90, 4: 0, 5: 0 });
+  });
+
   test("a server of one service alone, and the narrowest word counts", () => {
     const { rig } = world();
     rig.run(seconds(1));

@@ -24,6 +24,13 @@ describe("Patroni's body", () => {
       scope: "demo",
       name: undefined,
       dcsLastSeen: 1795478400,
+      version: "3.0.2",
+      location: 67108960,
+      receivedLocation: undefined,
+      replayedLocation: undefined,
+      syncStandby: false,
+      quorumStandby: false,
+      noLoadBalance: false,
     });
   });
 

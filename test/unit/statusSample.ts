@@ -75,11 +75,12 @@ export const FULL_STATUS: DaemonStatus = {
         {
           override: { weight: 50, target: "10.0.2.3 everywhere", endsIn: undefined },
           ...{ server: "10.0.2.3:5432", verdict: "up", reason: "HTTP 200", role: "primary", timeline: 4, weight: 50 },
+          lagBytes: undefined,
           lastResultAge: durationUs(200_000),
         },
         {
           ...{ server: "10.0.2.4:5432", verdict: "unknown", reason: "not checked yet", role: undefined, weight: 0 },
-          ...{ timeline: undefined, lastResultAge: undefined, override: undefined },
+          ...{ timeline: undefined, lagBytes: 16_384, lastResultAge: undefined, override: undefined },
         },
       ],
       ...{ scheduler: "lc", persistenceConfiguredSec: 1, persistenceProgrammedSec: 0, drifts: 0, inSync: true },

@@ -1,7 +1,7 @@
-import type { CheckConfig, CheckPath, CheckTiming, HttpUrlConfig } from "../check.types.ts";
+import type { CheckConfig, CheckPath, HttpUrlConfig } from "../check.types.ts";
 import type { RealServerConfig } from "../types.ts";
 import type { ParsedHttp, ParsedServer, ParsedService, ParsedTcp } from "./parsed.ts";
-import { firstWritten } from "./written.ts";
+import { buildTiming } from "./timing.ts";
 
 /** The checkers of a real server. */
 
@@ -29,7 +29,7 @@ export function writtenChecks({ values }: ParsedServer): readonly WrittenCheck[]
 
 function buildCheck(check: WrittenCheck, server: ParsedServer, { endpoint, service }: CheckContext): CheckConfig {
   const { values } = check.parsed;
-  const common = { ...buildPath(values, endpoint), timing: buildTiming(values, server.values, service.values) };
+  const common = { ...buildPath(values, endpoint), timing: buildTiming([values], [server.values, service.values]) };
   if (check.kind === "TCP_CHECK") return { kind: "TCP_CHECK", ...common };
   return { kind: "HTTP_GET", ...common, urls: buildUrls(check.parsed.values) };
 }
@@ -49,27 +49,4 @@ function buildUrls({ url: urls, virtualhost }: ParsedHttp["values"]): readonly H
     const virtualHost = host === undefined ? {} : { virtualHost: host };
     return [{ path: path.value, statusCodes: status_code.value, ...virtualHost }];
   });
-}
-
-/** keepalived.conf(5): the virtual server's setting is the default for real servers, the real server's for checkers. */
-function buildTiming(
-  checker: ParsedHttp["values"] | ParsedTcp["values"],
-  server: ParsedServer["values"],
-  service: ParsedService["values"],
-): CheckTiming {
-  const delayLoop = firstWritten([checker.delay_loop, server.delay_loop, service.delay_loop], checker.delay_loop);
-  const warmup = [checker.warmup, server.warmup, service.warmup].find((each) => each !== undefined);
-  return {
-    delayLoop,
-    connectTimeout: firstWritten(
-      [checker.connect_timeout, server.connect_timeout, service.connect_timeout],
-      checker.connect_timeout,
-    ),
-    retry: firstWritten([checker.retry, server.retry, service.retry], checker.retry),
-    delayBeforeRetry: firstWritten(
-      [checker.delay_before_retry, server.delay_before_retry, service.delay_before_retry],
-      checker.delay_before_retry,
-    ),
-    warmup: warmup === undefined ? delayLoop : warmup.value,
-  };
 }

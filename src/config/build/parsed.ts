@@ -1,4 +1,5 @@
 import type { httpGetTable } from "../keywords/checkers/http.ts";
+import type { patroniTable } from "../keywords/checkers/patroni.ts";
 import type { tcpCheckTable } from "../keywords/checkers/tcp.ts";
 import type { BlockValues, ParsedBlock } from "../keywords/row.ts";
 import type { Endpoint, ServiceHeader } from "../keywords/serviceKinds.ts";
@@ -19,3 +20,4 @@ export type ParsedGroup = ParsedBlock<string, typeof virtualServerGroupTable.row
 export type ParsedServer = ParsedBlock<Endpoint, typeof realServerTable.rows>;
 export type ParsedHttp = ParsedBlock<true, typeof httpGetTable.rows>;
 export type ParsedTcp = ParsedBlock<true, typeof tcpCheckTable.rows>;
+export type ParsedPatroni = ParsedBlock<true, typeof patroniTable.rows>;

@@ -3,6 +3,7 @@ import { PERSISTENCE_DEFAULT_SEC } from "../keywords/virtualServer.ts";
 import type { RealServerConfig, SorryServerConfig, VirtualServerConfig } from "../types.ts";
 import { buildChecks } from "./checks.ts";
 import type { ParsedGlobal, ParsedGroup, ParsedServer, ParsedService } from "./parsed.ts";
+import { buildPatroniCheck } from "./patroni.ts";
 import { buildTargets, forwardingOf, serviceName } from "./targets.ts";
 import { firstWritten } from "./written.ts";
 
@@ -108,6 +109,6 @@ function buildServer(server: ParsedServer, service: ParsedService, global: Alert
       [values.inhibit_on_failure, service.values.inhibit_on_failure],
       values.inhibit_on_failure,
     ),
-    checks: buildChecks(server, { endpoint, service }),
+    checks: [...buildPatroniCheck(endpoint, server, service), ...buildChecks(server, { endpoint, service })],
   };
 }

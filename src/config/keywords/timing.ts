@@ -68,15 +68,21 @@ const rows = {
 export const outerTimingRows = rows;
 
 /** For HTTP_GET and SSL_GET: one attempt more after a failure, three seconds later. */
-export const httpTimingRows = checkerRows(3);
+export const httpTimingRows = checkerRows({ delayBeforeRetrySec: 3 });
 
 /** For TCP_CHECK: one attempt more after a failure, one second later. */
-export const connectionTimingRows = checkerRows(1);
+export const connectionTimingRows = checkerRows({ delayBeforeRetrySec: 1 });
 
-function checkerRows(delayBeforeRetrySec: number) {
+/** The rows of a checker. keepalived's checkers are made once a minute unless the file says otherwise, and may take 5 s. */
+export function checkerRows(defaults: {
+  readonly delayLoopSec?: number;
+  readonly connectTimeoutSec?: number;
+  readonly delayBeforeRetrySec: number;
+}) {
+  const { delayLoopSec = 60, connectTimeoutSec = 5, delayBeforeRetrySec } = defaults;
   return {
-    delay_loop: { ...rows.delay_loop, default: seconds(60), defaultFrom: OUTER },
-    connect_timeout: { ...rows.connect_timeout, default: seconds(5), defaultFrom: OUTER },
+    delay_loop: { ...rows.delay_loop, default: seconds(delayLoopSec), defaultFrom: OUTER },
+    connect_timeout: { ...rows.connect_timeout, default: seconds(connectTimeoutSec), defaultFrom: OUTER },
     retry: { ...rows.retry, default: 1, defaultFrom: OUTER },
     delay_before_retry: { ...rows.delay_before_retry, default: seconds(delayBeforeRetrySec), defaultFrom: OUTER },
     warmup: { ...rows.warmup, defaultFrom: `${OUTER}, else delay_loop` },

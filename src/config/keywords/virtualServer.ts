@@ -4,6 +4,7 @@ import { type DurationUs, milliseconds, seconds } from "../../core/units.ts";
 import type { ForwardingConfig, Scheduler } from "../types.ts";
 import type { ScriptCommand } from "../vrrp.types.ts";
 import { checkerRows } from "./checkers/checkerRows.ts";
+import { patroniRow } from "./checkers/patroni.ts";
 import { choice, flag, integer, switchable, text, timer, truth } from "./kinds.ts";
 import {
   type BlockRow,
@@ -140,6 +141,7 @@ export const realServerTable = blockTable("real_server", {
   ),
   ...outerTimingRows,
   ...checkerRows,
+  patroni: patroniRow,
   smtp_alert: {
     ...value,
     kind: switchable,
@@ -288,11 +290,13 @@ export const virtualServerTable = blockTable("virtual_server", {
     example: "sorry_server_lvs_method NAT",
   } satisfies ValueRow<ForwardingConfig>,
   ...outerTimingRows,
+  patroni: patroniRow,
   inhibit_on_failure: inhibitOnFailure,
   exclusive: {
     ...native,
     kind: truth,
-    defaultFrom: "the checks: on when every server asks one of Patroni's leader paths",
+    defaultFrom:
+      "the checks: on when every server is asked for one of Patroni's leader paths, or for a leader's role by `patroni`",
     doc: "At most one server has weight at any time, and it is raised only after all others were lowered.",
     example: "exclusive on",
   } satisfies ValueRow<boolean>,

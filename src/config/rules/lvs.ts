@@ -1,8 +1,10 @@
 import { endpointText, family } from "../../core/ip.ts";
 import { writtenChecks } from "../build/checks.ts";
 import type { ParsedFile, ParsedServer, ParsedService } from "../build/parsed.ts";
+import { patroniBlocks } from "../build/patroni.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
 import { formatHeader } from "../keywords/serviceKinds.ts";
+import { checkPatroniRules } from "./patroni.ts";
 import { reportRepeated } from "./rule.ts";
 import { SERVICE_KIND_RULES, serverKindRules, targetsDiffer } from "./serviceKinds.ts";
 
@@ -12,6 +14,7 @@ export function checkLvsRules(file: ParsedFile, found: DiagnosticList): void {
   for (const service of file.virtual_server) {
     for (const rule of SERVICE_RULES) rule(service, found);
     for (const rule of SERVICE_KIND_RULES) rule(service, file.virtual_server_group, found);
+    checkPatroniRules(service, found);
     for (const server of service.values.real_server) {
       for (const rule of SERVER_RULES) rule(server, service, found);
       serverKindRules(server, service, file.virtual_server_group, found);
@@ -86,13 +89,9 @@ function urlsAreComplete(server: ParsedServer, _service: ParsedService, found: D
 
 function exclusiveServersTellTheirRole(server: ParsedServer, service: ParsedService, found: DiagnosticList): void {
   if (service.values.exclusive?.value !== true || server.values.HTTP_GET.length > 0) return;
-  const message = `real_server ${server.header.address} has no HTTP_GET, so nothing tells whether it has the role that ${nameOf(service)} is exclusive for`;
-  found.error(
-    "exclusive-without-role",
-    server.at,
-    message,
-    "check Patroni's role: HTTP_GET { connect_port 8008 url { path /primary } }",
-  );
+  if (patroniBlocks(server, service).length > 0) return;
+  const message = `real_server ${server.header.address} has neither patroni nor HTTP_GET, so nothing tells whether it has the role that ${nameOf(service)} is exclusive for`;
+  found.error("exclusive-without-role", server.at, message, "check Patroni's role: patroni { role primary }");
 }
 
 function checksBindInTheirFamily(server: ParsedServer, _service: ParsedService, found: DiagnosticList): void {

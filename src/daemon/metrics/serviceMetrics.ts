@@ -45,6 +45,11 @@ export const SERVICE_METRICS: readonly Metric[] = [
   ),
   ofServer("holdfast_server_timeline", "PostgreSQL's timeline as Patroni says it.", ({ timeline }) => timeline),
   ofServer(
+    "holdfast_server_lag_bytes",
+    "How far the replica's replay is behind its leader, from Patroni's answers; absent where that is not known.",
+    ({ lagBytes }) => lagBytes,
+  ),
+  ofServer(
     "holdfast_server_holds_role",
     "Exclusive services: 1 for the server that connections go to.",
     ({ server }, it) => (it.exclusive ? server === it.holder : undefined),

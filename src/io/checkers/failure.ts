@@ -21,6 +21,9 @@ const FAILURES: Readonly<Record<string, ProbeFailure>> = {
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "malformed",
 };
 
+/** What Node.js calls failures of a handshake and of certificates (OpenSSL's names, and its own). */
+const TLS_FAILURE = /^(ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|INVALID_|EPROTO$|HOSTNAME_MISMATCH$)|SELF_SIGNED/;
+
 /**
  * What an error of connecting, sending or parsing means. Whatever is not known to be the peer's doing (EMFILE, EADDRNOTAVAIL,
  * EPERM from a packet filter of our own, a defect) is `cannotRun`, which counts as a failure under its own name.
@@ -29,6 +32,7 @@ export function failureOf(error: unknown): ProbeOutcome {
   const code = errorCode(error);
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof errors.HTTPParserError) return { kind: "malformed", detail: message };
+  if (code !== undefined && TLS_FAILURE.test(code)) return { kind: "tlsFailed", detail: message };
   const kind = code === undefined ? undefined : FAILURES[code];
   if (kind === undefined) return { kind: "cannotRun", detail: code === undefined ? message : `${code}: ${message}` };
   return { kind, detail: kind === "malformed" || code === "UND_ERR_SOCKET" ? message : "" };

@@ -1,10 +1,25 @@
-import { connect, type Socket } from "node:net";
+import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import { Client, type Dispatcher } from "undici";
 import type { HttpCheckConfig } from "../../config/check.types.ts";
 import { family } from "../../core/ip.ts";
 import { toMilliseconds } from "../../core/units.ts";
 import { BODY_LIMIT_BYTES, type HttpAnswer, type ProbeOutcome } from "../../health/types.ts";
 import { armDeadline, failureOf, TIMED_OUT } from "./failure.ts";
+
+/** What is asked, and where. */
+export type HttpQuestion = Pick<HttpCheckConfig, "connectIp" | "connectPort" | "bindIp" | "urls" | "timing">;
+
+/** A socket that connects, and the event that tells that it may be used. */
+export interface OpenedSocket {
+  readonly socket: Socket;
+  readonly ready: "connect" | "secureConnect";
+}
+
+/** How it is asked; without `open` by plain TCP, that is HTTP, else by HTTPS. `open` may throw: the probe could not run. */
+export interface HttpManner {
+  readonly open?: (options: TcpNetConnectOpts) => OpenedSocket;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 const HEADERS = { "user-agent": "holdfast", accept: "*/*" };
 
@@ -17,12 +32,15 @@ const HEADERS = { "user-agent": "holdfast", accept: "*/*" };
  * whole probe, all urls, destroys it.
  */
 export class HttpProber {
-  private readonly client: Client;
+  private readonly question: HttpQuestion;
+  private readonly manner: HttpManner & { readonly client: Client };
   private run: HttpRun | undefined;
 
-  constructor(check: HttpCheckConfig) {
-    const host = family(check.connectIp) === 6 ? `[${check.connectIp}]` : check.connectIp;
-    this.client = new Client(`http://${host}:${check.connectPort}`, {
+  constructor(question: HttpQuestion, manner: HttpManner = {}) {
+    const { connectIp, connectPort } = question;
+    const host = family(connectIp) === 6 ? `[${connectIp}]` : connectIp;
+    const scheme = manner.open === undefined ? "http" : "https";
+    const client = new Client(`${scheme}://${host}:${connectPort}`, {
       pipelining: 0,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -30,18 +48,20 @@ export class HttpProber {
       connect: (_, callback) => {
         const { run } = this;
         if (run === undefined) callback(new Error("no probe runs"), null);
-        else run.connect(check, callback);
+        else run.connect(callback);
       },
     });
+    this.question = question;
+    this.manner = { ...manner, client };
   }
 
   /** One probe at a time; `done` is called once, never before this returns. */
-  start(check: HttpCheckConfig, done: (outcome: ProbeOutcome) => void): void {
+  start(done: (outcome: ProbeOutcome) => void): void {
     if (this.run !== undefined) {
       setImmediate(() => done(failureOf(new Error("the probe before has not ended"))));
       return;
     }
-    const run = new HttpRun(check, this.client, (outcome) => {
+    const run = new HttpRun(this.question, this.manner, (outcome) => {
       this.run = undefined;
       done(outcome);
     });
@@ -52,7 +72,7 @@ export class HttpProber {
   /** Ends a running probe as one that could not run. */
   close(): void {
     this.run?.settle(failureOf(new Error("the checker was closed")));
-    this.client.destroy().catch(() => undefined);
+    this.manner.client.destroy().catch(() => undefined);
   }
 }
 
@@ -60,8 +80,8 @@ type ConnectCallback = (...result: [null, Socket] | [Error, null]) => void;
 
 /** One probe: the urls, one after the other, under one deadline. */
 class HttpRun {
-  private readonly check: HttpCheckConfig;
-  private readonly client: Client;
+  private readonly question: HttpQuestion;
+  private readonly manner: HttpManner & { readonly client: Client };
   private readonly done: (outcome: ProbeOutcome) => void;
   private readonly disarm: () => void;
   private readonly answers: HttpAnswer[] = [];
@@ -69,22 +89,35 @@ class HttpRun {
   private settled = false;
   private dispatching = false;
 
-  constructor(check: HttpCheckConfig, client: Client, done: (outcome: ProbeOutcome) => void) {
-    this.check = check;
-    this.client = client;
+  constructor(
+    question: HttpQuestion,
+    manner: HttpManner & { readonly client: Client },
+    done: (outcome: ProbeOutcome) => void,
+  ) {
+    this.question = question;
+    this.manner = manner;
     this.done = done;
-    this.disarm = armDeadline(toMilliseconds(check.timing.connectTimeout), () => this.settle(TIMED_OUT));
+    this.disarm = armDeadline(toMilliseconds(question.timing.connectTimeout), () => this.settle(TIMED_OUT));
   }
 
-  connect(check: HttpCheckConfig, callback: ConnectCallback): void {
-    const { connectIp: host, connectPort: port, bindIp } = check;
-    const socket = connect({ host, port, noDelay: true, ...(bindIp === undefined ? {} : { localAddress: bindIp }) });
+  connect(callback: ConnectCallback): void {
+    const { connectIp: host, connectPort: port, bindIp } = this.question;
+    const { open = openPlainly } = this.manner;
+    const options = { host, port, noDelay: true, ...(bindIp === undefined ? {} : { localAddress: bindIp }) };
+    let opened: OpenedSocket;
+    try {
+      opened = open(options);
+    } catch (error) {
+      callback(error as Error, null);
+      return;
+    }
+    const { socket, ready } = opened;
     this.socket = socket;
     const failed = (error: Error): void => callback(error, null);
     // undici listens one microtask after it got the socket; an error between must not be an uncaught one.
     socket.on("error", () => undefined);
     socket.once("error", failed);
-    socket.once("connect", () => {
+    socket.once(ready, () => {
       socket.off("error", failed);
       callback(null, socket);
     });
@@ -92,7 +125,7 @@ class HttpRun {
 
   /** Asks the next url, or ends when all are answered. */
   next(): void {
-    const url = this.check.urls[this.answers.length];
+    const url = this.question.urls[this.answers.length];
     if (url === undefined) {
       this.settle({ kind: "answered", answers: this.answers });
       return;
@@ -112,8 +145,9 @@ class HttpRun {
       else this.settle({ kind: "answered", answers: this.answers });
     });
     this.dispatching = true;
-    const headers = url.virtualHost === undefined ? HEADERS : { ...HEADERS, host: url.virtualHost };
-    this.client.dispatch({ path: url.path, method: "GET", headers }, reader);
+    const host = url.virtualHost === undefined ? {} : { host: url.virtualHost };
+    const headers = { ...HEADERS, ...this.manner.headers, ...host };
+    this.manner.client.dispatch({ path: url.path, method: "GET", headers }, reader);
     this.dispatching = false;
   }
 
@@ -125,6 +159,8 @@ class HttpRun {
     this.done(outcome);
   }
 }
+
+const openPlainly = (options: TcpNetConnectOpts): OpenedSocket => ({ socket: connect(options), ready: "connect" });
 
 type ReadResult = { readonly answer: HttpAnswer } | { readonly failure: ProbeOutcome };
 

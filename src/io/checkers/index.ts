@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { ProbeKey, ProbeOutcome, ProbeSpec } from "../../health/types.ts";
 import { HttpProber } from "./http.ts";
+import { patroniProber } from "./patroni.ts";
 import { runTcpCheck } from "./tcp.ts";
 
 /** Runs probes. Checkers judge nothing: what they saw is the outcome. */
@@ -37,14 +38,12 @@ class RunningCheckers implements Checkers {
       case "TCP_CHECK":
         runTcpCheck(check, this.sockets, done);
         return;
-      case "HTTP_GET": {
-        const target = this.targetOf(spec.key, () => new HttpProber(check));
-        target.prober.start(check, (outcome) => {
-          target.usedAtMs = performance.now();
-          done(outcome);
-        });
+      case "HTTP_GET":
+        this.startProber(spec.key, () => new HttpProber(check), done);
         return;
-      }
+      case "patroni":
+        this.startProber(spec.key, () => patroniProber(check), done);
+        return;
     }
   }
 
@@ -53,6 +52,14 @@ class RunningCheckers implements Checkers {
     for (const { prober } of this.targets.values()) prober.close();
     this.targets.clear();
     for (const socket of this.sockets) socket.destroy(new Error("the checkers were closed"));
+  }
+
+  private startProber(key: ProbeKey, create: () => HttpProber, done: (outcome: ProbeOutcome) => void): void {
+    const target = this.targetOf(key, create);
+    target.prober.start((outcome) => {
+      target.usedAtMs = performance.now();
+      done(outcome);
+    });
   }
 
   private targetOf(key: ProbeKey, create: () => HttpProber): Target {

@@ -60,6 +60,7 @@ describe("holdfast check", () => {
         worstCaseDetectionMs: 4400,
         worstCaseSilenceMs: 32200,
         worstCaseRoleLossMs: 1200,
+        worstCaseOpenMs: null,
         worstCaseRecoveryMs: 2000,
       },
       {
@@ -68,6 +69,7 @@ describe("holdfast check", () => {
         worstCaseDetectionMs: 4000,
         worstCaseSilenceMs: null,
         worstCaseRoleLossMs: null,
+        worstCaseOpenMs: null,
         worstCaseRecoveryMs: 2000,
       },
     ]);

@@ -11,6 +11,9 @@ const server = (lines: string, header = "10.0.2.3 80"): string => `  real_server
 const lvs = (lines: string, servers = server(CHECK), header = "10.0.2.20 80"): string =>
   `virtual_server ${header} {\n  lvs_method DR\n  protocol TCP\n${lines}\n${servers}}\n`;
 
+const patroni = (lines: string): string => `patroni {\n${lines}\n}\n`;
+const TWO_SERVERS = server("") + server("", "10.0.2.4 80");
+
 const globals = (lines: string): string => `global_defs {\n${lines}\n}\n${vrrp("")}`;
 /** Another instance on another interface. */
 const second = (lines = "", name = "B"): string =>
@@ -221,6 +224,29 @@ const CASES: readonly (readonly [code: string, what: string, text: string])[] = 
   ["link-delay-too-long", "a delay of two intervals", `interface_up_down_delays {\n  eth0 2\n}\n${vrrp("")}`],
   ["contradiction", "preempt and nopreempt", vrrp("  preempt\n  nopreempt")],
   ["exclusive-without-role", "exclusive by TCP_CHECK", lvs("  exclusive on", server("TCP_CHECK {\n}"))],
+  ["duplicate-block", "two roles of a member", lvs("", server(patroni("role primary") + patroni("role replica")))],
+  ["missing-keyword", "patroni without role", lvs("", server(patroni("port 8008")))],
+  ["missing-keyword", "a role nowhere, said once for all servers", lvs(patroni(""), TWO_SERVERS)],
+  [
+    "missing-keyword",
+    "a certificate without key",
+    lvs(patroni("role any\ntls {\n certificate /a.pem\n}"), TWO_SERVERS),
+  ],
+  ["missing-keyword", "a password without user", lvs(patroni("role any\npassword x\ntls {\n}"), TWO_SERVERS)],
+  ["trap-password-without-tls", "a password in clear text", lvs(patroni("role any\nuser u\npassword x"), TWO_SERVERS)],
+  ["contradiction", "a leader's lag", lvs("", server(patroni("role primary\nmax_lag 1MB")))],
+  ["contradiction", "a leader's lag, inherited", lvs(patroni("role primary\nmax_lag 1MB"), server(patroni("port 1")))],
+  ["family-mismatch", "patroni's bindto", lvs("", server(patroni("role any\nbindto 2001:db8::1")))],
+  ["invalid-value", "a lag in words", lvs("", server(patroni("role replica\nmax_lag 16mb")))],
+  ["invalid-value", "a lag of petabytes", lvs("", server(patroni("role replica\nmax_lag 9999TB")))],
+  ["invalid-value", "an unknown policy", lvs("", server(patroni("role replica\non_unknown keep 3")))],
+  ["invalid-value", "a policy without its time", lvs("", server(patroni("role replica\non_unknown hold")))],
+  ["invalid-value", "a policy with a time too many", lvs("", server(patroni("role replica\non_unknown drop 3")))],
+  ["missing-value", "no policy", lvs("", server(patroni("role replica\non_unknown")))],
+  ["out-of-range", "a hold of days", lvs("", server(patroni("role replica\non_unknown hold 100000")))],
+  ["invalid-value", "a role of nobody's", lvs("", server(patroni("role master")))],
+  ["invalid-value", "a user with a colon", lvs(patroni("role any\nuser a:b\npassword x\ntls {\n}"), TWO_SERVERS)],
+  ["invalid-value", "a file without its path", lvs(patroni("role any\ntls {\n ca pg-ca.pem\n}"), TWO_SERVERS)],
   [
     "too-many-addresses",
     "256 addresses",

@@ -272,6 +272,7 @@ describe("worst-case times", () => {
       detection: seconds(2 + 1 + 3 * 1.5),
       silence: undefined,
       roleLoss: undefined,
+      open: undefined,
       recovery: seconds(2 + 1),
     });
   });
@@ -281,6 +282,7 @@ describe("worst-case times", () => {
       detection: seconds(32),
       silence: undefined,
       roleLoss: undefined,
+      open: undefined,
       recovery: seconds(32),
     });
   });

@@ -1,0 +1,61 @@
+import type { CheckConfig } from "../config/check.types.ts";
+import { mayTellRole } from "../config/exclusive.ts";
+import type { Us } from "../core/units.ts";
+import { awaitLeader, leaderOf, learnPosition } from "./clusters.ts";
+import { type Finding, interpret } from "./findings.ts";
+import { isHeld } from "./hold.ts";
+import { judge } from "./judge.ts";
+import { interpretPatroni, type PatroniReading, readPatroni } from "./patroniCheck.ts";
+import type { HealthState, ProbeState, ProbeUser, ServiceState } from "./state.ts";
+import type { ProbeOutcome } from "./types.ts";
+
+/**
+ * Takes an outcome into every check that it answers: each judges it by its own role and limits. A leader's position also
+ * tells the lag of members that waited for it. Returns the services with new results.
+ */
+export function takeOutcome(
+  state: HealthState,
+  probe: ProbeState,
+  startedAt: Us,
+  outcome: ProbeOutcome,
+  now: Us,
+): ReadonlySet<ServiceState> {
+  const services = new Set(activeUsers(probe).map((user) => user.service));
+  const { check } = probe.spec;
+  const reading = readPatroni(outcome);
+  const waiting = learnPosition(state, probe, reading);
+  probe.reading = reading;
+  if (reading === undefined || check.kind !== "patroni") {
+    const finding = interpret(check, outcome);
+    judgeUsers(probe, () => finding, startedAt, now);
+  } else judgeMember(state, probe, reading, startedAt, now);
+  for (const member of waiting) {
+    if (member === probe || member.reading === undefined || member.startedAt === undefined) continue;
+    judgeMember(state, member, member.reading, member.startedAt, now);
+    for (const { service } of activeUsers(member)) services.add(service);
+  }
+  return services;
+}
+
+function judgeMember(state: HealthState, probe: ProbeState, reading: PatroniReading, startedAt: Us, now: Us): void {
+  const leader = leaderOf(state, reading.body);
+  const findingOf = (config: CheckConfig): Finding => {
+    if (config.kind !== "patroni") return { kind: "silence", reason: "an answer of Patroni's to another check" };
+    const finding = interpretPatroni(config, reading, leader);
+    if (finding.kind === "open" && finding.awaitsLeader === true) awaitLeader(state, probe, reading.body);
+    return finding;
+  };
+  judgeUsers(probe, findingOf, startedAt, now);
+}
+
+/** A suspended service begins anew when it goes on: what comes until then is not for it (see suspend.ts). */
+const activeUsers = ({ users }: ProbeState): readonly ProbeUser[] => users.filter(({ service }) => !service.suspended);
+
+function judgeUsers(probe: ProbeState, findingOf: (config: CheckConfig) => Finding, startedAt: Us, now: Us): void {
+  for (const { service, server, check } of activeUsers(probe)) {
+    const held = mayTellRole(check.config) && isHeld(service, server, now);
+    const opening = service.electionOpensAt !== undefined && now < service.electionOpensAt;
+    const rules = { exclusive: service.exclusive, held, opening };
+    judge(check, server, rules, findingOf(check.config), startedAt, now);
+  }
+}

@@ -1,0 +1,27 @@
+import type { PatroniCheckConfig } from "../../config/check.types.ts";
+import { PATRONI_PATH } from "../../health/patroniCheck.ts";
+import { HttpProber, type HttpQuestion } from "./http.ts";
+import { TlsFiles } from "./tls.ts";
+
+/**
+ * `patroni`: one GET by HTTP or HTTPS, whatever roles the checks behind it want. Every status is an answer: 200 and 503 tell
+ * who holds the leader key.
+ */
+export function patroniProber(check: PatroniCheckConfig): HttpProber {
+  const { tls, credentials } = check;
+  const files = tls && new TlsFiles(tls);
+  return new HttpProber(questionOf(check), {
+    ...(files && { open: (options) => files.open(options) }),
+    ...(credentials && { headers: { authorization: basicAuthorization(credentials) } }),
+  });
+}
+
+function questionOf({ connectIp, connectPort, bindIp, timing }: PatroniCheckConfig): HttpQuestion {
+  const anyStatus = { path: PATRONI_PATH, statusCodes: [{ from: 100, to: 599 }] };
+  return { connectIp, connectPort, bindIp, timing, urls: [anyStatus] };
+}
+
+/** RFC 7617, 2; UTF-8, as Patroni compares it. */
+function basicAuthorization({ user, password }: NonNullable<PatroniCheckConfig["credentials"]>): string {
+  return `Basic ${Buffer.from(`${user}:${password}`, "utf8").toString("base64")}`;
+}
