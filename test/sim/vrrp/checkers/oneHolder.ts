@@ -1,7 +1,9 @@
 import { type AddressChanged, type Checker, ms, Violation } from "../checker.ts";
+import { segmentOf, sourceAddress } from "../plan.ts";
 import { lifetimeSec, masterDownUs, type Seat } from "../seat.ts";
 import { LATENESS_MAX_US } from "../simKernel.ts";
 import type { World } from "../world.ts";
+import { understand } from "./oneMaster.ts";
 
 const NAME = "one holder of each address";
 
@@ -78,7 +80,12 @@ function heldWithout({ router }: Seat, ip: string): number | undefined {
 
 function promised(old: Seat, next: Seat): boolean {
   const { config } = next;
-  if (config === undefined || config.advertInterval < 1e6 || config.downTimerAdverts < 3) return false;
+  const { sentWith } = old;
+  if (config === undefined || sentWith === undefined) return false;
+  if (sentWith.advertInterval < 1e6 || config.downTimerAdverts < 3) return false;
+  // In the midst of a reload of all routers: with another interval, in version 2, it does not listen to the old one at all.
+  const source = sourceAddress(old.router.number, segmentOf(sentWith.interface), sentWith.family);
+  if (!understand(config, sentWith, source)) return false;
   // The machine stood still, its leases too.
   if (old.router.frozenEndedAtUs > old.sentAtUs) return false;
   return old.removalFailed === false && next.heard.get(old) === old.sentCount;
@@ -90,9 +97,10 @@ function promised(old: Seat, next: Seat): boolean {
  */
 function tolerance(old: Seat, next: Seat): number {
   const { config, priority } = next;
-  if (config === undefined) return 0;
-  const waits = masterDownUs(config, priority, config.advertInterval);
+  const { sentWith } = old;
+  if (config === undefined || sentWith === undefined) return 0;
+  const waits = masterDownUs(config, priority, sentWith.advertInterval);
   const silence = next.router.actsAtUs - old.sentAtUs;
   const behindAdvert = Math.max(0, old.refreshedAtUs - old.sentAtUs);
-  return Math.max(0, behindAdvert + lifetimeSec(config) * 1e6 + LATENESS_MAX_US - Math.min(silence, waits));
+  return Math.max(0, behindAdvert + lifetimeSec(sentWith) * 1e6 + LATENESS_MAX_US - Math.min(silence, waits));
 }
