@@ -236,13 +236,17 @@ export class Faults {
   #reload(): End {
     const changed = changedPlan(this.#world.plan, this.#world.options, this.#dice);
     const routers = this.#world.routers.filter(() => this.#dice.chance(0.6));
+    let over = false;
     for (const router of routers) {
       this.#world.at(this.#world.nowUs + this.#dice.span(0, 3_000), () => {
+        if (over) return;
         this.#note(router.name, "reload");
         router.configure(configOf(changed, router.number));
       });
     }
     return () => {
+      // Also for those whose turn had not come.
+      over = true;
       for (const router of routers) {
         this.#note(router.name, "reload of the first configuration");
         router.configure(configOf(this.#world.plan, router.number));
