@@ -1,7 +1,7 @@
 /**
  * `node streams.js serve ADDRESS PORT` sends to everybody who connects, on and on. `node streams.js read ADDRESS PORT
- * COUNT` opens COUNT connections and reads them; it prints a JSON line when all are open, when one has ended, and how all
- * are at SIGUSR1.
+ * COUNT` opens COUNT connections, reads them, and sends on each, too: so a host that does not know them resets them. It
+ * prints a JSON line when all are open, when one has ended, and how all are at SIGUSR1.
  */
 import { connect, createServer, type Socket } from "node:net";
 
@@ -22,6 +22,7 @@ function serve(address: string, port: number): void {
   const sockets = new Set<Socket>();
   createServer((socket) => {
     sockets.add(socket);
+    socket.resume();
     socket.on("error", () => undefined);
     socket.on("close", () => sockets.delete(socket));
   }).listen(port, address, () => process.stdout.write("listening\n"));
@@ -57,6 +58,9 @@ function open(address: string, port: number): Promise<Stream> {
     const stream: Stream = { alive: true, bytes: 0, heardMs: performance.now(), silenceMs: 0 };
     let cause = "closed";
     const socket = connect(port, address, () => resolve(stream));
+    const talk = setInterval(() => {
+      if (socket.writableLength === 0) socket.write("x");
+    }, EVERY_MS);
     socket.on("data", ({ length }) => {
       const now = performance.now();
       stream.silenceMs = Math.max(stream.silenceMs, now - stream.heardMs);
@@ -67,6 +71,7 @@ function open(address: string, port: number): Promise<Stream> {
       cause = error.message;
     });
     socket.on("close", () => {
+      clearInterval(talk);
       stream.alive = false;
       print({ kind: "ended", cause });
     });
