@@ -41,6 +41,8 @@ interface Stream {
 async function read(address: string, port: number, count: number): Promise<void> {
   const streams = await Promise.all(Array.from({ length: count }, () => open(address, port)));
   print({ kind: "open", connections: streams.length });
+  // Asked also when none of them is left.
+  setInterval(() => undefined, 60_000);
   process.on("SIGUSR1", () => {
     const now = performance.now();
     print({
