@@ -54,6 +54,7 @@ function serviceLines(service: ServiceStatus): string[] {
   const notes = [service.scheduler];
   if (service.exclusive)
     notes.push(service.holder === undefined ? "exclusive, NO HOLDER" : `exclusive, held by ${service.holder}`);
+  if (service.fallback === true) notes.push("FALLBACK, no server of the first tier is up");
   if (service.hunting) notes.push("hunting");
   if (service.conflict) notes.push("CONFLICTING CLAIMS");
   if (service.sorryServer !== undefined) notes.push(`QUORUM LOST, sorry server ${service.sorryServer}`);

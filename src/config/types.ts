@@ -1,6 +1,6 @@
 import type { Family, Ip } from "../core/ip.ts";
 import type { DurationUs } from "../core/units.ts";
-import type { CheckConfig } from "./check.types.ts";
+import type { CheckConfig, PatroniCheckConfig } from "./check.types.ts";
 import type { ScriptCommand, TrackFileConfig, TrackProcessConfig, VrrpConfig, VrrpScriptConfig } from "./vrrp.types.ts";
 
 /**
@@ -171,6 +171,8 @@ export interface VirtualServerConfig {
   readonly roleWatch: DurationUs;
   /** Native: how long a silent incumbent of an exclusive service keeps its weight while its service port answers; 0 = not. Default 30 s. */
   readonly roleHold: DurationUs;
+  /** Native, `fallback`: how long no server may have had weight before those with the second role get it; undefined = never. */
+  readonly fallbackAfter?: DurationUs;
   readonly realServers: readonly RealServerConfig[];
   readonly at: SourceSpan;
 }
@@ -211,6 +213,8 @@ export interface RealServerConfig {
   readonly inhibitOnFailure: boolean;
   /** All must pass. A server without checks is always up, as in keepalived. */
   readonly checks: readonly CheckConfig[];
+  /** Passes in the place of its `patroni` check while the service has fallen back (`fallback`). */
+  readonly fallback?: PatroniCheckConfig;
 }
 
 /** Facts about the host that validation compares with; gathered by `io`, so that a file can also be checked elsewhere. */

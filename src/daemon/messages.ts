@@ -101,6 +101,8 @@ export function describeHealthEvent(event: HealthEvent): string {
       return `${event.service}: quorum ${event.to}: weight ${event.weight} of the servers that are up, ${event.needed} needed`;
     case "override":
       return `${event.target}: ${event.to}, by an operator (${event.reason})`;
+    case "fallback":
+      return `${event.service}: fallback ${event.phase}: ${event.reason}`;
     case "hunt":
       return `${event.service}: hunt for the role's holder ${event.phase}: ${event.reason}`;
     default:

@@ -5,6 +5,7 @@ import { destinationId, serviceId } from "../plan/keys.ts";
 import type { DestinationId } from "../plan/types.ts";
 import { rowKey, serverWeight, updateDesired, wantedServices } from "./desired.ts";
 import { isExclusive, setHolder } from "./exclusive.ts";
+import { decideFallback } from "./fallback.ts";
 import { serverVerdict } from "./judge.ts";
 import { type Override, overrideFor } from "./overrides.ts";
 import { decideQuorum } from "./quorum.ts";
@@ -142,6 +143,7 @@ function buildService(config: VirtualServerConfig, old: ServiceState | undefined
     holder: carried ? old.holder : undefined,
     conflict: carried ? old.conflict : undefined,
     quorum: old?.quorum,
+    fallback: old?.fallback,
     sorryRow: undefined,
     hunt: carried ? old.hunt : undefined,
     suspended: taken.suspended,
@@ -154,7 +156,7 @@ function buildService(config: VirtualServerConfig, old: ServiceState | undefined
   if (old === undefined || holder?.checks.some((check) => check.resultAt === undefined)) {
     service.electionOpensAt = firstResultsBy([service], now);
   }
-  events.push(...decideQuorum(service));
+  events.push(...decideFallback(service, now), ...decideQuorum(service));
   updateDesired(service);
   return service;
 }
@@ -196,6 +198,7 @@ function buildServer(
     config,
     checks,
     assumed: unknown ? assumption(old, existing.get(id), until) : undefined,
+    fallback: config.fallback && buildCheck(config.fallback, old),
     port: undefined,
     verdict: old?.verdict ?? "unknown",
     row: undefined,
@@ -211,7 +214,8 @@ function assumption(old: ServerState | undefined, weight: number | undefined, un
 
 function buildCheck(config: CheckConfig, old: ServerState | undefined): CheckState {
   const key = probeKey(config);
-  const known = old?.checks.find((check) => check.key === key && sameJudgement(check.config, config));
+  const before = [...(old?.checks ?? []), ...(old?.fallback === undefined ? [] : [old.fallback])];
+  const known = before.find((check) => check.key === key && sameJudgement(check.config, config));
   return known === undefined ? newCheck(config) : { ...known, config };
 }
 
@@ -238,7 +242,7 @@ function rebuildProbes(state: HealthState, now: Us): void {
   for (const probe of state.probes.values()) probe.users = [];
   for (const service of state.services.values()) {
     for (const server of service.servers) {
-      for (const check of server.checks) {
+      for (const check of [...server.checks, ...(server.fallback === undefined ? [] : [server.fallback])]) {
         probeFor(state, check).users.push({ service, server, check });
       }
     }

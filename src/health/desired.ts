@@ -62,6 +62,19 @@ const programmedPrefix = (config: VirtualServerConfig, exclusive: boolean): numb
 
 /** 0 for whatever is not to get new connections. */
 export function serverWeight(service: ServiceState, server: ServerState): number {
+  if (service.fallback?.active !== true) return tierWeight(service, server);
+  return hasSecondRole(server) ? overriddenWeight(server, server.config.weight, true) : 0;
+}
+
+/** By the second role, and by its checks that know no role. */
+function hasSecondRole({ checks, fallback }: ServerState): boolean {
+  return (
+    fallback?.verdict === "up" && checks.every(({ config, verdict }) => config.kind === "patroni" || verdict === "up")
+  );
+}
+
+/** The weight by its own checks, whatever tier is served. */
+export function tierWeight(service: ServiceState, server: ServerState): number {
   if (service.exclusive && service.holder !== server.id) return 0;
   switch (serverVerdict(server)) {
     case "up":

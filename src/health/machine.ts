@@ -3,6 +3,7 @@ import { between, toMilliseconds, toSeconds, type Us } from "../core/units.ts";
 import { adoptHolder, configure } from "./configure.ts";
 import { updateDesired } from "./desired.ts";
 import { decide, isExclusive } from "./exclusive.ts";
+import { decideFallback, fallbackDueAt } from "./fallback.ts";
 import { Heap } from "./heap.ts";
 import { askPorts, endHold } from "./hold.ts";
 import { closeOpen, serverReason, serverVerdict } from "./judge.ts";
@@ -191,6 +192,7 @@ class Step {
     }
     if (service.exclusive && !service.suspended) this.events(decide(service, now));
     askPorts(state, service, now);
+    this.events(decideFallback(service, now));
     this.events(decideQuorum(service));
     if (service.holder !== holder || service.hunt !== hunt) pullForward(state, service, now);
     if (updateDesired(service)) this.changed = true;
@@ -211,7 +213,8 @@ class Step {
 
   private armService(service: ServiceState): void {
     const deadlines = service.servers.map((server) => server.assumed?.until ?? Number.POSITIVE_INFINITY);
-    const at = Math.min(service.electionOpensAt ?? Number.POSITIVE_INFINITY, ...deadlines);
+    const others = [service.electionOpensAt, fallbackDueAt(service)].map((each) => each ?? Number.POSITIVE_INFINITY);
+    const at = Math.min(...others, ...deadlines);
     if (!Number.isFinite(at)) service.wakeAt = undefined;
     else if (service.wakeAt !== at) {
       service.wakeAt = at as Us;

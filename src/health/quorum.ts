@@ -17,6 +17,8 @@ export function decideQuorum(service: ServiceState): HealthEvent[] {
     // Not lost before everybody was asked: a restart must not send a running service to its sorry server.
     return [];
   }
+  // The second tier is about to take over: until then nothing is lost.
+  if (service.fallback?.emptySince !== undefined && !service.fallback.active) return [];
   const margin = before === undefined ? 0 : before === "up" ? -hysteresis : hysteresis;
   const after = weight >= needed + margin ? "up" : "down";
   if (after === before) return [];

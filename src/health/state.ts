@@ -96,6 +96,8 @@ export interface ServerState {
   readonly id: DestinationId;
   readonly config: RealServerConfig;
   readonly checks: readonly CheckState[];
+  /** Its check by the second role (`fallback`); what it asks is what its `patroni` check asks. */
+  readonly fallback: CheckState | undefined;
   /** Its service port, asked only while it holds an exclusive service and its role checks are silent (see hold.ts). */
   port: CheckState | undefined;
   /** What is taken for true until the first verdict: from the kernel's table at start, from the old check at a reload. */
@@ -127,6 +129,8 @@ export interface ServiceState {
   conflict: Conflict | undefined;
   /** Undefined until it is known: while servers are unknown that could make it up. */
   quorum: "up" | "down" | undefined;
+  /** Undefined without `fallback`, and until every server has said something. `emptySince`: no server of the first tier has weight. */
+  fallback: { readonly active: boolean; readonly emptySince: Us | undefined } | undefined;
   /** The weight of the sorry server's row in the table wanted; undefined = it has none. */
   sorryRow: number | undefined;
   hunt: Hunt | undefined;

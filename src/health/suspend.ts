@@ -35,12 +35,13 @@ export function takeAddresses(
 function forget(service: ServiceState, events: HealthEvent[]): void {
   for (const server of service.servers) {
     server.assumed = undefined;
-    for (const check of server.checks)
+    for (const check of [...server.checks, ...(server.fallback === undefined ? [] : [server.fallback])])
       Object.assign(check, newCheck(check.config), { reason: "not checked: this host does not hold the address" });
   }
   service.hunt = undefined;
   service.conflict = undefined;
   service.quorum = undefined;
+  service.fallback = undefined;
   setHolder(service, undefined, "the host does not hold the address (ha_suspend)", events);
 }
 

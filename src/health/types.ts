@@ -125,6 +125,13 @@ export type HealthEvent =
     }
   /** An operator's word began, changed or ended: `10.0.2.3 everywhere`, `drained`. */
   | { readonly kind: "override"; readonly target: string; readonly to: string; readonly reason: string }
+  /** Servers with the second role get the connections, or no longer. */
+  | {
+      readonly kind: "fallback";
+      readonly service: ServiceId;
+      readonly phase: "began" | "ended";
+      readonly reason: string;
+    }
   | {
       readonly kind: "hunt";
       readonly service: ServiceId;
@@ -148,6 +155,8 @@ export interface ServiceHealth {
   readonly quorum: "up" | "down" | undefined;
   /** The server that has the service's place while the quorum is lost: `10.0.2.9:80`. */
   readonly sorryServer: DestinationId | undefined;
+  /** True while servers with the second role have the connections (`fallback`). */
+  readonly fallback?: boolean;
   readonly servers: readonly ServerHealth[];
 }
 

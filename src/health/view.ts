@@ -22,6 +22,7 @@ export function viewService(state: HealthState, service: ServiceState, now: Us):
       isSorry(service) && service.config.sorryServer !== undefined
         ? destinationId(service.config.sorryServer)
         : undefined,
+    ...(service.fallback === undefined ? {} : { fallback: service.fallback.active }),
     servers: service.servers.map((server) => viewServer(state, service, server, now)),
   };
 }
@@ -53,6 +54,8 @@ function reasonInWords(service: ServiceState, server: ServerState): string {
   const weight = serverWeight(service, server);
   if (serverVerdict(server) === "unknown" && server.assumed !== undefined)
     return `${reason}; keeps weight ${weight} until then`;
+  if (service.fallback?.active === true && weight > 0)
+    return `${reason}; serves as fallback: ${server.fallback?.reason}`;
   if (!service.exclusive || serverVerdict(server) !== "up" || service.holder === server.id) return reason;
   return `${reason}; ${service.holder === undefined ? "nobody holds the service" : `${service.holder} holds the service`}`;
 }

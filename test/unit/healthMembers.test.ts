@@ -255,3 +255,99 @@ describe("what is open", () => {
     expect(rig.weights()).toEqual({ 3: 0, 4: 50, 5: 0 });
   });
 });
+
+describe("fallback", () => {
+  const TIER = { fallbackAfter: seconds(2) };
+  const tiers = (
+    change: Partial<VirtualServerConfig> = {},
+    more: (host: number) => readonly CheckConfig[] = () => [],
+  ) => {
+    const servers = HOSTS.map((host) => ({
+      ...realServer(host, [patroniCheck(host, "replica"), ...more(host)]),
+      fallback: patroniCheck(host, "primary"),
+    }));
+    return virtualServer(servers, { ...TIER, ...change });
+  };
+  const gone = (nodes: Nodes): void =>
+    void Object.assign(nodes, { 4: fails("refused"), 5: follows({ state: "stopping" }) });
+
+  test("the primary gets the reads when no replica was left for the time, and only until one is back", () => {
+    const nodes = settledNodes();
+    const rig = rigOf(nodes, [tiers()]);
+    rig.run(seconds(3));
+    expect(rig.weights()).toEqual({ 3: 0, 4: 50, 5: 50 });
+    gone(nodes);
+    rig.runUntil(seconds(4), "no replica has weight", () => rig.weights()[4] === 0 && rig.weights()[5] === 0);
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0, 5: 0 });
+    const took = rig.runUntil(seconds(3), "3 has weight", () => rig.weights()[3] === 50);
+    expect(took).toBeGreaterThanOrEqual(milliseconds(1_990));
+    expect(took).toBeLessThanOrEqual(milliseconds(2_010));
+    expect(rig.view()[0]).toMatchObject({ fallback: true });
+    expect(reasonOf(rig, 3)).toBe("role primary; serves as fallback: leader key, role primary");
+    nodes[5] = follows();
+    rig.runUntil(milliseconds(1_010), "5 has weight", () => rig.weights()[5] === 50);
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0, 5: 50 });
+    expect(rig.eventsOf("fallback").map(({ phase, reason }) => `${phase}: ${reason}`)).toEqual([
+      "began: no server of the first tier has weight",
+      `ended: ${server(5)} is up`,
+    ]);
+    // No further question for it, and one row a server.
+    expect(new Set(rig.started.map(({ spec }) => spec.key)).size).toBe(3);
+    expect(rig.desired()[0]?.destinations).toHaveLength(3);
+  });
+
+  test("a replica that is away for less than the time moves nothing to the primary", () => {
+    const nodes = settledNodes();
+    const rig = rigOf(nodes, [tiers()]);
+    rig.run(seconds(3));
+    nodes[4] = follows({ state: "stopping" });
+    nodes[5] = follows({ state: "stopping" });
+    rig.runUntil(seconds(2), "no replica has weight", () => rig.weights()[4] === 0 && rig.weights()[5] === 0);
+    nodes[4] = follows();
+    rig.run(seconds(5));
+    expect(rig.weights()).toEqual({ 3: 0, 4: 50, 5: 0 });
+    expect(rig.eventsOf("fallback")).toEqual([]);
+  });
+
+  test("at a start without replicas it serves at once, and a server in both tiers has one row", () => {
+    const nodes: Nodes = { 3: leads(), 4: follows({ state: "starting" }), 5: follows({ state: "starting" }) };
+    const rig = rigOf(nodes, [tiers()]);
+    rig.run(milliseconds(10));
+    expect(rig.weights()).toEqual({ 3: 50, 4: 0, 5: 0 });
+    const both = tiers();
+    const anybody = {
+      ...both,
+      realServers: both.realServers.map((each) => ({
+        ...each,
+        fallback: patroniCheck(Number(each.address.split(".").at(-1)), "any"),
+      })),
+    };
+    rig.configure([anybody]);
+    Object.assign(nodes, settledNodes());
+    rig.run(seconds(2));
+    expect(rig.weights()).toEqual({ 3: 0, 4: 50, 5: 50 });
+    expect(rig.desired()[0]?.destinations).toHaveLength(3);
+  });
+
+  test("its other checks must pass there too, and nobody falls back to who has no role", () => {
+    const nodes: Nodes = { 3: leads(), 4: follows({ state: "starting" }), 5: follows({ state: "starting" }) };
+    const rig = rigOf(nodes, [tiers({}, (host) => [tcpCheck(host)])]);
+    const others = rig.respond;
+    rig.respond = (check, now) => (check.kind === "TCP_CHECK" ? fails("refused") : others(check, now));
+    rig.run(seconds(5));
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0, 5: 0 });
+  });
+
+  test("the quorum is lost only when the second tier has nobody either", () => {
+    const nodes = settledNodes();
+    const rig = rigOf(nodes, [tiers()]);
+    rig.run(seconds(3));
+    gone(nodes);
+    rig.run(seconds(6));
+    expect(rig.weights()[3]).toBe(50);
+    expect(rig.eventsOf("quorum").map(({ to }) => to)).toEqual(["up"]);
+    nodes[3] = follows({ state: "stopping" });
+    rig.run(seconds(2));
+    expect(rig.eventsOf("quorum").map(({ to }) => to)).toEqual(["up", "down"]);
+  });
+});

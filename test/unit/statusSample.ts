@@ -70,7 +70,7 @@ export const FULL_STATUS: DaemonStatus = {
   services: [
     {
       ...{ service: "TCP 10.0.2.10:5432", exclusive: true, holder: "10.0.2.3:5432", hunting: false, conflict: false },
-      ...{ quorum: "up", sorryServer: undefined },
+      ...{ quorum: "up", sorryServer: undefined, fallback: false },
       servers: [
         {
           override: { weight: 50, target: "10.0.2.3 everywhere", endsIn: undefined },

@@ -42,6 +42,17 @@ export function buildPatroniCheck(
   return [check];
 }
 
+/** The same question to the same member, judged by the second role; how far it is behind does not matter there. */
+export function buildFallback(
+  endpoint: Pick<RealServerConfig, "address">,
+  server: ParsedServer,
+  service: ParsedService,
+): Pick<RealServerConfig, "fallback"> {
+  const [check] = buildPatroniCheck(endpoint, server, service);
+  const role = service.values.fallback?.value.role;
+  return check === undefined || role === undefined ? {} : { fallback: { ...check, role, maxLagBytes: undefined } };
+}
+
 type Values = ParsedPatroni["values"];
 type KeysOf<Kind> = { [Key in keyof Values]: Values[Key] extends Kind ? Key : never }[keyof Values];
 type ValueOf<Key extends keyof Values> = NonNullable<Values[Key]> extends Written<infer Value> ? Value : never;

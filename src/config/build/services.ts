@@ -3,7 +3,7 @@ import { PERSISTENCE_DEFAULT_SEC } from "../keywords/virtualServer.ts";
 import type { RealServerConfig, SorryServerConfig, VirtualServerConfig } from "../types.ts";
 import { buildChecks } from "./checks.ts";
 import type { ParsedGlobal, ParsedGroup, ParsedServer, ParsedService } from "./parsed.ts";
-import { buildPatroniCheck } from "./patroni.ts";
+import { buildFallback, buildPatroniCheck } from "./patroni.ts";
 import { buildTargets, forwardingOf, serviceName } from "./targets.ts";
 import { firstWritten } from "./written.ts";
 
@@ -38,6 +38,7 @@ export function buildService(
     exclusive: exclusiveSetting(values.exclusive?.value, realServers),
     roleWatch: values.role_watch.value,
     roleHold: values.role_hold.value,
+    ...(values.fallback === undefined ? {} : { fallbackAfter: values.fallback.value.after }),
     realServers,
     at,
   };
@@ -110,5 +111,6 @@ function buildServer(server: ParsedServer, service: ParsedService, global: Alert
       values.inhibit_on_failure,
     ),
     checks: [...buildPatroniCheck(endpoint, server, service), ...buildChecks(server, { endpoint, service })],
+    ...buildFallback(endpoint, server, service),
   };
 }

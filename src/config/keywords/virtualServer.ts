@@ -4,7 +4,7 @@ import { type DurationUs, milliseconds, seconds } from "../../core/units.ts";
 import type { ForwardingConfig, Scheduler } from "../types.ts";
 import type { ScriptCommand } from "../vrrp.types.ts";
 import { checkerRows } from "./checkers/checkerRows.ts";
-import { patroniRow } from "./checkers/patroni.ts";
+import { fallbackRow, patroniRow } from "./checkers/patroni.ts";
 import { choice, flag, integer, switchable, text, timer, truth } from "./kinds.ts";
 import {
   type BlockRow,
@@ -291,6 +291,7 @@ export const virtualServerTable = blockTable("virtual_server", {
   } satisfies ValueRow<ForwardingConfig>,
   ...outerTimingRows,
   patroni: patroniRow,
+  fallback: fallbackRow,
   inhibit_on_failure: inhibitOnFailure,
   exclusive: {
     ...native,

@@ -13,6 +13,7 @@ export function checkPatroniRules(service: ParsedService, found: DiagnosticList)
     oneBlockOnly(blocks, found);
     for (const block of blocks) for (const rule of BLOCK_RULES) rule(block, found);
   }
+  fallbackHasTwoTiers(service, found);
   // What stands in the service's block alone is said once, whoever inherits it.
   const told = new Set<SourceSpan>();
   for (const server of service.values.real_server) {
@@ -20,6 +21,22 @@ export function checkPatroniRules(service: ParsedService, found: DiagnosticList)
     if (blocks.length === 0) continue;
     for (const rule of JOINED_RULES) rule(blocks, server, { found, told });
   }
+}
+
+/** A second tier is one role beside another; where one server alone has weight there are no tiers. */
+function fallbackHasTwoTiers(service: ParsedService, found: DiagnosticList): void {
+  const { fallback, exclusive, real_server } = service.values;
+  if (fallback === undefined) return;
+  const roles = real_server.map((server) => writtenOf(patroniBlocks(server, service), "role")?.value);
+  const why = roles.includes(undefined)
+    ? "needs patroni with a role in every real server, or in the virtual server"
+    : exclusive?.value === true || roles.every((role) => role !== undefined && isLeaderRole(role))
+      ? "has no effect on an exclusive service"
+      : roles.every((role) => role === fallback.value.role)
+        ? "names the role that patroni wants already"
+        : undefined;
+  if (why !== undefined)
+    found.error("contradiction", fallback.at, `fallback ${why}`, "remove it, or write patroni { role replica }");
 }
 
 function oneBlockOnly(blocks: readonly ParsedPatroni[], found: DiagnosticList): void {

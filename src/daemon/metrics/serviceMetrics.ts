@@ -74,6 +74,12 @@ export const SERVICE_METRICS: readonly Metric[] = [
   ofService("gauge", "holdfast_service_quorum", "1 while the servers that are up have the quorum.", (it) =>
     it.quorum === undefined ? undefined : it.quorum === "up",
   ),
+  ofService(
+    "gauge",
+    "holdfast_service_fallback",
+    "1 while servers with the second role have the connections; absent without `fallback`.",
+    (it) => it.fallback,
+  ),
   ofService("gauge", "holdfast_service_in_sync", "1 when the kernel's rows are as they should be.", (it) => it.inSync),
   ofService(
     "counter",

@@ -93,6 +93,25 @@ describe("patroni", () => {
   });
 });
 
+describe("fallback", () => {
+  it.each([
+    ["primary", seconds(1)],
+    ["primary after 2.5", seconds(2.5)],
+    ["read_only after 0", 0],
+  ])("%s is a second role of every server, asked by the same question", (written, after) => {
+    const service = parsed(`fallback ${written}\n${block("role replica\nmax_lag 1MB\nport 8010")}`);
+    expect(service.fallbackAfter).toBe(after);
+    const { role } = checkOf(service);
+    expect(service.realServers.map(({ fallback }) => fallback)).toEqual(
+      service.realServers.map((_, index) => ({
+        ...checkOf(service, index),
+        ...{ role: written.split(" ")[0], maxLagBytes: undefined },
+      })),
+    );
+    expect(role).toBe("replica");
+  });
+});
+
 describe("a service is exclusive by its patroni checks", () => {
   const setting = (outer: string, first = "", second = "") => parsed(outer, first, second).exclusive;
   const byPath = "HTTP_GET {\nconnect_port 8008\nurl {\npath /primary\n}\n}";

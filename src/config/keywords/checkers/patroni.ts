@@ -190,3 +190,38 @@ export const patroniRow = {
   doc: "Checks a member of a Patroni cluster. In a virtual_server it counts for every real server; a real server's own block wins, keyword by keyword. All such checks of one node are one probe, however many services have them.",
   example: "patroni {\n  role primary\n}",
 } as const satisfies BlockRow<true, typeof patroniTable.rows>;
+
+const FALLBACK_AFTER_SEC = 1;
+const FALLBACK_AFTER_MAX_SEC = 3_600;
+const fallbackAfter = timer({ minSec: 0, maxSec: FALLBACK_AFTER_MAX_SEC });
+const fallbackRole = choice("role of Patroni's", PATRONI_ROLES);
+
+/** The role of the second tier, and how long the first one must have been empty. */
+export interface Fallback {
+  readonly role: PatroniRole;
+  readonly after: DurationUs;
+}
+
+const fallbackKind: ValueKind<Fallback> = {
+  syntax: `<ROLE> [after <SECONDS 0..${FALLBACK_AFTER_MAX_SEC}>]`,
+  minimumWords: 1,
+  maximumWords: 3,
+  parse: ([roleWord, keyword, time]): Parsed<Fallback> => {
+    const role = fallbackRole.parse(roleWord === undefined ? [] : [roleWord]);
+    if (!role.ok) return role;
+    if (keyword === undefined) return ok({ role: role.value, after: seconds(FALLBACK_AFTER_SEC) });
+    const remedy = "write it so: fallback primary after 2";
+    if (keyword.text !== "after") return invalid(keyword, "is not the word after", remedy);
+    if (time === undefined) return invalid(keyword, "has no time behind it", remedy);
+    const after = fallbackAfter.parse([time]);
+    return after.ok ? ok({ role: role.value, after: after.value }) : after;
+  },
+  format: ({ role, after }) => `${role} after ${fallbackAfter.format(after)}`,
+};
+
+export const fallbackRow = {
+  ...native,
+  kind: fallbackKind,
+  doc: "Servers with this role of Patroni's get the connections when no server with the role of `patroni` has had weight for the time (1 s where it is not written), until one has weight again. Every server needs `patroni`; its further checks must pass too.",
+  example: "fallback primary after 2",
+} as const satisfies ValueRow<Fallback>;
