@@ -25,6 +25,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   define("adoptSocket", holdfast::Socket::Adopt);
   define("openTimer", holdfast::Timer::Open);
   define("monotonicUs", holdfast::MonotonicUs);
+  define("realtimeUs", holdfast::RealtimeUs);
   define("threadId", holdfast::ThreadId);
   define("setRealtime", holdfast::SetRealtime);
   define("enterNetworkNamespace", holdfast::EnterNetworkNamespace);

@@ -101,11 +101,19 @@ void Timer::DeliverExpiry() {
   environment().CallBack(on_expired_.Value(), 0, nullptr);
 }
 
-Napi::Value MonotonicUs(const Napi::CallbackInfo& info) {
+namespace {
+
+Napi::Value ClockUs(const Napi::CallbackInfo& info, clockid_t clock) {
   timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   const int64_t us = static_cast<int64_t>(now.tv_sec) * kUsPerSecond + now.tv_nsec / kNsPerUs;
   return Napi::Number::New(info.Env(), static_cast<double>(us));
 }
+
+}  // namespace
+
+Napi::Value MonotonicUs(const Napi::CallbackInfo& info) { return ClockUs(info, CLOCK_MONOTONIC); }
+
+Napi::Value RealtimeUs(const Napi::CallbackInfo& info) { return ClockUs(info, CLOCK_REALTIME); }
 
 }  // namespace holdfast

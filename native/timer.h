@@ -33,5 +33,7 @@ class Timer : public Napi::ObjectWrap<Timer>, public Resource {
 
 // CLOCK_MONOTONIC in microseconds.
 Napi::Value MonotonicUs(const Napi::CallbackInfo& info);
+// realtimeUs(): CLOCK_REALTIME, by which the kernel stamps what it receives.
+Napi::Value RealtimeUs(const Napi::CallbackInfo& info);
 
 }  // namespace holdfast

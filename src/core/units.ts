@@ -21,6 +21,8 @@ export const milliseconds = (value: number): DurationUs => Math.round(value * US
 
 /** The instant `span` after `at`. */
 export const after = (at: Us, span: DurationUs): Us => (at + span) as Us;
+/** The instant `span` before `at`. */
+export const ago = (at: Us, span: DurationUs): Us => (at - span) as Us;
 /** The span from `from` to `to`; negative when `to` is earlier. */
 export const between = (from: Us, to: Us): DurationUs => (to - from) as DurationUs;
 /** The earlier of two instants. */

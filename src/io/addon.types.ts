@@ -76,6 +76,8 @@ export interface NativeAddon {
   openTimer(onExpired: () => void): NativeTimer;
   /** CLOCK_MONOTONIC in microseconds. */
   monotonicUs(): number;
+  /** CLOCK_REALTIME in microseconds: the clock of SO_TIMESTAMPNS. For a difference of two readings that lie close together only. */
+  realtimeUs(): number;
   /** gettid(2) of the calling thread. */
   threadId(): number;
   /** sched_setscheduler(2) SCHED_RR | SCHED_RESET_ON_FORK for the calling thread; throws EPERM where it is refused. */

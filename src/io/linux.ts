@@ -20,6 +20,7 @@ export const LINUX = {
   SO_RCVBUF: 8,
   SO_PRIORITY: 12,
   SO_BINDTODEVICE: 25,
+  SO_TIMESTAMPNS: 35,
   SO_SNDBUFFORCE: 32,
   SO_RCVBUFFORCE: 33,
   // linux/netlink.h

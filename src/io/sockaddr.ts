@@ -182,6 +182,8 @@ export interface AncillaryData {
   readonly interfaceIndex?: number;
   /** The address in its header that it was sent to. */
   readonly destination?: Ip;
+  /** When the kernel received it (SO_TIMESTAMPNS): CLOCK_REALTIME in microseconds. */
+  readonly receivedAtUs?: number;
 }
 
 /** cmsg_len (u64), cmsg_level, cmsg_type */
@@ -215,6 +217,10 @@ function controlItem(level: number, type: number, payload: Buffer): AncillaryDat
   // struct in6_pktinfo: ipi6_addr, ipi6_ifindex.
   if (level === LINUX.IPPROTO_IPV6 && type === LINUX.IPV6_PKTINFO && payload.length >= 20) {
     return { interfaceIndex: payload.readInt32LE(16), destination: ipFromBytes(payload.subarray(0, 16)) };
+  }
+  // struct timespec: tv_sec, tv_nsec.
+  if (level === LINUX.SOL_SOCKET && type === LINUX.SO_TIMESTAMPNS && payload.length >= 16) {
+    return { receivedAtUs: Number(payload.readBigInt64LE(0)) * 1e6 + Math.floor(payload.readUInt32LE(8) / 1e3) };
   }
   return {};
 }

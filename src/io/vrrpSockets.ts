@@ -1,4 +1,5 @@
 import { type Family, family, type Ip, inSubnet, ip } from "../core/ip.ts";
+import { ago, type DurationUs, durationUs, instantUs, milliseconds, type Us } from "../core/units.ts";
 import { isMulticast, VRRP_PROTOCOL, VRRP_TIME_TO_LIVE, VRRP_TYPE_OF_SERVICE } from "../wire/vrrp.ts";
 import type { NativeAddon, NativeError, NativeSocket, ReceivedMessage } from "./addon.types.ts";
 import { LINUX } from "./linux.ts";
@@ -28,6 +29,8 @@ export interface VrrpDatagram {
   readonly destination: Ip | undefined;
   /** Time to live or hop limit. */
   readonly timeToLive: number | undefined;
+  /** When the kernel had it, by its own stamp; at most WAIT_MAX ago, undefined without a stamp. */
+  readonly receivedAt: Us | undefined;
   /** The datagram was longer than an advert can be: `bytes` is only its beginning. */
   readonly truncated: boolean;
 }
@@ -40,6 +43,12 @@ const RECEIVE_BUFFER_BYTES = 4 << 20;
 /** linux/pkt_sched.h TC_PRIO_CONTROL: ahead of all other traffic in a priority queue. Above 6 it takes CAP_NET_ADMIN. */
 const TC_PRIO_CONTROL = 7;
 
+/**
+ * What is believed of a wait. The stamp is of a clock that may be set while a packet waits, and then must not make a
+ * BACKUP's timer run out too early by more than this.
+ */
+export const WAIT_MAX: DurationUs = milliseconds(10);
+
 const ANY: Ip = ip("0.0.0.0");
 
 /**
@@ -47,6 +56,7 @@ const ANY: Ip = ip("0.0.0.0");
  * host. Delivers batches on this thread's loop.
  */
 export class VrrpReceiver {
+  readonly #addon: NativeAddon;
   readonly #socket: NativeSocket;
   readonly #bytesMax: number;
   readonly #groups: ReadonlySet<Ip>;
@@ -67,11 +77,13 @@ export class VrrpReceiver {
     modules: { readonly addon: NativeAddon },
   ) {
     const { link, family, groups, onDatagrams, onError } = options;
+    this.#addon = modules.addon;
     this.#bytesMax = DATAGRAM_BYTES_MAX[family];
     this.#groups = new Set(groups);
     this.#onDatagrams = onDatagrams;
     this.#socket = openRaw(modules.addon, family, link, (socket) => {
       setReceiveBuffer(socket, RECEIVE_BUFFER_BYTES);
+      socket.setOption(LINUX.SOL_SOCKET, LINUX.SO_TIMESTAMPNS, intOption(1));
       if (family === 4) listenIpv4(socket, link, groups);
       else listenIpv6(socket, link, groups);
       socket.startReceiving(DATAGRAMS_PER_BATCH, this.#bytesMax, (messages) => this.#deliver(messages), onError);
@@ -92,7 +104,11 @@ export class VrrpReceiver {
   }
 
   #deliver(messages: readonly ReceivedMessage[]): void {
-    const datagrams = messages.map(vrrpDatagram).filter(({ destination }) => this.#isAsked(destination));
+    // Both clocks before anything is decoded, which takes long enough to count when the code is cold.
+    const read = { realtimeUs: this.#addon.realtimeUs(), at: instantUs(this.#addon.monotonicUs()) };
+    const datagrams = messages
+      .map((message) => vrrpDatagram(message, read))
+      .filter(({ destination }) => this.#isAsked(destination));
     if (datagrams.length > 0) this.#onDatagrams(datagrams);
   }
 
@@ -121,13 +137,16 @@ function listenIpv6(socket: NativeSocket, link: BoundInterface, groups: readonly
   }
 }
 
-function vrrpDatagram(message: ReceivedMessage): VrrpDatagram {
-  const { hopLimit, destination } = decodeControl(message.control);
+function vrrpDatagram(message: ReceivedMessage, read: { readonly realtimeUs: number; readonly at: Us }): VrrpDatagram {
+  const { hopLimit, destination, receivedAtUs } = decodeControl(message.control);
+  const waited =
+    receivedAtUs === undefined ? undefined : Math.min(Math.max(0, read.realtimeUs - receivedAtUs), WAIT_MAX);
   return {
     bytes: message.data,
     source: decodeInetAddress(message.from)?.address,
     destination,
     timeToLive: hopLimit,
+    receivedAt: waited === undefined ? undefined : ago(read.at, durationUs(waited)),
     truncated: (message.flags & LINUX.MSG_TRUNC) !== 0,
   };
 }

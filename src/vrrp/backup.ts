@@ -26,19 +26,19 @@ export type BackupState = RouterState & { readonly role: BackupRole };
 
 const NO_EFFECTS: StepResult["effects"] = [];
 
-/** "If an ADVERTISEMENT is received". */
-export function onAdvertAsBackup(state: BackupState, advert: HeardAdvert, nowUs: Us): StepResult {
+/** "If an ADVERTISEMENT is received": at `heardAt`, perhaps a little before the step. */
+export function onAdvertAsBackup(state: BackupState, advert: HeardAdvert, heardAt: Us): StepResult {
   const { parameters, role, tracking } = state;
   const { priority } = advert;
-  const master = heardMaster(advert, nowUs);
+  const master = heardMaster(advert, heardAt);
   if (priority === RESIGN_PRIORITY) {
     const skew = skewTime(parameters.version, tracking.priority, role.masterAdvertInterval);
     // Who claims already waits for its group alone.
-    const masterDownAt = role.claim === undefined ? after(nowUs, skew) : role.masterDownAt;
+    const masterDownAt = role.claim === undefined ? after(heardAt, skew) : role.masterDownAt;
     return { state: { ...state, role: { ...role, masterDownAt, preemptAt: undefined, master } }, effects: NO_EFFECTS };
   }
-  if (priority >= tracking.priority || !preempts(state)) return follow(state, master, nowUs);
-  const next = role.claim === undefined ? beforePreempting(state, master, nowUs) : role;
+  if (priority >= tracking.priority || !preempts(state)) return follow(state, master, heardAt);
+  const next = role.claim === undefined ? beforePreempting(state, master, heardAt) : role;
   return {
     state: { ...state, role: { ...next, master } },
     effects: [{ kind: "ignored", input: "advert", reason: "lowerPriority" }],

@@ -98,7 +98,7 @@ export function step(state: RouterState, input: Input, nowUs: Us): StepResult {
 function dispatch(state: RouterState, input: Input, nowUs: Us): StepResult {
   switch (input.kind) {
     case "advert":
-      return onAdvert(state, input.advert, nowUs);
+      return onAdvert(state, input, nowUs);
     case "deadline":
       return onDeadline(state, nowUs);
     case "start":
@@ -130,6 +130,8 @@ function dispatch(state: RouterState, input: Input, nowUs: Us): StepResult {
   }
 }
 
+type AdvertInput = Extract<Input, { readonly kind: "advert" }>;
+
 /** RFC 3768 6.4.1, RFC 9568 6.4.1: the owner is MASTER at once, everybody else listens first. */
 function start(state: RouterState, nowUs: Us): StepResult {
   const found = obstacle(state);
@@ -140,19 +142,23 @@ function start(state: RouterState, nowUs: Us): StepResult {
     : becomeBackup(state, nowUs, "started");
 }
 
-function onAdvert(state: RouterState, advert: HeardAdvert, nowUs: Us): StepResult {
+function onAdvert(state: RouterState, { advert, heardAt }: AdvertInput, nowUs: Us): StepResult {
   if (state.role.name === "INIT") return ignore(state, "advert", "notStarted");
   if (advert.source === state.link.primaryAddress) return ignore(state, "advert", "ownAdvert");
   const { state: examined, alarms } = examine(state, advert);
   const discard = discardReason(examined, advert);
-  const result = discard === undefined ? onValidAdvert(examined, advert, nowUs) : ignore(examined, "advert", discard);
+  const result =
+    discard === undefined
+      ? onValidAdvert(examined, advert, nowUs, heardAt ?? nowUs)
+      : ignore(examined, "advert", discard);
   if (alarms.length === 0) return result;
   const raised = alarms.map((alarm): Effect => ({ kind: "alarm", alarm }));
   return { state: result.state, effects: [...raised, ...result.effects] };
 }
 
-function onValidAdvert(state: RouterState, advert: HeardAdvert, nowUs: Us): StepResult {
-  if (isBackup(state)) return onAdvertAsBackup(state, advert, nowUs);
+function onValidAdvert(state: RouterState, advert: HeardAdvert, nowUs: Us, heardAt: Us): StepResult {
+  // Its timer runs from when the advert came, not from when we got around to it.
+  if (isBackup(state)) return onAdvertAsBackup(state, advert, heardAt);
   if (isMaster(state)) return onAdvertAsMaster(state, advert, nowUs);
   const { role } = state;
   if (role.name !== "FAULT" || advert.priority === RESIGN_PRIORITY) return ignore(state, "advert", "inFault");

@@ -177,7 +177,8 @@ export interface HeardAdvert {
 export type Input =
   /** Election may begin: the first programming is done, leftovers are swept. */
   | { readonly kind: "start" }
-  | { readonly kind: "advert"; readonly advert: HeardAdvert }
+  /** `heardAt`: when it came, a little before the step: a BACKUP's timer runs from there. Undefined: at the step. */
+  | { readonly kind: "advert"; readonly advert: HeardAdvert; readonly heardAt?: Us | undefined }
   /** The armed deadline; ignored unless `nowUs` has reached one. */
   | { readonly kind: "deadline" }
   | { readonly kind: "link"; readonly link: LinkFacts }

@@ -95,6 +95,28 @@ requires("netns")("VRRP sockets", () => {
     expect(atA.heard).toEqual([]);
   });
 
+  test("it carries the kernel's time of arrival on the monotonic clock, believed for 10 ms back at most", async () => {
+    const atB = await receiver(b);
+    const sending = await sender(a);
+    const busy = (us: number): void => {
+      const until = addon.monotonicUs() + us;
+      while (addon.monotonicUs() < until);
+    };
+    const sentUs = addon.monotonicUs();
+    sending.send(SOURCE, VRRP_MULTICAST_IPV4, advert(100));
+    busy(4_000);
+    atB.socket.drain();
+    const [datagram] = atB.heard;
+    expect(datagram?.receivedAt).toBeGreaterThanOrEqual(sentUs - 100);
+    expect(datagram?.receivedAt).toBeLessThan(sentUs + 3_000);
+
+    sending.send(SOURCE, VRRP_MULTICAST_IPV4, advert(100));
+    busy(200_000);
+    const drainedUs = addon.monotonicUs();
+    atB.socket.drain();
+    expect(atB.heard[1]?.receivedAt).toBeGreaterThanOrEqual(drainedUs - 10_000);
+  });
+
   test("the source address follows each send; one that is not ours is refused", async () => {
     const atB = await receiver(b);
     const sending = await sender(a);

@@ -176,6 +176,14 @@ describe("ancillary data", () => {
     expect(decodeControl(v6)).toEqual({ hopLimit: 64, interfaceIndex: 5, destination: "ff02::" });
   });
 
+  test("when the kernel received it", () => {
+    const timespec = Buffer.alloc(16);
+    timespec.writeBigInt64LE(1_790_000_000n, 0);
+    timespec.writeBigInt64LE(123_456_789n, 8);
+    const stamped = item(header("SOL_SOCKET"), header("SO_TIMESTAMPNS"), timespec);
+    expect(decodeControl(stamped)).toEqual({ receivedAtUs: 1_790_000_000_123_456 });
+  });
+
   test("a cut end gives what came before it; arbitrary bytes give no exception", () => {
     const whole = Buffer.concat([
       item(header("IPPROTO_IP"), header("IP_TTL"), intOption(255)),

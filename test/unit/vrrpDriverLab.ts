@@ -44,10 +44,16 @@ export function advert(priority: number, changes: AdvertChanges = {}): Datagram 
     },
     endpoints,
   );
-  if (six) return { bytes: message, ...endpoints, timeToLive };
+  if (six) return { bytes: message, ...endpoints, timeToLive, receivedAt: undefined };
   const header = { typeOfService: 0xc0, identification: 1, fragment: 0, timeToLive, protocol: 112, ...endpoints };
   const { destination } = endpoints;
-  return { bytes: encodeIpv4(header, message), source: undefined, destination, timeToLive: undefined };
+  return {
+    bytes: encodeIpv4(header, message),
+    source: undefined,
+    destination,
+    timeToLive: undefined,
+    receivedAt: undefined,
+  };
 }
 
 export function setUpWith(config: VrrpConfig) {

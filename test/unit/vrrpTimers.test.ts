@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { milliseconds, seconds } from "../../src/core/units.ts";
+import { instantUs, milliseconds, seconds } from "../../src/core/units.ts";
+import { initialState, nextDeadline, step } from "../../src/vrrp/step.ts";
 import { learnedInterval, masterDownInterval, silenceLimit, skewTime } from "../../src/vrrp/timers.ts";
-import { PARAMETERS } from "./vrrpSamples.ts";
+import type { Input } from "../../src/vrrp/types.ts";
+import { heard, LINK_UP, PARAMETERS } from "./vrrpSamples.ts";
 
 const V3 = { ...PARAMETERS, version: 3 as const };
 
@@ -53,6 +55,26 @@ describe("timers of RFC 9568 6.1", () => {
   it("the master's interval is learned, but no packet can make the timer run without a pause", () => {
     expect(learnedInterval(V3, seconds(7))).toBe(seconds(7));
     expect(learnedInterval(V3, milliseconds(0))).toBe(milliseconds(10));
+  });
+});
+
+describe("the timer of a BACKUP runs from when the advert came, not from when it was read", () => {
+  const backupAt = (priority: number, heardAt?: number) => {
+    const started = step(initialState(PARAMETERS, LINK_UP), { kind: "start" }, instantUs(0)).state;
+    const input: Input = {
+      kind: "advert",
+      advert: heard({ priority }),
+      heardAt: heardAt === undefined ? undefined : instantUs(heardAt),
+    };
+    return step(started, input, instantUs(1_000_000)).state;
+  };
+
+  it.each([
+    ["of a master", 200, 3_609_375],
+    ["that resigns", 0, 609_375],
+  ])("an advert %s", (_whose, priority, wait) => {
+    expect(nextDeadline(backupAt(priority, 999_400))).toBe(999_400 + wait);
+    expect(nextDeadline(backupAt(priority))).toBe(1_000_000 + wait);
   });
 });
 

@@ -126,9 +126,10 @@ export class VrrpInstance implements AdvertListener {
     return answers;
   }
 
-  receive(advert: HeardAdvert, checksumForm: ChecksumForm | undefined): void {
+  receive(advert: HeardAdvert, checksumForm: ChecksumForm | undefined, heardAt: Us | undefined): void {
     this.counters.advertsReceived++;
-    this.feed(this.peers.heard(advert, checksumForm, this.#modules.host.clock.nowUs()));
+    const input = this.peers.heard(advert, checksumForm, this.#modules.host.clock.nowUs());
+    this.feed(heardAt === undefined ? input : { kind: "advert", advert: input.advert, heardAt });
   }
 
   discard(reason: string): void {

@@ -147,6 +147,8 @@ export interface Datagram {
   readonly destination: Ip | undefined;
   /** TTL or hop limit, from the ancillary data. Of IPv4 the header's own counts. */
   readonly timeToLive: number | undefined;
+  /** When the kernel had it, where it says so: a little earlier than now at most. */
+  readonly receivedAt: Us | undefined;
 }
 
 export interface AdvertReceiver {

@@ -1,6 +1,6 @@
 import type { UnicastPeerConfig, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import type { Family, Ip } from "../../core/ip.ts";
-import { durationUs } from "../../core/units.ts";
+import { durationUs, type Us } from "../../core/units.ts";
 import type { HeardAdvert } from "../../vrrp/types.ts";
 import {
   type AdvertEndpoints,
@@ -20,7 +20,8 @@ const US_PER_CENTISECOND = 10_000;
 /** What receives the adverts of one virtual router. */
 export interface AdvertListener {
   readonly config: VrrpInstanceConfig;
-  receive(advert: HeardAdvert, checksumForm: ChecksumForm | undefined): void;
+  /** `heardAt`: as `Datagram.receivedAt`. */
+  receive(advert: HeardAdvert, checksumForm: ChecksumForm | undefined, heardAt: Us | undefined): void;
   /** An advert for this router that is not acted on. */
   discard(reason: string): void;
 }
@@ -67,7 +68,7 @@ export class Dispatcher {
     const remembered = this.#rememberedOf(device)[family];
     const known = remembered.find(datagram);
     if (known !== undefined) {
-      this.#give(device, known);
+      this.#give(device, known, datagram.receivedAt);
       return;
     }
     const heard = this.#decode(family, datagram);
@@ -77,7 +78,7 @@ export class Dispatcher {
     if (listeners === undefined) {
       const unknown = { listener: undefined, advert, source };
       remembered.remember(datagram, unknown);
-      this.#give(device, unknown);
+      this.#give(device, unknown, datagram.receivedAt);
       return;
     }
     const listener = isMulticast(destination) ? ofGroup(listeners, destination) : ofPeer(listeners, source);
@@ -95,12 +96,12 @@ export class Dispatcher {
     const advertInterval = durationUs(advert.advertIntervalCs * US_PER_CENTISECOND);
     const accepted = { listener, heard: { source, version, priority, advertInterval, addresses }, checksumForm };
     remembered.remember(datagram, accepted);
-    this.#give(device, accepted);
+    this.#give(device, accepted, datagram.receivedAt);
   }
 
-  #give(device: string, remembered: RememberedAdvert): void {
+  #give(device: string, remembered: RememberedAdvert, heardAt: Us | undefined): void {
     if (remembered.listener !== undefined) {
-      remembered.listener.receive(remembered.heard, remembered.checksumForm);
+      remembered.listener.receive(remembered.heard, remembered.checksumForm, heardAt);
       return;
     }
     this.#modules.discarded("unknownVrid");

@@ -359,9 +359,15 @@ function packetOf(message: Uint8Array, { source, destination, timeToLive: wanted
   const timeToLive = multicast ? 255 : wanted;
   const ends = { source, destination, timeToLive };
   if (family(source) === 6) {
-    return { ...ends, family: 6, multicast, bytes: message, datagram: { bytes: message, ...ends } };
+    return {
+      ...ends,
+      family: 6,
+      multicast,
+      bytes: message,
+      datagram: { bytes: message, ...ends, receivedAt: undefined },
+    };
   }
   const bytes = encodeIpv4({ ...HEADER, ...ends }, message);
-  const datagram = { bytes, source: undefined, destination: undefined, timeToLive: undefined };
+  const datagram = { bytes, source: undefined, destination: undefined, timeToLive: undefined, receivedAt: undefined };
   return { ...ends, family: 4, multicast, bytes, datagram };
 }
