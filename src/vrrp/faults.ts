@@ -65,6 +65,10 @@ export function reconsider(state: RouterState, nowUs: Us, recovered: BackupReaso
     if (role.retryAt === undefined) return endFault(state, nowUs, recovered);
     return recovered === "interfaceRecovered" ? endFault(state, nowUs, "triedAgain") : { state, effects: NO_EFFECTS };
   }
+  if (role.cause === "groupFault" && state.reason === found.cause) {
+    // It has come back before the group's fault was over, so its end was never told.
+    return { state: { ...state, role: { ...role, ...found } }, effects: NO_EFFECTS };
+  }
   if (found.cause !== role.cause) return becomeFault(state, nowUs, found.cause, found.detail);
   if (found.detail === role.detail) return { state, effects: NO_EFFECTS };
   return { state: { ...state, role: { ...role, detail: found.detail } }, effects: NO_EFFECTS };

@@ -102,19 +102,24 @@ requires("netns")("VRRP sockets", () => {
       const until = addon.monotonicUs() + us;
       while (addon.monotonicUs() < until);
     };
-    const sentUs = addon.monotonicUs();
-    sending.send(SOURCE, VRRP_MULTICAST_IPV4, advert(100));
-    busy(4_000);
-    atB.socket.drain();
-    const [datagram] = atB.heard;
-    expect(datagram?.receivedAt).toBeGreaterThanOrEqual(sentUs - 100);
-    expect(datagram?.receivedAt).toBeLessThan(sentUs + 3_000);
+    // A busy machine may take this thread off its processor for longer than is believed: then once more.
+    await waitFor(
+      () => {
+        const sentUs = addon.monotonicUs();
+        sending.send(SOURCE, VRRP_MULTICAST_IPV4, advert(100));
+        busy(4_000);
+        atB.socket.drain();
+        const receivedAt = atB.heard.at(-1)?.receivedAt ?? Number.NaN;
+        return receivedAt >= sentUs - 100 && receivedAt < sentUs + 3_000;
+      },
+      { what: "an advert that was stamped when it came", found: () => atB.heard.at(-1)?.receivedAt },
+    );
 
     sending.send(SOURCE, VRRP_MULTICAST_IPV4, advert(100));
     busy(200_000);
     const drainedUs = addon.monotonicUs();
     atB.socket.drain();
-    expect(atB.heard[1]?.receivedAt).toBeGreaterThanOrEqual(drainedUs - 10_000);
+    expect(atB.heard.at(-1)?.receivedAt).toBeGreaterThanOrEqual(drainedUs - 10_000);
   });
 
   test("the source address follows each send; one that is not ours is refused", async () => {

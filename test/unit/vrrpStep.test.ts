@@ -74,6 +74,31 @@ describe("step, over random lives", () => {
     });
   });
 
+  it("FAULT does not follow FAULT for the reason that it has already", () => {
+    live(({ before, effects }) => {
+      for (const effect of effects) {
+        if (effect.kind !== "transition" || effect.transition.from !== "FAULT") continue;
+        if (effect.transition.to === "FAULT") expect(effect.transition.reason).not.toBe(before.reason);
+      }
+    });
+  });
+
+  it("a member of a sync group whose own fault comes back before the group's is over has told it already", () => {
+    const down = { ...LINK_UP, up: false };
+    let state = step(
+      initialState({ ...PARAMETERS, inSyncGroup: true }, LINK_UP),
+      { kind: "start" },
+      instantUs(0),
+    ).state;
+    const told = [down, LINK_UP, down].map((link, at) => {
+      const result = step(state, { kind: "link", link }, instantUs(at + 1));
+      state = result.state;
+      return result.effects.filter(({ kind }) => kind === "transition").length;
+    });
+    expect(told).toEqual([1, 0, 0]);
+    expect(state.role).toMatchObject({ name: "FAULT", cause: "interfaceDown" });
+  });
+
   it("MASTER and BACKUP only with an interface that counts as usable, with a source, and without a fault of a tracker", () => {
     live(({ after }) => {
       if (after.role.name !== "MASTER" && after.role.name !== "BACKUP") return;
