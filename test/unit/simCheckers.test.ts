@@ -291,7 +291,13 @@ function packetFrom({ router, config }: Seat) {
   if (source === undefined || config === undefined) return undefined;
   return {
     bytes: new Uint8Array(),
-    datagram: { bytes: new Uint8Array(), source: undefined, destination: undefined, timeToLive: undefined },
+    datagram: {
+      bytes: new Uint8Array(),
+      source: undefined,
+      destination: undefined,
+      timeToLive: undefined,
+      receivedAt: undefined,
+    },
     family: 4 as const,
     source,
     destination: source,

@@ -23,7 +23,6 @@ import { answerTo, type EffectActions, NO_ANSWERS, type ProgramOutcome, runEffec
 import type { SurrenderedInstance } from "./surrender.ts";
 
 export type { InstanceCounters, InstanceModules, Report } from "./instance.types.ts";
-
 /** One `vrrp_instance`: its machine, what it holds, and what it has counted. */
 export class VrrpInstance implements AdvertListener {
   #config: VrrpInstanceConfig;
@@ -128,8 +127,8 @@ export class VrrpInstance implements AdvertListener {
 
   receive(advert: HeardAdvert, checksumForm: ChecksumForm | undefined, heardAt: Us | undefined): void {
     this.counters.advertsReceived++;
-    const input = this.peers.heard(advert, checksumForm, this.#modules.host.clock.nowUs());
-    this.feed(heardAt === undefined ? input : { kind: "advert", advert: input.advert, heardAt });
+    const input = this.peers.heard(advert, checksumForm, heardAt ?? this.#modules.host.clock.nowUs());
+    this.feed(heardAt === undefined ? input : { ...input, heardAt });
   }
 
   discard(reason: string): void {
