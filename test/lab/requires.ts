@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "vitest";
 import { kernelHasIpvs } from "../guest/boot/kernelHasIpvs.ts";
@@ -44,12 +44,6 @@ function controlGroupsMissing(): string | undefined {
   }
 }
 
-function memoryControlMissing(): string | undefined {
-  const root = controlGroupRoot();
-  const controllers = root === undefined ? "" : readFileSync(join(root, "cgroup.controllers"), "utf8");
-  return controllers.split(/\s/).includes("memory") ? undefined : "control groups of version 2 have no memory here";
-}
-
 /** Each requirement: what is missing in words, or undefined when it is met. */
 const CHECKS = {
   root: rootMissing,
@@ -63,7 +57,6 @@ const CHECKS = {
   keepalived: () => programMissing("keepalived"),
   ipvsadm: () => programMissing("ipvsadm"),
   systemd: systemdMissing,
-  memoryControl: memoryControlMissing,
   tcpdump: () => programMissing("tcpdump"),
   tshark: () => programMissing("tshark"),
   strace: () => programMissing("strace"),

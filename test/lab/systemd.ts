@@ -24,7 +24,7 @@ import { waitFor } from "./wait.ts";
 const UNIT = "holdfast.service";
 /** What every unit wants of a machine; here there is nothing behind them. */
 const TARGETS = ["test", "sysinit", "basic", "shutdown", "network-online"];
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 
 export interface SystemdOptions {
   /** /etc/keepalived/keepalived.conf: that folder exists where keepalived is installed, and is hidden by one of ours. */
@@ -33,8 +33,6 @@ export interface SystemdOptions {
   readonly networkNamespace: string;
   /** Lines of its section [Service], behind those of the unit. */
   readonly serviceLines?: readonly string[];
-  /** The service's memory is to be limited (`requires("memoryControl")`). */
-  readonly memoryControl?: boolean;
 }
 
 export class Systemd {
@@ -57,7 +55,6 @@ export class Systemd {
     const root = controlGroupRoot();
     if (root === undefined) throw new Error("no control groups of version 2 here");
     const group = join(root, `holdfast-systemd-${process.pid}-${Date.now()}`);
-    if (options.memoryControl) writeFileSync(join(root, "cgroup.subtree_control"), "+memory");
     mkdirSync(group);
     const forget = onCleanup(() => remove(folder, group));
     for (const name of ["units", `units/${UNIT}.d`, "generators", "etc", "netns", "program"])
