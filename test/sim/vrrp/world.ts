@@ -3,7 +3,7 @@ import { type DriverModules, VrrpDriver } from "../../../src/workers/vrrp/driver
 import type { Report } from "../../../src/workers/vrrp/instance.ts";
 import { Dice } from "../dice.ts";
 import type { Checker } from "./checker.ts";
-import { addressesOnlyWhereMaster } from "./checkers/addresses.ts";
+import { addressesOnlyWhereMaster, heldBy } from "./checkers/addresses.ts";
 import { advertsOnTime } from "./checkers/adverts.ts";
 import { groupsTogether } from "./checkers/groups.ts";
 import { oneHolder } from "./checkers/oneHolder.ts";
@@ -201,7 +201,8 @@ export class World {
     if (event !== "refreshed") this.trace.note(seat.label, event, address.ip);
     this.#on.addressChanged({ router, link, address, event, seat });
     if (event === "added" || event === "refreshed") seat.refreshedAtUs = router.actsAtUs;
-    else seat.removalFailed = seat.removalFailed && seat.router.process?.host.changing === true;
+    // One that went at its end does not make those go that could not be removed either.
+    else if (router.process?.host.changing !== true && heldBy(seat) === undefined) seat.removalFailed = false;
   }
 
   addressRefused(router: SimRouter, ip: string, removal: boolean): void {
