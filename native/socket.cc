@@ -49,7 +49,8 @@ void Socket::Define(Napi::Env env, Environment& environment) {
       {InstanceMethod<&Socket::Bind>("bind"), InstanceMethod<&Socket::Connect>("connect"),
        InstanceMethod<&Socket::SetOption>("setOption"), InstanceMethod<&Socket::GetOption>("getOption"),
        InstanceMethod<&Socket::AttachFilter>("attachFilter"),
-       InstanceMethod<&Socket::Address>("address"), InstanceMethod<&Socket::Descriptor>("descriptor"), InstanceMethod<&Socket::Send>("send"),
+       InstanceMethod<&Socket::Address>("address"), InstanceMethod<&Socket::Descriptor>("descriptor"),
+       InstanceMethod<&Socket::Detach>("detach"), InstanceMethod<&Socket::Send>("send"),
        InstanceMethod<&Socket::Receive>("receive"), InstanceMethod<&Socket::WaitReadable>("waitReadable"),
        InstanceMethod<&Socket::StartReceiving>("startReceiving"),
        InstanceMethod<&Socket::StopReceiving>("stopReceiving"), InstanceMethod<&Socket::Close>("close")});
@@ -224,6 +225,15 @@ Napi::Value Socket::Address(const Napi::CallbackInfo& info) {
 Napi::Value Socket::Descriptor(const Napi::CallbackInfo& info) {
   if (!IsOpen(info, "descriptor")) return info.Env().Undefined();
   return Napi::Number::New(info.Env(), descriptor_);
+}
+
+// From here the descriptor is the caller's to close.
+Napi::Value Socket::Detach(const Napi::CallbackInfo& info) {
+  if (!IsOpen(info, "detach")) return info.Env().Undefined();
+  StopPolling();
+  const int descriptor = descriptor_;
+  descriptor_ = -1;
+  return Napi::Number::New(info.Env(), descriptor);
 }
 
 Napi::Value Socket::Send(const Napi::CallbackInfo& info) {

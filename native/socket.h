@@ -32,6 +32,7 @@ class Socket : public Napi::ObjectWrap<Socket>, public Resource {
   Napi::Value AttachFilter(const Napi::CallbackInfo& info);
   Napi::Value Address(const Napi::CallbackInfo& info);
   Napi::Value Descriptor(const Napi::CallbackInfo& info);
+  Napi::Value Detach(const Napi::CallbackInfo& info);
   Napi::Value Send(const Napi::CallbackInfo& info);
   Napi::Value Receive(const Napi::CallbackInfo& info);
   Napi::Value WaitReadable(const Napi::CallbackInfo& info);

@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import type { Config } from "../config/types.ts";
 import type { Logger } from "../core/interfaces.ts";
 import type { Ip } from "../core/ip.ts";
+import type { ScriptRunner } from "../core/scripts.ts";
 import { milliseconds } from "../core/units.ts";
 import type { ControlAnswer, OverrideRequest } from "../daemon/control.types.ts";
 import { Daemon } from "../daemon/daemon.ts";
@@ -94,6 +95,7 @@ export async function createDaemon(start: {
     },
   );
   const lvs = createLvsSide(within, runDirectory, events);
+  const scripts = new HostScripts(config.global, { logger });
   let vrrp: VrrpWorkerHandle | undefined;
   const daemon = new Daemon(
     { version: readVersion(), configFile: file, config },
@@ -113,8 +115,8 @@ export async function createDaemon(start: {
         vrrp = new VrrpWorkerHandle({ realtimePriority, ...guarding }, { logger, listener });
         return vrrp;
       },
-      createHealth: (listener) => createHealth(listener),
-      createHostSide: (onResults) => createHostSide({ config, events, logger, addon, onResults }),
+      createHealth: (listener) => createHealth({ addon, scripts, listener }),
+      createHostSide: (onResults) => createHostSide({ scripts, events, addon, onResults }),
       notify: (state) => void sdNotify(state),
       load: () => {
         const loaded = loadConfiguration(file);
@@ -179,8 +181,14 @@ function once(handOver: HandOver): HandOver {
   };
 }
 
-function createHealth(listener: HealthListener): HealthDriver {
-  const modules = { probes: createCheckers(), clock: monotonicClock, timers: loopTimers, listener };
+function createHealth(parts: {
+  readonly addon: NativeAddon;
+  readonly scripts: ScriptRunner;
+  readonly listener: HealthListener;
+}): HealthDriver {
+  const { addon, scripts, listener } = parts;
+  const probes = createCheckers({ addon: () => addon, scripts });
+  const modules = { probes, clock: monotonicClock, timers: loopTimers, listener };
   return createHealthDriver({ seed: randomInt(2 ** 31) }, { machine: healthMachine, ...modules });
 }
 
@@ -196,14 +204,12 @@ const readAddresses = (): readonly Ip[] =>
 
 /** Scripts, trackers and notifications on this host. */
 function createHostSide(parts: {
-  readonly config: Config;
+  readonly scripts: HostScripts;
   readonly events: EventLog;
-  readonly logger: Logger;
   readonly addon: NativeAddon;
   readonly onResults: (results: readonly TrackResult[]) => void;
 }): HostSide {
-  const { config, events, logger, addon, onResults } = parts;
-  const runner = new HostScripts(config.global, { logger });
+  const { scripts: runner, events, addon, onResults } = parts;
   const common = { runner, clock: monotonicClock, timers: loopTimers, wallMs: (): number => Date.now(), events };
   const trackers = new Trackers({ ...common, files: hostFiles, processes: new HostProcesses(addon), onResults });
   const notifier = new Notifier({

@@ -72,7 +72,10 @@ export class Daemon {
         followers: [modules.lvs, this.#addresses],
       }),
     );
-    this.#host = modules.createHostSide((results) => this.#vrrp.track(results));
+    this.#host = modules.createHostSide((results) => {
+      this.#vrrp.track(results);
+      this.#health.files(new Map(results.flatMap(({ kind, name, value }) => (kind === "file" ? [[name, value]] : []))));
+    });
     this.#health = modules.createHealth({
       onStep: (perform) => modules.events.writtenAfter(perform),
       onTableChanged: () => this.#tableChanged(),

@@ -39,6 +39,8 @@ export interface HealthDriver {
   override(overrides: readonly Override[]): void;
   /** Every address that the host holds now, for services with `ha_suspend`. */
   addresses(held: ReadonlySet<Ip>): void;
+  /** Values of the track files that FILE_CHECKs follow; undefined = not known yet. */
+  files(values: ReadonlyMap<string, number | undefined>): void;
   desired(): readonly DesiredService[];
   view(): readonly ServiceHealth[];
   stop(): void;
@@ -93,6 +95,10 @@ class MachineDriver<State> implements HealthDriver {
 
   addresses(held: ReadonlySet<Ip>): void {
     this.#feed({ kind: "addresses", held });
+  }
+
+  files(values: ReadonlyMap<string, number | undefined>): void {
+    this.#feed({ kind: "filesRead", values });
   }
 
   desired(): readonly DesiredService[] {

@@ -173,6 +173,15 @@ function scriptsOf(config: Config): NamedScript[] {
     ...[...vrrp.instances, ...vrrp.syncGroups].flatMap(({ name, notify }) =>
       notifyScripts(notify).map(({ keyword, command }) => ({ what: `${keyword} of ${name}`, command })),
     ),
+    ...virtualServers.flatMap(({ name, realServers }) =>
+      realServers.flatMap(({ address, checks }) =>
+        checks.flatMap((check) =>
+          check.kind === "MISC_CHECK"
+            ? [{ what: `MISC_CHECK of real_server ${address} in ${name}`, command: check.command }]
+            : [],
+        ),
+      ),
+    ),
     ...virtualServers.flatMap((service) =>
       serviceScripts(service).map(({ keyword, command }) => ({ what: `${keyword} of ${service.name}`, command })),
     ),

@@ -91,6 +91,10 @@ export function describeHealthEvent(event: HealthEvent): string {
   switch (event.kind) {
     case "verdict":
       return `${event.service}: ${event.server} ${event.from} -> ${event.to}: ${event.reason}`;
+    case "checkedWeight":
+      return `${event.service}: weight of ${event.server} by its checks ${event.from} -> ${event.to}: ${event.reason}`;
+    case "checkFailed":
+      return `${event.service}: ${event.server} stays up, but a check failed: ${event.reason}`;
     case "holder":
       return `${event.service}: connections go to ${event.to ?? "nobody"} (before: ${event.from ?? "nobody"}): ${event.reason}`;
     case "conflict":

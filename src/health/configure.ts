@@ -3,7 +3,7 @@ import type { RealServerConfig, VirtualServerConfig } from "../config/types.ts";
 import { after, type DurationUs, durationUs, milliseconds, type Us } from "../core/units.ts";
 import { destinationId, serviceId } from "../plan/keys.ts";
 import type { DestinationId } from "../plan/types.ts";
-import { rowKey, serverWeight, updateDesired, wantedServices } from "./desired.ts";
+import { checkedWeight, rowKey, serverWeight, updateDesired, wantedServices } from "./desired.ts";
 import { isExclusive, setHolder } from "./exclusive.ts";
 import { decideFallback } from "./fallback.ts";
 import { serverVerdict } from "./judge.ts";
@@ -27,7 +27,7 @@ const FIRST_RESULT_GRACE: DurationUs = milliseconds(500);
 
 /** The whole definition of a probe as a key: what differs in nothing here is one probe, however many services ask it. */
 export function probeKey(check: CheckConfig): ProbeKey {
-  const { timing, ...asked } = check.kind === "patroni" ? questionOf(check) : check;
+  const { timing, logAllFailures: _, ...asked } = check.kind === "patroni" ? questionOf(check) : check;
   return `${asked.kind} ${timing.connectTimeout} ${canonical(asked)}`;
 }
 
@@ -51,6 +51,11 @@ function canonical(value: unknown): string {
 function sameJudgement(left: CheckConfig, right: CheckConfig): boolean {
   if (left.kind !== "patroni" || right.kind !== "patroni") return true;
   return (["role", "maxLagBytes", "respectsNoLoadBalance"] as const).every((each) => left[each] === right[each]);
+}
+
+/** What is asked one question at a time while a service hunts: an endpoint, or a program. */
+function nodeOf(check: CheckConfig): string {
+  return "connectIp" in check ? `${check.connectIp} ${check.connectPort}` : probeKey(check);
 }
 
 /** The longest time until a verdict of a check that starts now: every try runs into its deadline. */
@@ -201,6 +206,7 @@ function buildServer(
     fallback: config.fallback && buildCheck(config.fallback, old),
     port: undefined,
     verdict: old?.verdict ?? "unknown",
+    checkedWeight: checkedWeight({ config, checks }),
     row: undefined,
   };
 }
@@ -233,6 +239,7 @@ export function newCheck(config: CheckConfig): CheckState {
     confirmed: false,
     askedAt: undefined,
     body: undefined,
+    weight: undefined,
     reason: "not checked yet",
     resultAt: undefined,
   };
@@ -243,7 +250,8 @@ function rebuildProbes(state: HealthState, now: Us): void {
   for (const service of state.services.values()) {
     for (const server of service.servers) {
       for (const check of [...server.checks, ...(server.fallback === undefined ? [] : [server.fallback])]) {
-        probeFor(state, check).users.push({ service, server, check });
+        // A file is watched, not asked.
+        if (check.config.kind !== "FILE_CHECK") probeFor(state, check).users.push({ service, server, check });
       }
     }
   }
@@ -261,7 +269,7 @@ export function probeFor(state: HealthState, check: CheckState): ProbeState {
   if (known !== undefined) return known;
   const probe: ProbeState = {
     spec: { key: check.key, check: check.config },
-    node: `${check.config.connectIp} ${check.config.connectPort}`,
+    node: nodeOf(check.config),
     users: [],
     inFlightSince: undefined,
     startedAt: undefined,

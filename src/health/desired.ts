@@ -60,6 +60,19 @@ const isPersistent = (config: VirtualServerConfig, exclusive: boolean): boolean 
 const programmedPrefix = (config: VirtualServerConfig, exclusive: boolean): number | undefined =>
   isPersistent(config, exclusive) ? config.persistencePrefix : undefined;
 
+/** ip_vs.h has room for more, but a weight above 16 bits overflows the arithmetic of wlc and its like. */
+const WEIGHT_MAX = 65_535;
+
+/**
+ * The weight of a server that is up: the configured one, and what MISC_CHECK and FILE_CHECK add to it, all of them together
+ * (keepalived.conf(5), misc_dynamic).
+ */
+export function checkedWeight({ checks, config }: Pick<ServerState, "checks" | "config">): number {
+  const inputs = checks.flatMap(({ weight }) => weight ?? []);
+  const change = inputs.reduce((sum, { kind, weight }) => sum + (kind === "set" ? weight - config.weight : weight), 0);
+  return Math.min(WEIGHT_MAX, Math.max(0, config.weight + change));
+}
+
 /** 0 for whatever is not to get new connections. */
 export function serverWeight(service: ServiceState, server: ServerState): number {
   if (service.fallback?.active !== true) return tierWeight(service, server);
@@ -78,7 +91,7 @@ export function tierWeight(service: ServiceState, server: ServerState): number {
   if (service.exclusive && service.holder !== server.id) return 0;
   switch (serverVerdict(server)) {
     case "up":
-      return overriddenWeight(server, server.config.weight, true);
+      return overriddenWeight(server, checkedWeight(server), true);
     case "down":
       return 0;
     case "unknown": {

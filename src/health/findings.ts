@@ -1,6 +1,7 @@
 import type { CheckConfig } from "../config/check.types.ts";
 import { toSeconds } from "../core/units.ts";
 import { interpretAnswers } from "./httpFinding.ts";
+import { interpretDatagram, interpretDns, interpretExit, interpretSmtp } from "./replyFindings.ts";
 import type { HttpAnswer, PatroniBody, ProbeOutcome } from "./types.ts";
 
 /**
@@ -15,6 +16,8 @@ export interface Pass {
   /** Why no weight may be raised on it; it may be kept. */
   readonly objection: string | undefined;
   readonly body: PatroniBody | undefined;
+  /** What the check says about the server's weight; undefined = nothing. */
+  readonly weight?: WeightInput | undefined;
   readonly reason: string;
 }
 
@@ -41,6 +44,12 @@ export interface Silence {
   readonly reason: string;
 }
 
+/** `set` takes the place of the configured weight, `add` is added to it. */
+export interface WeightInput {
+  readonly kind: "set" | "add";
+  readonly weight: number;
+}
+
 export function interpret(check: CheckConfig, outcome: ProbeOutcome): Finding {
   switch (outcome.kind) {
     case "connected":
@@ -48,15 +57,28 @@ export function interpret(check: CheckConfig, outcome: ProbeOutcome): Finding {
     case "answered":
       if (check.kind === "patroni") return foreignAnswer(outcome.answers[0]);
       return check.kind === "HTTP_GET" ? interpretAnswers(check, outcome.answers) : strange(check, outcome);
+    case "smtpReply":
+      return check.kind === "SMTP_CHECK" ? interpretSmtp(outcome) : strange(check, outcome);
+    case "dnsReply":
+      return check.kind === "DNS_CHECK" ? interpretDns(check, outcome) : strange(check, outcome);
+    case "datagram":
+      return check.kind === "UDP_CHECK" ? interpretDatagram(check, outcome.data) : strange(check, outcome);
+    case "echoed":
+      return check.kind === "PING_CHECK" ? pass("echo reply") : strange(check, outcome);
+    case "exited":
+      return check.kind === "MISC_CHECK" ? interpretExit(check, outcome.status) : strange(check, outcome);
+    case "signalled":
+      return silence(`killed by ${outcome.signal}`);
     default:
       return interpretFailure(check, outcome);
   }
 }
 
-export const pass = (reason: string): Pass => ({
+export const pass = (reason: string, weight?: WeightInput): Pass => ({
   kind: "pass",
   objection: undefined,
   body: undefined,
+  weight,
   reason,
 });
 
@@ -87,6 +109,9 @@ function interpretFailure(check: CheckConfig, { kind, detail }: Failure): Findin
   const { connectTimeout } = check.timing;
   switch (kind) {
     case "timedOut":
+      // keepalived.conf(5), UDP_CHECK: without require_reply, what fails it is an ICMP error.
+      if (check.kind === "UDP_CHECK" && check.reply === undefined)
+        return pass(`no error in ${toSeconds(connectTimeout)} s`);
       return silence(`no answer within ${toSeconds(connectTimeout)} s${inBrackets(detail)}`);
     case "malformed":
       return silence(`not ${PROTOCOLS[check.kind]}${inBrackets(detail)}`);
@@ -99,6 +124,12 @@ const PROTOCOLS: Readonly<Record<CheckConfig["kind"], string>> = {
   HTTP_GET: "HTTP",
   TCP_CHECK: "TCP",
   patroni: "HTTP",
+  SMTP_CHECK: "SMTP",
+  DNS_CHECK: "DNS",
+  UDP_CHECK: "UDP",
+  PING_CHECK: "ICMP",
+  MISC_CHECK: "a program",
+  FILE_CHECK: "a number",
 };
 
 function inBrackets(detail: string): string {

@@ -1,4 +1,4 @@
-import type { CheckConfig, TcpCheckConfig } from "../config/check.types.ts";
+import type { CheckConfig, CheckPath, TcpCheckConfig } from "../config/check.types.ts";
 import { mayTellRole } from "../config/exclusive.ts";
 import { between, type DurationUs, durationUs, seconds, type Us } from "../core/units.ts";
 import { newCheck, probeFor } from "./configure.ts";
@@ -81,10 +81,13 @@ function stopAsking(state: HealthState, server: ServerState, now: Us): void {
   if (probe.users.length === 0) dropProbe(state, probe, now);
 }
 
-/** As patient as the check whose silence it explains. */
-function portCheck(server: ServerState, { bindIp, timing }: CheckConfig): TcpCheckConfig {
+/** As patient as the check whose silence it explains, and on its way. */
+function portCheck(server: ServerState, check: CheckConfig): TcpCheckConfig {
+  const { timing } = check;
+  const way: Partial<CheckPath> = "connectIp" in check ? check : {};
+  const { bindIp, bindInterface, firewallMark } = way;
   const { address, port } = server.config;
   const { connectTimeout, retry, delayBeforeRetry } = timing;
   const own = { connectTimeout, retry, delayBeforeRetry, delayLoop: PORT_INTERVAL, warmup: durationUs(0) };
-  return { kind: "TCP_CHECK", connectIp: address, connectPort: port, bindIp, timing: own };
+  return { kind: "TCP_CHECK", connectIp: address, connectPort: port, bindIp, bindInterface, firewallMark, timing: own };
 }

@@ -1,9 +1,9 @@
-import type { HttpCheckConfig, HttpUrlConfig } from "../config/check.types.ts";
+import type { HttpCheckConfig, HttpRegexConfig, HttpUrlConfig } from "../config/check.types.ts";
 import type { Finding } from "./findings.ts";
 import { readRole } from "./patroni.ts";
-import type { HttpAnswer, PatroniBody } from "./types.ts";
+import type { HttpAnswer, PatroniBody, RegexMatch } from "./types.ts";
 
-/** What the answers of HTTP_GET mean: of every url its status, and Patroni's body. */
+/** What the answers of HTTP_GET and SSL_GET mean: of every url its status, its digest, its regex, and Patroni's body. */
 export function interpretAnswers(check: HttpCheckConfig, answers: readonly HttpAnswer[]): Finding {
   let objection: string | undefined;
   let body: PatroniBody | undefined;
@@ -18,6 +18,11 @@ export function interpretAnswers(check: HttpCheckConfig, answers: readonly HttpA
       const words = `HTTP ${answer.status} from ${url.path}${role}`;
       return { kind: "wrongAnswer", roleAnswer: reading.roleAnswer, body, reason: words };
     }
+    const wrong = bodyFault(url, answer);
+    if (wrong !== undefined) {
+      const words = `HTTP ${answer.status} from ${url.path}, but ${wrong}`;
+      return { kind: "wrongAnswer", roleAnswer: false, body, reason: words };
+    }
     objection ??= reading.objection;
     reason = `HTTP ${answer.status} from ${url.path}`;
   }
@@ -28,4 +33,22 @@ export function interpretAnswers(check: HttpCheckConfig, answers: readonly HttpA
 
 function isExpected(url: HttpUrlConfig, status: number): boolean {
   return url.statusCodes.some((range) => status >= range.from && status <= range.to);
+}
+
+/** What is against the body, in words; undefined where nothing is. */
+function bodyFault({ digest, regex }: HttpUrlConfig, answer: HttpAnswer): string | undefined {
+  if (digest !== undefined && answer.digest !== digest)
+    return `the digest of its body is ${answer.digest ?? "unknown"}`;
+  return regex === undefined ? undefined : matchFault(regex, answer.match ?? { kind: "none" });
+}
+
+function matchFault({ written, noMatch }: HttpRegexConfig, match: RegexMatch): string | undefined {
+  switch (match.kind) {
+    case "found":
+      return noMatch ? `it matches ${written} at ${match.offset}` : undefined;
+    case "none":
+      return noMatch ? undefined : `it does not match ${written}`;
+    case "gaveUp":
+      return match.why;
+  }
 }

@@ -34,6 +34,7 @@ export function judge(
   }
   check.openSince = undefined;
   check.passing = finding.kind === "pass";
+  check.weight = finding.kind === "pass" ? finding.weight : undefined;
   check.confirmed = finding.kind === "pass" && finding.objection === undefined;
   check.verdict = check.confirmed || (check.passing && wasUp) ? "up" : "down";
 }

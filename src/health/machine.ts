@@ -1,9 +1,10 @@
 import type { Ip } from "../core/ip.ts";
 import { between, toMilliseconds, toSeconds, type Us } from "../core/units.ts";
 import { adoptHolder, configure } from "./configure.ts";
-import { updateDesired } from "./desired.ts";
+import { checkedWeight, updateDesired } from "./desired.ts";
 import { decide, isExclusive } from "./exclusive.ts";
 import { decideFallback, fallbackDueAt } from "./fallback.ts";
+import { judgeFiles } from "./files.ts";
 import { Heap } from "./heap.ts";
 import { askPorts, endHold } from "./hold.ts";
 import { closeOpen, serverReason, serverVerdict } from "./judge.ts";
@@ -40,6 +41,7 @@ export const healthMachine: HealthMachine<HealthState> = {
     overrides: [],
     clusters: new Map(),
     wakeups: new Heap(),
+    files: new Map(),
     startup: undefined,
     held: new Set(),
     started: false,
@@ -57,6 +59,9 @@ export const healthMachine: HealthMachine<HealthState> = {
         break;
       case "probeDone":
         step.probeDone(input.key, input.startedAt, input.outcome);
+        break;
+      case "filesRead":
+        step.filesRead(input.values);
         break;
       case "overrides":
         step.overridden(input.overrides);
@@ -96,14 +101,26 @@ class Step {
 
   reconfigured(): void {
     this.changed = true;
-    for (const service of this.state.services.values()) this.evaluate(service);
+    for (const service of this.state.services.values()) {
+      judgeFiles(service, this.state.files, this.now);
+      this.evaluate(service);
+    }
+  }
+
+  filesRead(values: ReadonlyMap<string, number | undefined>): void {
+    const { state, now } = this;
+    state.files = new Map(values);
+    for (const service of state.services.values()) if (judgeFiles(service, values, now)) this.evaluate(service);
   }
 
   addresses(held: ReadonlySet<Ip>): void {
     const events: HealthEvent[] = [];
     const services = takeAddresses(this.state, held, this.now, events);
     this.events(events);
-    for (const service of services) this.evaluate(service);
+    for (const service of services) {
+      judgeFiles(service, this.state.files, this.now);
+      this.evaluate(service);
+    }
   }
 
   /** Answers of probes that were dropped, or given up and asked again, are none. */
@@ -169,7 +186,9 @@ class Step {
     const { state, now } = this;
     finishProbe(state, probe, startedAt, now);
     state.startup?.pending.delete(probe.spec.key);
-    for (const service of takeOutcome(state, probe, startedAt, outcome, now)) this.evaluate(service);
+    const { services, events } = takeOutcome(state, probe, startedAt, outcome, now);
+    this.events(events);
+    for (const service of services) this.evaluate(service);
     planNext(state, probe, now);
   }
 
@@ -184,6 +203,7 @@ class Step {
       for (const server of service.servers) closeOpen(server);
     }
     this.announceVerdicts(service);
+    this.announceWeights(service);
     if (!service.exclusive && isExclusive(service)) {
       service.exclusive = true;
       const events: HealthEvent[] = [];
@@ -208,6 +228,18 @@ class Step {
       server.verdict = to;
       const reason = serverReason(server);
       this.events([{ kind: "verdict", service: service.id, server: server.id, from, to, reason }]);
+    }
+  }
+
+  private announceWeights(service: ServiceState): void {
+    for (const server of service.servers) {
+      const to = checkedWeight(server);
+      const from = server.checkedWeight;
+      if (to === from) continue;
+      server.checkedWeight = to;
+      const reasons = server.checks.flatMap(({ weight, reason }) => (weight === undefined ? [] : [reason]));
+      const reason = reasons.length === 0 ? "its checks leave the weight alone" : reasons.join("; ");
+      this.events([{ kind: "checkedWeight", service: service.id, server: server.id, from, to, reason }]);
     }
   }
 

@@ -7,11 +7,11 @@ import { isHeld } from "./hold.ts";
 import { judge } from "./judge.ts";
 import { interpretPatroni, type PatroniReading, readPatroni } from "./patroniCheck.ts";
 import type { HealthState, ProbeState, ProbeUser, ServiceState } from "./state.ts";
-import type { ProbeOutcome } from "./types.ts";
+import type { HealthEvent, ProbeOutcome } from "./types.ts";
 
 /**
  * Takes an outcome into every check that it answers: each judges it by its own role and limits. A leader's position also
- * tells the lag of members that waited for it. Returns the services with new results.
+ * tells the lag of members that waited for it. Returns the services with new results, and failures to be told.
  */
 export function takeOutcome(
   state: HealthState,
@@ -19,7 +19,8 @@ export function takeOutcome(
   startedAt: Us,
   outcome: ProbeOutcome,
   now: Us,
-): ReadonlySet<ServiceState> {
+): { readonly services: ReadonlySet<ServiceState>; readonly events: readonly HealthEvent[] } {
+  const events: HealthEvent[] = [];
   const services = new Set(activeUsers(probe).map((user) => user.service));
   const { check } = probe.spec;
   const reading = readPatroni(outcome);
@@ -27,17 +28,23 @@ export function takeOutcome(
   probe.reading = reading;
   if (reading === undefined || check.kind !== "patroni") {
     const finding = interpret(check, outcome);
-    judgeUsers(probe, () => finding, startedAt, now);
-  } else judgeMember(state, probe, reading, startedAt, now);
+    events.push(...judgeUsers(probe, () => finding, startedAt, now));
+  } else events.push(...judgeMember(state, probe, reading, startedAt, now));
   for (const member of waiting) {
     if (member === probe || member.reading === undefined || member.startedAt === undefined) continue;
-    judgeMember(state, member, member.reading, member.startedAt, now);
+    events.push(...judgeMember(state, member, member.reading, member.startedAt, now));
     for (const { service } of activeUsers(member)) services.add(service);
   }
-  return services;
+  return { services, events };
 }
 
-function judgeMember(state: HealthState, probe: ProbeState, reading: PatroniReading, startedAt: Us, now: Us): void {
+function judgeMember(
+  state: HealthState,
+  probe: ProbeState,
+  reading: PatroniReading,
+  startedAt: Us,
+  now: Us,
+): HealthEvent[] {
   const leader = leaderOf(state, reading.body);
   const findingOf = (config: CheckConfig): Finding => {
     if (config.kind !== "patroni") return { kind: "silence", reason: "an answer of Patroni's to another check" };
@@ -45,17 +52,28 @@ function judgeMember(state: HealthState, probe: ProbeState, reading: PatroniRead
     if (finding.kind === "open" && finding.awaitsLeader === true) awaitLeader(state, probe, reading.body);
     return finding;
   };
-  judgeUsers(probe, findingOf, startedAt, now);
+  return judgeUsers(probe, findingOf, startedAt, now);
 }
 
 /** A suspended service begins anew when it goes on: what comes until then is not for it (see suspend.ts). */
 const activeUsers = ({ users }: ProbeState): readonly ProbeUser[] => users.filter(({ service }) => !service.suspended);
 
-function judgeUsers(probe: ProbeState, findingOf: (config: CheckConfig) => Finding, startedAt: Us, now: Us): void {
+function judgeUsers(
+  probe: ProbeState,
+  findingOf: (config: CheckConfig) => Finding,
+  startedAt: Us,
+  now: Us,
+): HealthEvent[] {
+  const events: HealthEvent[] = [];
   for (const { service, server, check } of activeUsers(probe)) {
     const held = mayTellRole(check.config) && isHeld(service, server, now);
     const opening = service.electionOpensAt !== undefined && now < service.electionOpensAt;
     const rules = { exclusive: service.exclusive, held, opening };
-    judge(check, server, rules, findingOf(check.config), startedAt, now);
+    const finding = findingOf(check.config);
+    judge(check, server, rules, finding, startedAt, now);
+    // `log_all_failures`: what does not bring a server down leaves no other trace.
+    if (check.config.logAllFailures !== true || finding.kind === "pass" || check.verdict !== "up") continue;
+    events.push({ kind: "checkFailed", service: service.id, server: server.id, reason: check.reason });
   }
+  return events;
 }

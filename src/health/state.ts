@@ -4,6 +4,7 @@ import type { Ip } from "../core/ip.ts";
 import type { Us } from "../core/units.ts";
 import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
 import type { ClusterState } from "./clusters.ts";
+import type { WeightInput } from "./findings.ts";
 import type { Heap } from "./heap.ts";
 import type { Override } from "./overrides.ts";
 import type { PatroniReading } from "./patroniCheck.ts";
@@ -25,6 +26,8 @@ export interface HealthState {
   clusters: Map<string, ClusterState>;
   /** When something is due; entries that no longer hold are skipped when they come up. */
   wakeups: Heap<Wakeup>;
+  /** Values of track files, by name, as last told; undefined = not known yet. */
+  files: ReadonlyMap<string, number | undefined>;
   /** Until the first verdicts are announced: the probes without a result, and how long they are waited for. */
   startup: { readonly pending: Set<ProbeKey>; readonly until: Us } | undefined;
   /** Addresses that the host holds, as last told. */
@@ -88,6 +91,8 @@ export interface CheckState {
   askedAt: Us | undefined;
   /** The latest Patroni body. */
   body: PatroniBody | undefined;
+  /** What its latest pass says about the server's weight. */
+  weight: WeightInput | undefined;
   reason: string;
   resultAt: Us | undefined;
 }
@@ -106,6 +111,8 @@ export interface ServerState {
   override: Override | undefined;
   /** As last announced. */
   verdict: Verdict;
+  /** What its checks made of the configured weight, as last announced. */
+  checkedWeight: number;
   /** The weight of its row in the table wanted; undefined = it has none. */
   row: number | undefined;
 }

@@ -23,6 +23,14 @@ export type ProbeOutcome =
   | { readonly kind: "connected" }
   /** One answer for each url asked, in order; a checker stops after the first answer whose status is not among the expected ones. */
   | { readonly kind: "answered"; readonly answers: readonly HttpAnswer[] }
+  /** What a mail server said last: to EHLO or HELO, or the refusal that ended the conversation before. */
+  | { readonly kind: "smtpReply"; readonly code: number; readonly text: string }
+  | { readonly kind: "dnsReply"; readonly responseCode: string; readonly answers: number }
+  | { readonly kind: "datagram"; readonly data: Uint8Array }
+  | { readonly kind: "echoed" }
+  /** How a program of MISC_CHECK ended. */
+  | { readonly kind: "exited"; readonly status: number }
+  | { readonly kind: "signalled"; readonly signal: string }
   | { readonly kind: ProbeFailure; readonly detail: string };
 
 export type ProbeFailure = "refused" | "timedOut" | "reset" | "unreachable" | "malformed" | "tlsFailed" | "cannotRun";
@@ -30,10 +38,20 @@ export type ProbeFailure = "refused" | "timedOut" | "reset" | "unreachable" | "m
 export interface HttpAnswer {
   readonly path: string;
   readonly status: number;
-  /** At most BODY_LIMIT_BYTES; what is beyond is not read and the connection is destroyed. */
+  /** At most BODY_LIMIT_BYTES; what is beyond is read only where `digest` or `regex` want it. */
   readonly body: string;
   readonly bodyTruncated: boolean;
+  /** MD5 of the whole body in hexadecimal; undefined where the check does not ask for it. */
+  readonly digest?: string | undefined;
+  /** Where the check's regex matches first; undefined where it has none. */
+  readonly match?: RegexMatch | undefined;
 }
+
+export type RegexMatch =
+  | { readonly kind: "found"; readonly offset: number }
+  | { readonly kind: "none" }
+  /** The body is too long, or the search took too long. */
+  | { readonly kind: "gaveUp"; readonly why: string };
 
 export const BODY_LIMIT_BYTES = 65_536;
 
@@ -79,6 +97,8 @@ export type HealthInput =
   | { readonly kind: "probeDone"; readonly key: ProbeKey; readonly startedAt: Us; readonly outcome: ProbeOutcome }
   /** All that operators say now; each ends by itself when its time is over. */
   | { readonly kind: "overrides"; readonly overrides: readonly Override[] }
+  /** Values of the track files that FILE_CHECKs follow; undefined = not known yet. */
+  | { readonly kind: "filesRead"; readonly values: ReadonlyMap<string, number | undefined> }
   | { readonly kind: "deadline" };
 
 export type HealthEffect =
@@ -98,6 +118,22 @@ export type HealthEvent =
       readonly server: DestinationId;
       readonly from: Verdict;
       readonly to: Verdict;
+      readonly reason: string;
+    }
+  /** A failure that is no verdict (`log_all_failures`). */
+  | {
+      readonly kind: "checkFailed";
+      readonly service: ServiceId;
+      readonly server: DestinationId;
+      readonly reason: string;
+    }
+  /** MISC_CHECK or FILE_CHECK want another weight than before. */
+  | {
+      readonly kind: "checkedWeight";
+      readonly service: ServiceId;
+      readonly server: DestinationId;
+      readonly from: number;
+      readonly to: number;
       readonly reason: string;
     }
   | {

@@ -37,6 +37,8 @@ export interface NativeSocket {
   address(): Buffer;
   /** The number of the descriptor, to be handed to a child process or another thread; valid until `close`. */
   descriptor(): number;
+  /** The descriptor, which from here is the caller's to close: `new net.Socket({ fd })` does. This socket is closed. */
+  detach(): number;
   /** One non-blocking sendmsg(2) of `data[offset, offset + length)`; returns the bytes sent; throws EAGAIN, ENOBUFS, EMSGSIZE and all others. */
   send(data: Uint8Array, offset: number, length: number, to: Uint8Array | undefined): number;
   /** Non-blocking recvmmsg(2) of up to `countMax` messages of at most `bytesMax` each; an empty array when none waits. Pending socket errors (ENOBUFS) are thrown. */

@@ -9,6 +9,7 @@ export const LINUX = {
   AF_INET6: 10,
   AF_NETLINK: 16,
   AF_PACKET: 17,
+  SOCK_STREAM: 1,
   SOCK_DGRAM: 2,
   SOCK_RAW: 3,
   SOCK_SEQPACKET: 5,
@@ -16,13 +17,16 @@ export const LINUX = {
   MSG_TRUNC: 0x20,
   // asm-generic/socket.h
   SOL_SOCKET: 1,
+  SO_REUSEADDR: 2,
   SO_SNDBUF: 7,
   SO_RCVBUF: 8,
   SO_PRIORITY: 12,
+  SO_LINGER: 13,
   SO_BINDTODEVICE: 25,
   SO_TIMESTAMPNS: 35,
   SO_SNDBUFFORCE: 32,
   SO_RCVBUFFORCE: 33,
+  SO_MARK: 36,
   // linux/netlink.h
   SOL_NETLINK: 270,
   NETLINK_ROUTE: 0,
@@ -34,6 +38,7 @@ export const LINUX = {
   NETLINK_GET_STRICT_CHK: 12,
   // linux/in.h
   IPPROTO_IP: 0,
+  IPPROTO_ICMP: 1,
   IP_TOS: 1,
   IP_TTL: 2,
   IP_PKTINFO: 8,
@@ -45,6 +50,7 @@ export const LINUX = {
   IP_MULTICAST_ALL: 49,
   // linux/in6.h
   IPPROTO_IPV6: 41,
+  IPPROTO_ICMPV6: 58,
   IPV6_UNICAST_HOPS: 16,
   IPV6_MULTICAST_IF: 17,
   IPV6_MULTICAST_HOPS: 18,

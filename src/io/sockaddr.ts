@@ -165,6 +165,11 @@ export function intOption(value: number): Buffer {
   return bytes;
 }
 
+/** struct linger for SO_LINGER: a close sends a reset at once, and the port is free again. */
+export function lingerOption(onOff: boolean, seconds: number): Buffer {
+  return Buffer.concat([intOption(onOff ? 1 : 0), intOption(seconds)]);
+}
+
 /** An interface name as SO_BINDTODEVICE takes it. */
 export function deviceOption(interfaceName: string): Buffer {
   const bytes = Buffer.from(`${interfaceName}\0`);

@@ -1,9 +1,8 @@
-import type { CheckConfig } from "../../src/config/check.types.ts";
 import { barePath } from "../../src/config/leaderPaths.ts";
 import { after, type DurationUs, milliseconds, type Us } from "../../src/core/units.ts";
 import type { ProbeOutcome } from "../../src/health/types.ts";
 import type { Dice } from "./dice.ts";
-import type { Reply } from "./healthRig.ts";
+import type { NetworkCheck, Reply } from "./healthRig.ts";
 import { patroniBody } from "./patroniAnswers.ts";
 
 /** One node as the simulation knows it: the truth behind the answers. */
@@ -57,7 +56,7 @@ export class FakePatroni {
   }
 
   /** What a node says to a question asked now; what it says is what is true now, however late it arrives. */
-  respond(check: CheckConfig): Reply {
+  respond(check: NetworkCheck): Reply {
     const node = this.node(Number(check.connectIp.split(".").at(-1)));
     const fails = (kind: "timedOut" | "refused" | "reset" | "malformed", late: DurationUs): Reply => ({
       outcome: { kind, detail: "" },

@@ -1,4 +1,11 @@
-import type { CheckConfig, HttpCheckConfig, PatroniCheckConfig, PatroniRole } from "../../src/config/check.types.ts";
+import type {
+  CheckConfig,
+  HttpCheckConfig,
+  MiscCheckConfig,
+  PatroniCheckConfig,
+  PatroniRole,
+  TcpCheckConfig,
+} from "../../src/config/check.types.ts";
 import type { RealServerConfig, VirtualServerConfig } from "../../src/config/types.ts";
 import { type Ip, ip } from "../../src/core/ip.ts";
 import {
@@ -30,13 +37,20 @@ export interface Reply {
 }
 
 /** Asked at the instant a probe starts; undefined = the checker never answers (our own bug). */
-export type Responder = (check: CheckConfig, now: Us) => Reply | undefined;
+export type Responder = (check: NetworkCheck, now: Us) => Reply | undefined;
+/** What simulated nodes are asked. */
+export type NetworkCheck = HttpCheckConfig | TcpCheckConfig | PatroniCheckConfig;
+export interface NetworkProbe extends ProbeSpec {
+  readonly check: NetworkCheck;
+}
 
 export interface RigOptions {
   readonly seed?: number;
   readonly respond: Responder;
   /** Before the machine is told an outcome. */
-  readonly onOutcome?: (spec: ProbeSpec, outcome: ProbeOutcome) => void;
+  /** What a program of MISC_CHECK does; without it none is run. */
+  readonly runProgram?: (check: MiscCheckConfig) => Reply;
+  readonly onOutcome?: (spec: NetworkProbe, outcome: ProbeOutcome) => void;
   /** After each step, with its effects: the daemon's place in a simulation. */
   readonly onEffects?: (effects: readonly HealthEffect[], now: Us) => void;
 }
@@ -44,11 +58,12 @@ export interface RigOptions {
 /** The health machine in virtual time: probes are answered by a responder, deadlines come when they are due. */
 export class HealthRig {
   now: Us = instantUs(1_000_000_000);
-  readonly started: { readonly at: Us; readonly spec: ProbeSpec }[] = [];
+  readonly started: { readonly at: Us; readonly spec: NetworkProbe }[] = [];
   readonly events: { readonly at: Us; readonly event: HealthEvent }[] = [];
   readonly effects: { readonly at: Us; readonly effect: HealthEffect }[] = [];
   respond: Responder;
   private state;
+  private readonly options: RigOptions;
   private readonly origin = this.now;
   private readonly onOutcome: NonNullable<RigOptions["onOutcome"]>;
   private life = 0;
@@ -56,6 +71,7 @@ export class HealthRig {
   private pending: { readonly at: Us; readonly run: () => void }[] = [];
 
   constructor(options: RigOptions) {
+    this.options = options;
     this.state = healthMachine.initial(options.seed ?? 1);
     this.respond = options.respond;
     this.onOutcome = options.onOutcome ?? (() => undefined);
@@ -154,16 +170,23 @@ export class HealthRig {
     return (at - this.origin) / 1000;
   }
 
-  private start(spec: ProbeSpec): void {
-    const startedAt = this.now;
-    this.started.push({ at: startedAt, spec });
-    const reply = this.respond(spec.check, startedAt);
+  private start({ key, check }: ProbeSpec): void {
+    if (check.kind === "MISC_CHECK") this.answer(key, this.options.runProgram?.(check));
+    else if (check.kind === "HTTP_GET" || check.kind === "TCP_CHECK" || check.kind === "patroni") {
+      const spec = { key, check };
+      this.started.push({ at: this.now, spec });
+      this.answer(key, this.respond(check, this.now), (outcome) => this.onOutcome(spec, outcome));
+    } else throw new Error(`nothing of this simulation is asked by ${check.kind}`);
+  }
+
+  private answer(key: string, reply: Reply | undefined, told: (outcome: ProbeOutcome) => void = () => undefined): void {
     if (reply === undefined) return;
+    const startedAt = this.now;
     const { life } = this;
     const run = () => {
       if (life !== this.life) return;
-      this.onOutcome(spec, reply.outcome);
-      this.feed({ kind: "probeDone", key: spec.key, startedAt, outcome: reply.outcome });
+      told(reply.outcome);
+      this.feed({ kind: "probeDone", key, startedAt, outcome: reply.outcome });
     };
     this.pending.push({ at: (startedAt + reply.after) as Us, run });
   }
@@ -219,7 +242,7 @@ export function patroniCheck(
   };
 }
 
-export function tcpCheck(host: number, timing: TimingChange = {}): CheckConfig {
+export function tcpCheck(host: number, timing: TimingChange = {}): TcpCheckConfig {
   return { kind: "TCP_CHECK", connectIp: hostIp(host), connectPort: 5432, timing: { ...TIMING, ...timing } };
 }
 

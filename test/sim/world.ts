@@ -1,7 +1,8 @@
+import type { CheckConfig } from "../../src/config/check.types.ts";
 import type { VirtualServerConfig } from "../../src/config/types.ts";
 import { after, durationUs, seconds, toMilliseconds, type Us } from "../../src/core/units.ts";
 import type { Override } from "../../src/health/overrides.ts";
-import type { ProbeOutcome, ProbeSpec } from "../../src/health/types.ts";
+import type { ProbeOutcome } from "../../src/health/types.ts";
 import { destinationId, existingWeights, serviceId } from "../../src/plan/keys.ts";
 import { type ReconcileReport, reconcile } from "../../src/plan/reconcile.ts";
 import type { DesiredService, Operation, ServiceId, ServiceKey } from "../../src/plan/types.ts";
@@ -13,6 +14,8 @@ import {
   HealthRig,
   hostIp,
   httpCheck,
+  type NetworkCheck,
+  type NetworkProbe,
   patroniCheck,
   realServer,
   targetAt,
@@ -198,7 +201,7 @@ export class World {
   }
 
   /** What came in, judged by the simulation's own, much simpler rule. */
-  private learn(spec: ProbeSpec, outcome: ProbeOutcome): void {
+  private learn(spec: NetworkProbe, outcome: ProbeOutcome): void {
     const server = destinationId({ address: spec.check.connectIp, port: 5432 });
     for (const service of this.config) {
       if (!service.realServers.some(({ checks }) => checks.some((check) => sameCheck(check, spec.check)))) continue;
@@ -219,7 +222,7 @@ export class World {
   }
 
   /** The roles that the native checks of a service want of the node that a probe asks. */
-  private rolesAt(service: VirtualServerConfig, probed: ProbeSpec["check"]): readonly string[] {
+  private rolesAt(service: VirtualServerConfig, probed: NetworkProbe["check"]): readonly string[] {
     const checks = service.realServers.flatMap((server) => server.checks);
     return checks.flatMap((check) => (check.kind === "patroni" && sameCheck(check, probed) ? check.role : []));
   }
@@ -374,7 +377,8 @@ export class World {
   }
 }
 
-function sameCheck(left: ProbeSpec["check"], right: ProbeSpec["check"]): boolean {
+function sameCheck(left: CheckConfig, right: NetworkCheck): boolean {
+  if (left.kind !== "HTTP_GET" && left.kind !== "TCP_CHECK" && left.kind !== "patroni") return false;
   if (left.connectIp !== right.connectIp || left.kind !== right.kind) return false;
   if (left.kind !== "HTTP_GET" || right.kind !== "HTTP_GET") return true;
   return left.urls[0]?.path === right.urls[0]?.path;

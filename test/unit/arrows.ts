@@ -31,7 +31,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const OUTSIDE_MODULES = [
   ...["node:fs", "node:fs/promises", "node:net", "node:dgram", "node:dns", "node:http", "node:https", "node:tls"],
   ...["node:child_process", "node:module", "undici", "pino", "pino-pretty"],
-  ...["node:os", "nodemailer", "prom-client"],
+  ...["node:os", "node:vm", "nodemailer", "nodemailer/lib/smtp-connection", "dns-packet", "prom-client"],
 ];
 
 /** What a pure file could reach without an import. */

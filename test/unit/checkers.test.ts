@@ -3,13 +3,14 @@ import { connect, createServer } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { CheckConfig, HttpUrlConfig } from "../../src/config/check.types.ts";
+import type { CheckConfig, HttpCheckConfig, HttpUrlConfig, TcpCheckConfig } from "../../src/config/check.types.ts";
 import { ip } from "../../src/core/ip.ts";
-import { durationUs, milliseconds } from "../../src/core/units.ts";
 import { probeKey } from "../../src/health/configure.ts";
 import { BODY_LIMIT_BYTES, type ProbeOutcome } from "../../src/health/types.ts";
+import { loadAddon } from "../../src/io/addon.ts";
 import { failureOf } from "../../src/io/checkers/failure.ts";
 import { type Checkers, createCheckers } from "../../src/io/checkers/index.ts";
+import { noScripts, probeWith, timing } from "./checkersRig.ts";
 import { closedPort, listening, serve, serveDroppedSyns, type TestServer } from "./checkersServers.ts";
 
 const TIMEOUT_MS = 300;
@@ -20,7 +21,7 @@ let checkers: Checkers;
 const servers: TestServer[] = [];
 
 beforeEach(() => {
-  checkers = createCheckers();
+  checkers = createCheckers({ addon: loadAddon, scripts: noScripts });
 });
 
 afterEach(async () => {
@@ -38,38 +39,19 @@ function url(path: string, from = 200, to = 299): HttpUrlConfig {
   return { path, statusCodes: [{ from, to }] };
 }
 
-function timing(connectTimeoutMs: number): CheckConfig["timing"] {
-  return {
-    delayLoop: milliseconds(1_000),
-    connectTimeout: milliseconds(connectTimeoutMs),
-    retry: 0,
-    delayBeforeRetry: durationUs(0),
-    warmup: durationUs(0),
-  };
-}
-
-function http(port: number, urls: readonly HttpUrlConfig[] = [url("/primary")], timeoutMs = TIMEOUT_MS): CheckConfig {
+function http(
+  port: number,
+  urls: readonly HttpUrlConfig[] = [url("/primary")],
+  timeoutMs = TIMEOUT_MS,
+): HttpCheckConfig {
   return { kind: "HTTP_GET", connectIp: ip("127.0.0.9"), connectPort: port, urls, timing: timing(timeoutMs) };
 }
 
-function tcp(port: number): CheckConfig {
+function tcp(port: number): TcpCheckConfig {
   return { kind: "TCP_CHECK", connectIp: ip("127.0.0.9"), connectPort: port, timing: timing(TIMEOUT_MS) };
 }
 
-/** One outcome, which must not come before `run` returns and must come only once. */
-function probe(check: CheckConfig): Promise<ProbeOutcome> {
-  return new Promise((resolve, reject) => {
-    let returned = false;
-    let outcomes = 0;
-    checkers.run({ key: probeKey(check), check }, (outcome) => {
-      outcomes += 1;
-      if (!returned) reject(new Error("the outcome came before run returned"));
-      if (outcomes > 1) throw new Error("two outcomes of one probe");
-      resolve(outcome);
-    });
-    returned = true;
-  });
-}
+const probe = (check: CheckConfig): Promise<ProbeOutcome> => probeWith(checkers, check);
 
 async function timed(check: CheckConfig): Promise<{ outcome: ProbeOutcome; tookMs: number }> {
   const from = performance.now();
@@ -349,6 +331,24 @@ describe("bindto", () => {
     }
   });
 
+  test("and bind_port the port, again and again", async () => {
+    const ports: (number | undefined)[] = [];
+    const server = createServer((socket) => {
+      ports.push(socket.remotePort);
+      socket.on("error", () => undefined);
+    });
+    const port = await listening(server, "127.0.0.9");
+    const bindPort = await closedPort();
+    try {
+      for (let round = 0; round < 3; round++) {
+        expect(await probe({ ...tcp(port), bindPort })).toEqual({ kind: "connected" });
+      }
+      expect(ports).toEqual([bindPort, bindPort, bindPort]);
+    } finally {
+      server.close();
+    }
+  });
+
   test("an address that is not this host's: cannotRun, with the reason", async () => {
     const outcome = await probe({ ...tcp(await closedPort()), bindIp: ip("192.0.2.1") });
     expect(outcome).toMatchObject({ kind: "cannotRun", detail: expect.stringContaining("EADDRNOTAVAIL") });
@@ -383,7 +383,7 @@ describe("errors of our own side", () => {
     expect((await running).kind).toBe("cannotRun");
     await expect.poll(() => openSockets()).toBeLessThanOrEqual(1);
     expect(() => checkers.run({ key: "x", check: tcp(1) }, () => undefined)).toThrow(/closed/);
-    checkers = createCheckers();
+    checkers = createCheckers({ addon: loadAddon, scripts: noScripts });
   });
 });
 

@@ -8,11 +8,13 @@ import { ip } from "../../src/core/ip.ts";
 import { milliseconds } from "../../src/core/units.ts";
 import { probeKey } from "../../src/health/configure.ts";
 import type { ProbeOutcome } from "../../src/health/types.ts";
+import { loadAddon } from "../../src/io/addon.ts";
 import { type Checkers, createCheckers } from "../../src/io/checkers/index.ts";
 import { Authority, type Certificate } from "../lab/certificates.ts";
 import { requires } from "../lab/requires.ts";
 import { patroniCheck } from "../sim/healthRig.ts";
 import { patroniBody } from "../sim/patroniAnswers.ts";
+import { noScripts } from "./checkersRig.ts";
 import { closedPort, listening } from "./checkersServers.ts";
 
 const HOST = "127.0.0.9";
@@ -23,7 +25,7 @@ let checkers: Checkers;
 let server: Server | undefined;
 
 beforeEach(() => {
-  checkers = createCheckers();
+  checkers = createCheckers({ addon: loadAddon, scripts: noScripts });
 });
 afterEach(async () => {
   checkers.close();

@@ -30,14 +30,13 @@ import { FakeKernel } from "../sim/fakeKernel.ts";
 const silent = (): undefined => undefined;
 const logger: Logger = { error: silent, warn: silent, info: silent, debug: silent, child: () => logger };
 
-function configOf(port: number): Config {
-  return configFrom(`virtual_server 10.0.2.11 ${port} {
+function configOf(port: number, checks = "TCP_CHECK {\n    }", top = ""): Config {
+  return configFrom(`${top}virtual_server 10.0.2.11 ${port} {
   lvs_method DR
   lb_algo lc
   protocol TCP
   real_server 10.0.2.3 ${port} {
-    TCP_CHECK {
-    }
+    ${checks}
   }
 }`);
 }
@@ -208,6 +207,9 @@ function world(
           },
           override: (overrides) => void calls.push(`override ${overrides.length}`),
           addresses: (held) => void calls.push(`addresses ${[...held].join(" ")}`),
+          files: (values) => {
+            if (values.size > 0) calls.push(`files ${[...values].map((each) => each.join("=")).join()}`);
+          },
           desired: () => desiredOf({ ...configOf(5432), virtualServers: configured }),
           view: () => [],
           stop: () => void calls.push("health stop"),
@@ -472,6 +474,21 @@ test("startup_script comes before everything; at the end notifications, then shu
     ...["STOPPING=1", "health stop", "vrrp stop", `deleteService ${SERVICE}`],
     ...["run notify_stop of RW: /stop", "run shutdown_script: /down"],
   ]);
+});
+
+test("the number of a FILE_CHECK's file is known before its service is", async () => {
+  const check = "FILE_CHECK {\n track_file load\n}";
+  const it = world({ config: configOf(5432, check, "track_file load {\n file /run/load\n}\n") });
+  await it.daemon.start();
+  expect(it.taken().slice(0, 3)).toEqual(["files load=0", "vrrp start", "health configure"]);
+});
+
+test("the user of a MISC_CHECK that cannot be: no start", async () => {
+  const it = world({ config: configOf(5432, "MISC_CHECK {\n misc_path /bin/check\n}") });
+  it.refusesScripts({ reason: "userUnknown", detail: "there is no user nosuch" });
+  await expect(it.daemon.start()).rejects.toThrow(
+    "MISC_CHECK of real_server 10.0.2.3 in TCP 10.0.2.11:5432: there is no user nosuch",
+  );
 });
 
 test("the election waits for the first result of what is tracked, and not for ever", async () => {

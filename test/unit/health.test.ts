@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { CheckConfig } from "../../src/config/check.types.ts";
+import type { CheckConfig, CheckPath } from "../../src/config/check.types.ts";
 import { durationUs, milliseconds, seconds, type Us } from "../../src/core/units.ts";
 import { huntGap } from "../../src/health/schedule.ts";
 import {
@@ -15,7 +15,7 @@ import {
 import { answer, fails, follows, leads } from "../sim/patroniAnswers.ts";
 
 const ID = "TCP 10.0.2.10:5432";
-const hostOf = (check: CheckConfig): number => Number(check.connectIp.split(".").at(-1));
+const hostOf = (check: CheckPath): number => Number(check.connectIp.split(".").at(-1));
 const connected: Reply = { outcome: { kind: "connected" }, after: milliseconds(1) };
 
 /** A rig whose nodes answer as a table says; a node may be changed while it runs. */
@@ -64,6 +64,22 @@ describe("first checks", () => {
     expect(rig.weights()).toEqual({});
     rig.run(seconds(60));
     expect(rig.weights()).toEqual({});
+  });
+});
+
+describe("log_all_failures", () => {
+  const failing = { 3: connected, 4: fails("refused", milliseconds(1)) };
+
+  test.each([true, false])("%s: failures that retry tolerates are told, and no others", (logAllFailures) => {
+    const check = { ...tcpCheck(3, { retry: 2, delayBeforeRetry: milliseconds(100) }), logAllFailures };
+    const nodes: Record<number, Reply | undefined> = { ...failing };
+    const rig = rigWith(nodes);
+    rig.configure([virtualServer([realServer(3, [check])])]);
+    rig.run(milliseconds(50));
+    nodes[3] = failing[4];
+    rig.run(seconds(10));
+    const told = rig.events.flatMap(({ event }) => (event.kind === "checkFailed" ? [event.reason] : []));
+    expect(told).toEqual(logAllFailures ? ["connection refused (1 of 3)", "connection refused (2 of 3)"] : []);
   });
 });
 

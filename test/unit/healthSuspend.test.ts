@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { CheckConfig } from "../../src/config/check.types.ts";
+import type { CheckPath } from "../../src/config/check.types.ts";
 import { ip } from "../../src/core/ip.ts";
 import { milliseconds, seconds } from "../../src/core/units.ts";
 import { HealthRig, httpCheck, type Reply, realServer, targetAt, tcpCheck, virtualServer } from "../sim/healthRig.ts";
@@ -11,7 +11,7 @@ const VIP = ip("10.0.2.10");
 const held = (rig: HealthRig, ...addresses: string[]): void =>
   rig.feed({ kind: "addresses", held: new Set(addresses.map(ip)) });
 const connected: Reply = { outcome: { kind: "connected" }, after: milliseconds(1) };
-const hostOf = (check: CheckConfig): number => Number(check.connectIp.split(".").at(-1));
+const hostOf = (check: CheckPath): number => Number(check.connectIp.split(".").at(-1));
 const readers = virtualServer(
   [3, 4].map((host) => realServer(host, [tcpCheck(host)])),
   { haSuspend: true },

@@ -10,6 +10,7 @@ import { fakeRunner } from "../lab/fakeRunner.ts";
 import { recordingLogger } from "../lab/recordingLogger.ts";
 import { VirtualTime } from "../lab/virtualTime.ts";
 import { instanceConfig } from "../lab/vrrpConfig.ts";
+import { realServer, tcpCheck, virtualServer } from "../sim/healthRig.ts";
 
 const START_US = 1_000_000_000;
 const OK: ScriptOutcome = { kind: "exited", status: 0 };
@@ -68,7 +69,7 @@ function world() {
   const config = (changes: Partial<TrackingConfig>, tracked: readonly string[]): TrackingConfig => {
     const track = tracked.map((name) => ({ name, weight: 0, reverse: false }));
     const instances = [instanceConfig({ track: { interfaces: [], scripts: track, files: track, processes: track } })];
-    return { vrrp: { instances }, scripts: [], trackFiles: [], trackProcesses: [], ...changes };
+    return { vrrp: { instances }, virtualServers: [], scripts: [], trackFiles: [], trackProcesses: [], ...changes };
   };
   return {
     ...{ time, runs, published, messages, trackers, config, watched },
@@ -229,4 +230,13 @@ test("the end: nothing runs any more", async () => {
   runs[0]?.end(OK);
   await time.pass(10_000);
   expect(runs).toHaveLength(1);
+});
+
+test("a file that a FILE_CHECK names is watched, also where no instance tracks it", () => {
+  const { trackers, config, published } = world();
+  const trackFiles = ["load", "other"].map((name) => ({ name, path: `/run/${name}`, initialize: undefined }));
+  const timing = tcpCheck(3).timing;
+  const server = realServer(3, [{ kind: "FILE_CHECK", file: "load", weight: 1, timing }]);
+  trackers.configure(config({ trackFiles, virtualServers: [virtualServer([server])] }, []));
+  expect(published.at(-1)).toBe("load=3");
 });

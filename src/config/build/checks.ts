@@ -1,52 +1,202 @@
-import type { CheckConfig, CheckPath, HttpUrlConfig } from "../check.types.ts";
+import { durationUs } from "../../core/units.ts";
+import type { CheckConfig, CheckPath, CheckTiming } from "../check.types.ts";
 import type { RealServerConfig } from "../types.ts";
-import type { ParsedHttp, ParsedServer, ParsedService, ParsedTcp } from "./parsed.ts";
+import { buildHttp } from "./httpCheck.ts";
+import type {
+  ParsedDns,
+  ParsedFile,
+  ParsedFileCheck,
+  ParsedHttp,
+  ParsedMisc,
+  ParsedPing,
+  ParsedServer,
+  ParsedService,
+  ParsedSmtp,
+  ParsedSsl,
+  ParsedTcp,
+  ParsedUdp,
+} from "./parsed.ts";
 import { buildTiming } from "./timing.ts";
 
 /** The checkers of a real server. */
 
-interface CheckContext {
+export interface CheckContext {
   readonly endpoint: { readonly address: RealServerConfig["address"]; readonly port: number };
+  readonly server: ParsedServer;
   readonly service: ParsedService;
+  readonly file: Pick<ParsedFile, "SSL" | "track_file">;
 }
 
-export function buildChecks(server: ParsedServer, context: CheckContext): readonly CheckConfig[] {
-  return writtenChecks(server).map((check) => buildCheck(check, server, context));
+export function buildChecks(context: CheckContext): readonly CheckConfig[] {
+  return writtenChecks(context.server).flatMap((check) => buildCheck(check, context));
 }
+
+/** A checker that connects, or sends packets, somewhere. */
+export type WrittenPathCheck =
+  | { readonly kind: "HTTP_GET"; readonly parsed: ParsedHttp }
+  | { readonly kind: "SSL_GET"; readonly parsed: ParsedSsl }
+  | { readonly kind: "TCP_CHECK"; readonly parsed: ParsedTcp }
+  | { readonly kind: "SMTP_CHECK"; readonly parsed: ParsedSmtp }
+  | { readonly kind: "DNS_CHECK"; readonly parsed: ParsedDns }
+  | { readonly kind: "UDP_CHECK"; readonly parsed: ParsedUdp }
+  | { readonly kind: "PING_CHECK"; readonly parsed: ParsedPing };
 
 export type WrittenCheck =
-  | { readonly kind: "HTTP_GET"; readonly parsed: ParsedHttp }
-  | { readonly kind: "TCP_CHECK"; readonly parsed: ParsedTcp };
+  | WrittenPathCheck
+  | { readonly kind: "MISC_CHECK"; readonly parsed: ParsedMisc }
+  | { readonly kind: "FILE_CHECK"; readonly parsed: ParsedFileCheck };
 
 /** The rows of a block are kept by keyword; the text's order is restored, so that status lists checks as written. */
-export function writtenChecks({ values }: ParsedServer): readonly WrittenCheck[] {
+export function writtenChecks(server: ParsedServer): readonly WrittenCheck[] {
+  const { values } = server;
   const checks: WrittenCheck[] = [
-    ...values.HTTP_GET.map((parsed) => ({ kind: "HTTP_GET", parsed }) as const),
-    ...values.TCP_CHECK.map((parsed) => ({ kind: "TCP_CHECK", parsed }) as const),
+    ...pathChecks(server),
+    ...values.MISC_CHECK.map((parsed) => ({ kind: "MISC_CHECK", parsed }) as const),
+    ...values.FILE_CHECK.map((parsed) => ({ kind: "FILE_CHECK", parsed }) as const),
   ];
   return checks.toSorted(({ parsed: a }, { parsed: b }) => a.at.line - b.at.line || a.at.column - b.at.column);
 }
 
-function buildCheck(check: WrittenCheck, server: ParsedServer, { endpoint, service }: CheckContext): CheckConfig {
-  const { values } = check.parsed;
-  const common = { ...buildPath(values, endpoint), timing: buildTiming([values], [server.values, service.values]) };
-  if (check.kind === "TCP_CHECK") return { kind: "TCP_CHECK", ...common };
-  return { kind: "HTTP_GET", ...common, urls: buildUrls(check.parsed.values) };
+export function pathChecks({ values }: ParsedServer): readonly WrittenPathCheck[] {
+  return [
+    ...values.HTTP_GET.map((parsed) => ({ kind: "HTTP_GET", parsed }) as const),
+    ...values.SSL_GET.map((parsed) => ({ kind: "SSL_GET", parsed }) as const),
+    ...values.TCP_CHECK.map((parsed) => ({ kind: "TCP_CHECK", parsed }) as const),
+    ...values.SMTP_CHECK.map((parsed) => ({ kind: "SMTP_CHECK", parsed }) as const),
+    ...values.DNS_CHECK.map((parsed) => ({ kind: "DNS_CHECK", parsed }) as const),
+    ...values.UDP_CHECK.map((parsed) => ({ kind: "UDP_CHECK", parsed }) as const),
+    ...values.PING_CHECK.map((parsed) => ({ kind: "PING_CHECK", parsed }) as const),
+  ];
 }
 
-function buildPath(values: WrittenCheck["parsed"]["values"], endpoint: CheckContext["endpoint"]): CheckPath {
+function buildCheck(check: WrittenCheck, context: CheckContext): readonly CheckConfig[] {
+  switch (check.kind) {
+    case "MISC_CHECK":
+      return buildMisc(check.parsed.values, context);
+    case "FILE_CHECK":
+      return buildFileCheck(check.parsed.values, context);
+    default:
+      return buildPathCheck(check, context);
+  }
+}
+
+function buildPathCheck(check: WrittenPathCheck, context: CheckContext): readonly CheckConfig[] {
+  const { values } = check.parsed;
+  const common = buildCommon(values, context);
+  const path = { ...buildPath(values, context.endpoint), ...common };
+  switch (check.kind) {
+    case "HTTP_GET":
+    case "SSL_GET":
+      return [{ kind: "HTTP_GET", ...path, ...buildHttp(check, context) }];
+    case "TCP_CHECK":
+    case "PING_CHECK":
+      return [{ kind: check.kind, ...path }];
+    case "SMTP_CHECK": {
+      const { host: hosts, helo_name } = check.parsed.values;
+      const paths = hosts.map((host) => buildPath({ ...values, ...writtenOf(host.values) }, context.endpoint));
+      return (paths.length === 0 ? [path] : paths).map((each) => ({
+        kind: "SMTP_CHECK",
+        ...each,
+        ...common,
+        heloName: helo_name.value,
+      }));
+    }
+    case "DNS_CHECK": {
+      const { type, name, delay_before_retry } = check.parsed.values;
+      const written = [
+        delay_before_retry,
+        context.server.values.delay_before_retry,
+        context.service.values.delay_before_retry,
+      ];
+      const { timing } = path;
+      const delayBeforeRetry = written.find((each) => each !== undefined)?.value ?? timing.delayLoop;
+      return [
+        { kind: "DNS_CHECK", ...path, timing: { ...timing, delayBeforeRetry }, type: type.value, name: name.value },
+      ];
+    }
+    case "UDP_CHECK": {
+      const { payload, require_reply, min_reply_length, max_reply_length } = check.parsed.values;
+      const lengths = { lengthMin: min_reply_length.value, lengthMax: max_reply_length.value };
+      const reply = require_reply === undefined ? undefined : { pattern: require_reply.value, ...lengths };
+      return [{ kind: "UDP_CHECK", ...path, payload: payload?.value, reply }];
+    }
+  }
+}
+
+/** What a block writes, without what it leaves to others. */
+function writtenOf<Values extends object>(values: Values): Partial<Values> {
+  return Object.fromEntries(Object.entries(values).filter(([, each]) => each !== undefined)) as Partial<Values>;
+}
+
+function buildMisc(values: ParsedMisc["values"], context: CheckContext): readonly CheckConfig[] {
+  const { misc_path, misc_timeout, misc_dynamic, user } = values;
+  if (misc_path === undefined) return [];
+  const { timing, ...common } = buildCommon({ ...values, connect_timeout: undefined }, context);
+  const command = { arguments: misc_path.value, user: user?.value.user, group: user?.value.group };
+  const connectTimeout = misc_timeout?.value ?? timing.delayLoop;
+  return [
+    { kind: "MISC_CHECK", ...common, timing: { ...timing, connectTimeout }, command, dynamic: misc_dynamic.value },
+  ];
+}
+
+const NO_TIMING: CheckTiming = {
+  delayLoop: durationUs(0),
+  connectTimeout: durationUs(0),
+  retry: 0,
+  delayBeforeRetry: durationUs(0),
+  warmup: durationUs(0),
+};
+
+function buildFileCheck(
+  { track_file, weight }: ParsedFileCheck["values"],
+  { file }: CheckContext,
+): readonly CheckConfig[] {
+  if (track_file === undefined) return [];
+  const defined = file.track_file.find(({ header }) => header === track_file.value.text)?.values.weight.value;
+  const { weight: factor, reverse } = weight?.value ?? defined ?? { weight: 1, reverse: undefined };
+  const turned = reverse ?? (weight === undefined ? undefined : defined?.reverse) ?? false;
+  return [
+    { kind: "FILE_CHECK", timing: NO_TIMING, file: track_file.value.text, weight: turned ? -factor + 0 : factor },
+  ];
+}
+
+type PathValues = Pick<
+  ParsedTcp["values"],
+  "connect_ip" | "connect_port" | "bindto" | "bind_port" | "bind_if" | "fwmark"
+>;
+
+/** What is not written is absent, so that a configuration compares and prints as its text says. */
+function buildPath(values: PathValues, endpoint: CheckContext["endpoint"]): CheckPath {
+  const { connect_ip, connect_port, bindto, bind_port, bind_if, fwmark } = values;
   return {
-    connectIp: values.connect_ip?.value ?? endpoint.address,
-    connectPort: values.connect_port?.value ?? endpoint.port,
-    ...(values.bindto === undefined ? {} : { bindIp: values.bindto.value }),
+    connectIp: connect_ip?.value ?? endpoint.address,
+    connectPort: connect_port?.value ?? endpoint.port,
+    ...(bindto === undefined ? {} : { bindIp: bindto.value }),
+    ...(bind_port === undefined ? {} : { bindPort: bind_port.value }),
+    ...(bind_if === undefined ? {} : { bindInterface: bind_if.value }),
+    ...(fwmark === undefined ? {} : { firewallMark: fwmark.value }),
   };
 }
 
-function buildUrls({ url: urls, virtualhost }: ParsedHttp["values"]): readonly HttpUrlConfig[] {
-  return urls.flatMap(({ values: { path, status_code, virtualhost: own } }) => {
-    if (path === undefined) return [];
-    const host = (own ?? virtualhost)?.value;
-    const virtualHost = host === undefined ? {} : { virtualHost: host };
-    return [{ path: path.value, statusCodes: status_code.value, ...virtualHost }];
-  });
+/** MISC_CHECK has another deadline, and DNS_CHECK no delay_before_retry of its own. */
+type TimingValues = Pick<ParsedTcp["values"], "delay_loop" | "retry" | "warmup" | "log_all_failures"> & {
+  readonly connect_timeout: ParsedTcp["values"]["connect_timeout"] | undefined;
+  readonly delay_before_retry: ParsedTcp["values"]["delay_before_retry"] | undefined;
+};
+
+function buildCommon(values: TimingValues, { server, service }: CheckContext) {
+  return {
+    timing: buildTiming([withDefaults(values)], [server.values, service.values]),
+    ...(values.log_all_failures.value ? { logAllFailures: true } : {}),
+  };
+}
+
+/** The rows of a checker have the defaults; where it has none of a keyword, that of another says how long. */
+function withDefaults(values: TimingValues) {
+  const instead = { ...values.delay_loop, written: false };
+  return {
+    ...values,
+    connect_timeout: values.connect_timeout ?? instead,
+    delay_before_retry: values.delay_before_retry ?? instead,
+  };
 }

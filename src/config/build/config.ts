@@ -20,7 +20,7 @@ export function buildConfig(file: ParsedFile, global: ParsedGlobal): Config {
     trackProcesses: buildTrackProcesses(file),
     trackFiles: buildTrackFiles(file),
     lvs: buildLvs(file, global),
-    virtualServers: file.virtual_server.map((service) => buildService(service, file.virtual_server_group, global)),
+    virtualServers: file.virtual_server.map((service) => buildService(service, file, global)),
   });
 }
 

@@ -2,23 +2,26 @@ import { exclusiveSetting } from "../exclusive.ts";
 import { PERSISTENCE_DEFAULT_SEC } from "../keywords/virtualServer.ts";
 import type { RealServerConfig, SorryServerConfig, VirtualServerConfig } from "../types.ts";
 import { buildChecks } from "./checks.ts";
-import type { ParsedGlobal, ParsedGroup, ParsedServer, ParsedService } from "./parsed.ts";
+import type { ParsedFile, ParsedGlobal, ParsedServer, ParsedService } from "./parsed.ts";
 import { buildFallback, buildPatroniCheck } from "./patroni.ts";
 import { buildTargets, forwardingOf, serviceName } from "./targets.ts";
 import { firstWritten } from "./written.ts";
 
 /** `virtual_server` and what is inside it. */
 
+/** What of a file a virtual server refers to. */
+export type ServiceFile = Pick<ParsedFile, "virtual_server_group" | "SSL" | "track_file">;
+
 export function buildService(
   service: ParsedService,
-  groups: readonly ParsedGroup[],
+  file: ServiceFile,
   global: AlertDefaults = {},
 ): VirtualServerConfig {
   const { values, at } = service;
-  const realServers = values.real_server.map((server) => buildServer(server, service, global));
+  const realServers = values.real_server.map((server) => buildServer(server, { service, file, global }));
   return {
     name: serviceName(service),
-    targets: buildTargets(service, groups),
+    targets: buildTargets(service, file.virtual_server_group),
     scheduler: values.lvs_sched.value,
     schedulerFlags: schedulerFlags(values),
     onePacket: values.ops !== undefined,
@@ -90,7 +93,11 @@ function schedulerFlags(values: ParsedService["values"]): number {
   return bits.reduce((sum, written, bit) => sum | (written === undefined ? 0 : 1 << bit), 0);
 }
 
-function buildServer(server: ParsedServer, service: ParsedService, global: AlertDefaults): RealServerConfig {
+function buildServer(
+  server: ParsedServer,
+  context: { readonly service: ParsedService; readonly file: ServiceFile; readonly global: AlertDefaults },
+): RealServerConfig {
+  const { service, file, global } = context;
   const { header, values } = server;
   const port = header.port ?? (service.header.kind === "address" ? (service.header.port ?? 0) : 0);
   const endpoint = { address: header.address, port };
@@ -110,7 +117,7 @@ function buildServer(server: ParsedServer, service: ParsedService, global: Alert
       [values.inhibit_on_failure, service.values.inhibit_on_failure],
       values.inhibit_on_failure,
     ),
-    checks: [...buildPatroniCheck(endpoint, server, service), ...buildChecks(server, { endpoint, service })],
+    checks: [...buildPatroniCheck(endpoint, server, service), ...buildChecks({ endpoint, server, service, file })],
     ...buildFallback(endpoint, server, service),
   };
 }

@@ -190,11 +190,6 @@ function notYet(entry: string | readonly [doc: string, ...aliases: string[]]): N
   return { shape: "notYet", status: "notYet", doc, reference: MAN, ...(aliases.length > 0 ? { aliases } : {}) };
 }
 
-/** A block of keepalived's that is refused by name, with what would stand inside. */
-export function notYetBlock(doc: string, table: BlockTable<Rows>, ...aliases: string[]): NotYetRow {
-  return { shape: "notYet", status: "notYet", doc, reference: MAN, table, ...(aliases.length > 0 ? { aliases } : {}) };
-}
-
 type LeftOutEntry = Pick<LeftOutRow, "doc" | "reason" | "remedy" | "aliases" | "table">;
 
 /** Rows that are refused for good. */

@@ -70,8 +70,23 @@ export const outerTimingRows = rows;
 /** For HTTP_GET and SSL_GET: one attempt more after a failure, three seconds later. */
 export const httpTimingRows = checkerRows({ delayBeforeRetrySec: 3 });
 
-/** For TCP_CHECK: one attempt more after a failure, one second later. */
+/** For TCP_CHECK, SMTP_CHECK, UDP_CHECK and PING_CHECK: one attempt more after a failure, one second later. */
 export const connectionTimingRows = checkerRows({ delayBeforeRetrySec: 1 });
+
+const { connect_timeout: _deadline, ...withoutDeadline } = checkerRows({ delayBeforeRetrySec: 1 });
+
+/** For MISC_CHECK: no further attempt after a failure, and misc_timeout is the deadline. */
+export const miscTimingRows = { ...withoutDeadline, retry: { ...withoutDeadline.retry, default: 0 } } as const;
+
+/** For DNS_CHECK: three attempts more, each a delay_loop later. */
+export const dnsTimingRows = {
+  ...connectionTimingRows,
+  retry: { ...connectionTimingRows.retry, default: 3 },
+  delay_before_retry: {
+    ...rows.delay_before_retry,
+    defaultFrom: `${OUTER}, else delay_loop`,
+  },
+} as const;
 
 /** The rows of a checker. keepalived's checkers are made once a minute unless the file says otherwise, and may take 5 s. */
 export function checkerRows(defaults: {

@@ -33,7 +33,7 @@ const REVERSE_WORDS: Readonly<Record<string, boolean>> = { reverse: true, noreve
 const isReverseWord = (word: Word | undefined): word is Word =>
   word !== undefined && Object.hasOwn(REVERSE_WORDS, word.text);
 
-function weightKind(max: number): ValueKind<WeightValue> {
+export function weightKind(max: number): ValueKind<WeightValue> {
   const number = integer({ min: -max, max, unit: "WEIGHT" });
   return {
     syntax: `${number.syntax} [reverse|noreverse]`,
@@ -65,7 +65,7 @@ function trackOptions(name: string, max: number) {
 }
 
 /** The name of a block that is defined elsewhere. */
-const blockNameWord: ValueKind<string> = oneWord("<NAME>", (word) =>
+export const blockNameWord: ValueKind<string> = oneWord("<NAME>", (word) =>
   word.text === "" ? invalid(word, "is empty", "write the name of a block") : ok(word.text),
 );
 

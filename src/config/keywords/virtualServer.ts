@@ -4,18 +4,10 @@ import { type DurationUs, milliseconds, seconds } from "../../core/units.ts";
 import type { ForwardingConfig, Scheduler } from "../types.ts";
 import type { ScriptCommand } from "../vrrp.types.ts";
 import { checkerRows } from "./checkers/checkerRows.ts";
+import { sslTable, virtualHost } from "./checkers/http.ts";
 import { fallbackRow, patroniRow } from "./checkers/patroni.ts";
 import { choice, flag, integer, switchable, text, timer, truth } from "./kinds.ts";
-import {
-  type BlockRow,
-  blockTable,
-  leftOutRows,
-  MAN,
-  notYetBlock,
-  notYetRows,
-  type ValueKind,
-  type ValueRow,
-} from "./row.ts";
+import { type BlockRow, blockTable, leftOutRows, MAN, type ValueKind, type ValueRow } from "./row.ts";
 import { scriptAsUser } from "./scripts.ts";
 import {
   type Endpoint,
@@ -132,6 +124,11 @@ export const realServerTable = blockTable("real_server", {
   } satisfies ValueRow<ForwardingConfig>,
   alpha: alwaysAlpha,
   snmp_name: noSnmp,
+  virtualhost: {
+    ...virtualHost,
+    defaultFrom: "the virtual server",
+    doc: "Host header of HTTP_GET and SSL_GET that write none.",
+  },
   notify_up: script("notify_up", "Script to run when the server comes up again."),
   notify_down: script("notify_down", "Script to run when the server goes down."),
   uthreshold: threshold("uthreshold", "Connections from which on the server gets no new ones; 0 = no limit."),
@@ -149,9 +146,6 @@ export const realServerTable = blockTable("real_server", {
     doc: "Mail when the server comes up or goes down.",
     example: "smtp_alert off",
   } satisfies ValueRow<boolean>,
-  ...notYetRows({
-    virtualhost: "Host header of HTTP checks.",
-  }),
 });
 
 export const virtualServerTable = blockTable("virtual_server", {
@@ -218,6 +212,7 @@ export const virtualServerTable = blockTable("virtual_server", {
   } satisfies ValueRow<Family>,
   alpha: alwaysAlpha,
   snmp_name: noSnmp,
+  virtualhost: { ...virtualHost, doc: "Host header of HTTP_GET and SSL_GET that write none." },
   hashed: {
     ...value,
     status: "noEffect",
@@ -325,9 +320,6 @@ export const virtualServerTable = blockTable("virtual_server", {
     doc: "A server that connections are forwarded to. Its port is the virtual server's where none is written; NAT alone can lead to another one.",
     example: "real_server 10.0.2.3 5432 {\n  weight 50\n}",
   } satisfies BlockRow<Endpoint, typeof realServerTable.rows>,
-  ...notYetRows({
-    virtualhost: "Host header of HTTP checks.",
-  }),
 });
 
 /** Of a name, as long as keepalived's words are. */
@@ -367,16 +359,14 @@ export const lvsRows = {
     doc: "Addresses, ranges (10.0.0.1-10, 10.0.0.250-10.0.1.10, 10.0.0.8/29; behind each its port) and firewall marks with the same real servers, which are checked once.",
     example: "virtual_server_group WEB {\n  10.0.2.20-25 80\n  fwmark 8\n}",
   } satisfies BlockRow<string, typeof virtualServerGroupTable.rows>,
-  SSL: notYetBlock(
-    "Certificates of SSL_GET.",
-    blockTable(
-      "SSL",
-      notYetRows({
-        password: "Password of the key.",
-        ca: "File of the authority.",
-        certificate: "File of the certificate.",
-        key: "File of the key.",
-      }),
-    ),
-  ),
+  SSL: {
+    shape: "block",
+    status: "implemented",
+    reference: MAN,
+    reload: "live",
+    header: flag,
+    table: sslTable,
+    doc: "Files of SSL_GET. They are read again when they change.",
+    example: "SSL {\n  ca /etc/holdfast/ca.pem\n}",
+  } satisfies BlockRow<true, typeof sslTable.rows>,
 } as const;

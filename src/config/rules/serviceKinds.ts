@@ -1,6 +1,6 @@
 import { endpointText, family } from "../../core/ip.ts";
 import type { ParsedFile, ParsedGroup, ParsedServer, ParsedService } from "../build/parsed.ts";
-import { buildService } from "../build/services.ts";
+import { buildService, type ServiceFile } from "../build/services.ts";
 import { buildTargets, forwardingOf, groupOf, linesOf } from "../build/targets.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
 import { type Endpoint, formatHeader } from "../keywords/serviceKinds.ts";
@@ -9,7 +9,7 @@ import { reportRepeated } from "./rule.ts";
 
 /** Rules about what a virtual server answers to and how it forwards; ipvsadm(8) says which combinations are valid. */
 
-type KindRule = (service: ParsedService, groups: readonly ParsedGroup[], found: DiagnosticList) => void;
+type KindRule = (service: ParsedService, file: ServiceFile, found: DiagnosticList) => void;
 
 const nameOf = ({ header }: ParsedService): string => `virtual_server ${formatHeader(header)}`;
 const targetFamily = (target: ServiceTarget) => (target.protocol === "FWM" ? target.family : family(target.address));
@@ -18,13 +18,13 @@ const targetText = (target: ServiceTarget): string =>
     ? `fwmark ${target.mark} ${target.family === 6 ? "inet6" : "inet"}`
     : `${target.protocol} ${endpointText(target.address, target.port)}`;
 
-const groupIsThere: KindRule = (service, groups, found) => {
+const groupIsThere: KindRule = (service, file, found) => {
   const { header } = service;
   if (header.kind !== "group") return;
-  const named = groupOf(header, groups);
+  const named = groupOf(header, file.virtual_server_group);
   const [first] = named;
   if (first === undefined) {
-    const names = groups.map((group) => group.header).join(", ");
+    const names = file.virtual_server_group.map((group) => group.header).join(", ");
     const remedy = names === "" ? "define it" : `define it, or name one of ${names}`;
     found.error("unknown-name", header.name.at, `there is no virtual_server_group ${header.name.text}`, remedy);
   } else if (named.every((group) => linesOf(group).length === 0) && !found.hasErrors) {
@@ -34,10 +34,12 @@ const groupIsThere: KindRule = (service, groups, found) => {
 };
 
 /** ipvsadm(8), -t: "Use of port 0 is only valid in conjunction with the -p option". */
-const everyPortIsPersistent: KindRule = (service, groups, found) => {
-  const open = buildTargets(service, groups).find((target) => target.protocol !== "FWM" && target.port === 0);
+const everyPortIsPersistent: KindRule = (service, file, found) => {
+  const open = buildTargets(service, file.virtual_server_group).find(
+    (target) => target.protocol !== "FWM" && target.port === 0,
+  );
   if (open === undefined) return;
-  const built = buildService(service, groups);
+  const built = buildService(service, file);
   if (built.persistenceTimeoutSec === 0) {
     const message = `${nameOf(service)} has no port, which the kernel takes with persistence only`;
     found.error("port-without-persistence", service.at, message, "write a port, or persistence_timeout");
@@ -49,7 +51,7 @@ const everyPortIsPersistent: KindRule = (service, groups, found) => {
 
 const FLAGS_OF = { sh: ["sh-fallback", "sh-port"], mh: ["mh-fallback", "mh-port"] } as const;
 
-const flagsFitTheScheduler: KindRule = ({ values }, _groups, found) => {
+const flagsFitTheScheduler: KindRule = ({ values }, _file, found) => {
   for (const [scheduler, flags] of Object.entries(FLAGS_OF)) {
     if (values.lvs_sched.value === scheduler) continue;
     for (const flag of flags) {
@@ -61,13 +63,13 @@ const flagsFitTheScheduler: KindRule = ({ values }, _groups, found) => {
   }
 };
 
-const onePacketIsOfUdp: KindRule = ({ header, values }, _groups, found) => {
+const onePacketIsOfUdp: KindRule = ({ header, values }, _file, found) => {
   if (values.ops === undefined || header.kind === "fwmark" || values.protocol.value === "UDP") return;
   const message = `ops has no effect on ${values.protocol.value}: the kernel schedules packets one by one for UDP only`;
   found.warning("ops-without-udp", values.ops.at, message, "remove it");
 };
 
-const persistenceIsWhole: KindRule = (service, groups, found) => {
+const persistenceIsWhole: KindRule = (service, file, found) => {
   const { persistence_granularity, persistence_engine, persistence_timeout, protocol } = service.values;
   for (const written of [persistence_granularity, persistence_engine]) {
     if (written === undefined || !persistence_timeout.written || persistence_timeout.value > 0) continue;
@@ -80,7 +82,7 @@ const persistenceIsWhole: KindRule = (service, groups, found) => {
     found.error("engine-without-udp", persistence_engine.at, message, "write protocol UDP, or remove it");
   }
   if (persistence_granularity === undefined) return;
-  const other = buildTargets(service, groups).find(
+  const other = buildTargets(service, file.virtual_server_group).find(
     (target) => targetFamily(target) !== persistence_granularity.value.family,
   );
   if (other === undefined) return;
@@ -89,28 +91,28 @@ const persistenceIsWhole: KindRule = (service, groups, found) => {
   found.error("family-mismatch", persistence_granularity.at, message, `write ${right}`);
 };
 
-const ipFamilyIsOfAMark: KindRule = ({ header, values }, _groups, found) => {
+const ipFamilyIsOfAMark: KindRule = ({ header, values }, _file, found) => {
   if (values.ip_family === undefined || header.kind === "fwmark") return;
   const remedy = header.kind === "group" ? "write it behind the marks of the group" : "remove it";
   found.warning("ip-family-ignored", values.ip_family.at, "ip_family is for a service by fwmark", remedy);
 };
 
 /** With as much tolerance as quorum, the quorum would never be lost. */
-const hysteresisIsBelowQuorum: KindRule = ({ values }, _groups, found) => {
+const hysteresisIsBelowQuorum: KindRule = ({ values }, _file, found) => {
   const { quorum, hysteresis } = values;
   if (hysteresis.value === 0 || hysteresis.value < quorum.value) return;
   const message = `hysteresis ${hysteresis.value} is not below quorum ${quorum.value}: the quorum would never be lost`;
   found.error("contradiction", hysteresis.at, message, `write a smaller one, or a greater quorum`);
 };
 
-const quorumIsAttainable: KindRule = (service, groups, found) => {
+const quorumIsAttainable: KindRule = (service, file, found) => {
   const { quorum } = service.values;
-  if (quorum.value === buildService(service, groups).quorum) return;
+  if (quorum.value === buildService(service, file).quorum) return;
   const message = `quorum ${quorum.value} is more than the weight of all real servers together, which is taken instead`;
   found.warning("quorum-unattainable", quorum.at, message, "write a smaller one");
 };
 
-const sorryServerFits: KindRule = (service, groups, found) => {
+const sorryServerFits: KindRule = (service, file, found) => {
   const { sorry_server, sorry_server_inhibit, sorry_server_lvs_method, lvs_method, real_server } = service.values;
   if (sorry_server === undefined) {
     const [written] = [sorry_server_inhibit, sorry_server_lvs_method].filter((each) => each !== undefined);
@@ -120,7 +122,12 @@ const sorryServerFits: KindRule = (service, groups, found) => {
   }
   const { address, port } = sorry_server.value;
   const method = (sorry_server_lvs_method?.value ?? lvs_method.value).method;
-  serverFits({ what: "sorry_server", address, port, method, at: sorry_server.at }, service, groups, found);
+  serverFits(
+    { what: "sorry_server", address, port, method, at: sorry_server.at },
+    service,
+    file.virtual_server_group,
+    found,
+  );
   const same = real_server.find(
     ({ header }) => header.address === address && (method !== "NAT" || header.port === port),
   );

@@ -1,3 +1,4 @@
+import type { Config } from "../../config/types.ts";
 import type { TrackFileConfig, TrackProcessConfig, VrrpConfig, VrrpScriptConfig } from "../../config/vrrp.types.ts";
 import type { FileWatch } from "../../core/files.ts";
 import type { Clock, Timers } from "../../core/interfaces.ts";
@@ -12,6 +13,7 @@ import type { Tracker, TrackerStatus } from "./types.ts";
 
 /** What of the configuration says what is tracked. */
 export interface TrackingConfig {
+  readonly virtualServers: Config["virtualServers"];
   readonly vrrp: Pick<VrrpConfig, "instances">;
   readonly scripts: readonly VrrpScriptConfig[];
   readonly trackFiles: readonly TrackFileConfig[];
@@ -38,7 +40,8 @@ interface Wanted {
 }
 
 /**
- * Everything that instances track besides interfaces: exactly what one of them names is run, watched or counted. At a
+ * Everything that instances track besides interfaces, and the files of FILE_CHECKs: exactly what one of them names is run,
+ * watched or counted. At a
  * reload what is defined as before goes on, with what it knows.
  */
 export class Trackers {
@@ -97,6 +100,11 @@ export class Trackers {
     const tracked = (kind: "scripts" | "files" | "processes"): Set<string> =>
       new Set(config.vrrp.instances.flatMap(({ track }) => track[kind].map(({ name }) => name)));
     const [scripts, files, processes] = [tracked("scripts"), tracked("files"), tracked("processes")];
+    for (const { realServers } of config.virtualServers) {
+      for (const check of realServers.flatMap(({ checks }) => checks)) {
+        if (check.kind === "FILE_CHECK") files.add(check.file);
+      }
+    }
     const modules = { ...this.#modules, onResult: () => this.#publish() };
     return [
       ...config.scripts

@@ -17,6 +17,8 @@ const FAILURES: Readonly<Record<string, ProbeFailure>> = {
   ENETUNREACH: "unreachable",
   EHOSTDOWN: "unreachable",
   ENETDOWN: "unreachable",
+  // Our own finding about a certificate (httpConnection.ts).
+  HOLDFAST_UNTRUSTED: "tlsFailed",
   UND_ERR_HEADERS_OVERFLOW: "malformed",
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "malformed",
 };
@@ -35,7 +37,7 @@ export function failureOf(error: unknown): ProbeOutcome {
   if (code !== undefined && TLS_FAILURE.test(code)) return { kind: "tlsFailed", detail: message };
   const kind = code === undefined ? undefined : FAILURES[code];
   if (kind === undefined) return { kind: "cannotRun", detail: code === undefined ? message : `${code}: ${message}` };
-  return { kind, detail: kind === "malformed" || code === "UND_ERR_SOCKET" ? message : "" };
+  return { kind, detail: kind === "malformed" || kind === "tlsFailed" || code === "UND_ERR_SOCKET" ? message : "" };
 }
 
 function errorCode(error: unknown): string | undefined {

@@ -1,13 +1,17 @@
-import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
-import { Client, type Dispatcher } from "undici";
+import type { Socket, TcpNetConnectOpts } from "node:net";
+import { Client } from "undici";
 import type { HttpCheckConfig } from "../../config/check.types.ts";
 import { family } from "../../core/ip.ts";
-import { toMilliseconds } from "../../core/units.ts";
-import { BODY_LIMIT_BYTES, type HttpAnswer, type ProbeOutcome } from "../../health/types.ts";
-import { armDeadline, failureOf, TIMED_OUT } from "./failure.ts";
+import type { HttpAnswer, ProbeOutcome } from "../../health/types.ts";
+import type { TlsContexts } from "../tlsContexts.ts";
+import { AnswerReader } from "./answerReader.ts";
+import { Attempt, type Running } from "./attempt.ts";
+import { failureOf } from "./failure.ts";
+import { askAs, recordInto, secured } from "./httpConnection.ts";
+import { connectTo, type SocketOpener } from "./path.ts";
 
 /** What is asked, and where. */
-export type HttpQuestion = Pick<HttpCheckConfig, "connectIp" | "connectPort" | "bindIp" | "urls" | "timing">;
+export type HttpQuestion = Omit<HttpCheckConfig, "kind" | "logAllFailures">;
 
 /** A socket that connects, and the event that tells that it may be used. */
 export interface OpenedSocket {
@@ -15,7 +19,7 @@ export interface OpenedSocket {
   readonly ready: "connect" | "secureConnect";
 }
 
-/** How it is asked; without `open` by plain TCP, that is HTTP, else by HTTPS. `open` may throw: the probe could not run. */
+/** How it is asked; without `open` as the question's path and `tls` say, else by HTTPS. `open` may throw: the probe could not run. */
 export interface HttpManner {
   readonly open?: (options: TcpNetConnectOpts) => OpenedSocket;
   readonly headers?: Readonly<Record<string, string>>;
@@ -23,9 +27,16 @@ export interface HttpManner {
 
 const HEADERS = { "user-agent": "holdfast", accept: "*/*" };
 
+/** What a prober has of the host. */
+export interface HttpHost {
+  readonly addon: () => SocketOpener;
+  readonly contexts: TlsContexts;
+  readonly running: Set<Running>;
+}
+
 /**
- * HTTP_GET: the urls in order, each on a connection of its own (Patroni closes after every answer anyway), stopping at the
- * first status that is not an expected one. Redirects are answers, not followed.
+ * HTTP_GET and SSL_GET: the urls in order, each on a connection of its own (Patroni closes after every answer anyway),
+ * stopping at the first status that is not an expected one. Redirects are answers, not followed.
  *
  * One undici Client for each probe, so that no probe waits behind another. undici's timeouts are off: they are 0.5 to 1 s
  * late, and an abort is ignored while connecting. Instead `connect` is ours and holds the socket, and one deadline over the
@@ -33,14 +44,14 @@ const HEADERS = { "user-agent": "holdfast", accept: "*/*" };
  */
 export class HttpProber {
   private readonly question: HttpQuestion;
-  private readonly manner: HttpManner & { readonly client: Client };
+  private readonly parts: HttpHost & { readonly client: Client; readonly manner: HttpManner };
   private run: HttpRun | undefined;
 
-  constructor(question: HttpQuestion, manner: HttpManner = {}) {
-    const { connectIp, connectPort } = question;
-    const host = family(connectIp) === 6 ? `[${connectIp}]` : connectIp;
-    const scheme = manner.open === undefined ? "http" : "https";
-    const client = new Client(`${scheme}://${host}:${connectPort}`, {
+  constructor(question: HttpQuestion, host: HttpHost, manner: HttpManner = {}) {
+    const { connectIp, connectPort, tls } = question;
+    const address = family(connectIp) === 6 ? `[${connectIp}]` : connectIp;
+    const scheme = tls === undefined && manner.open === undefined ? "http" : "https";
+    const client = new Client(`${scheme}://${address}:${connectPort}`, {
       pipelining: 0,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -52,7 +63,7 @@ export class HttpProber {
       },
     });
     this.question = question;
-    this.manner = { ...manner, client };
+    this.parts = { ...host, client, manner };
   }
 
   /** One probe at a time; `done` is called once, never before this returns. */
@@ -61,154 +72,119 @@ export class HttpProber {
       setImmediate(() => done(failureOf(new Error("the probe before has not ended"))));
       return;
     }
-    const run = new HttpRun(this.question, this.manner, (outcome) => {
-      this.run = undefined;
-      done(outcome);
+    const attempt = new Attempt(this.question.timing, {
+      running: this.parts.running,
+      done: (outcome) => {
+        this.run = undefined;
+        done(outcome);
+      },
     });
-    this.run = run;
-    run.next();
+    this.run = new HttpRun(this.question, { ...this.parts, attempt });
+    this.run.next();
   }
 
-  /** Ends a running probe as one that could not run. */
+  /** Ends what undici keeps; a probe that runs is ended by whoever holds `running`. */
   close(): void {
-    this.run?.settle(failureOf(new Error("the checker was closed")));
-    this.manner.client.destroy().catch(() => undefined);
+    this.parts.client.destroy().catch(() => undefined);
   }
 }
 
 type ConnectCallback = (...result: [null, Socket] | [Error, null]) => void;
 
-/** One probe: the urls, one after the other, under one deadline. */
+/** A connection on its way: its sockets, the outermost first, and what is against it when it stands. */
+interface Opening {
+  readonly sockets: readonly [Socket, ...Socket[]];
+  readonly ready: OpenedSocket["ready"];
+  readonly fault: () => Error | undefined;
+}
+
+/** One probe: the urls, one after the other. */
 class HttpRun {
   private readonly question: HttpQuestion;
-  private readonly manner: HttpManner & { readonly client: Client };
-  private readonly done: (outcome: ProbeOutcome) => void;
-  private readonly disarm: () => void;
+  private readonly parts: HttpProber["parts"] & { readonly attempt: Attempt };
   private readonly answers: HttpAnswer[] = [];
-  private socket: Socket | undefined;
-  private settled = false;
-  private dispatching = false;
+  /** Everything that came on the connection, for a regex. */
+  private received: Buffer[] | undefined;
 
-  constructor(
-    question: HttpQuestion,
-    manner: HttpManner & { readonly client: Client },
-    done: (outcome: ProbeOutcome) => void,
-  ) {
+  constructor(question: HttpQuestion, parts: HttpRun["parts"]) {
     this.question = question;
-    this.manner = manner;
-    this.done = done;
-    this.disarm = armDeadline(toMilliseconds(question.timing.connectTimeout), () => this.settle(TIMED_OUT));
+    this.parts = parts;
   }
 
   connect(callback: ConnectCallback): void {
-    const { connectIp: host, connectPort: port, bindIp } = this.question;
-    const { open = openPlainly } = this.manner;
-    const options = { host, port, noDelay: true, ...(bindIp === undefined ? {} : { localAddress: bindIp }) };
-    let opened: OpenedSocket;
-    try {
-      opened = open(options);
-    } catch (error) {
-      callback(error as Error, null);
-      return;
-    }
-    const { socket, ready } = opened;
-    this.socket = socket;
-    const failed = (error: Error): void => callback(error, null);
-    // undici listens one microtask after it got the socket; an error between must not be an uncaught one.
-    socket.on("error", () => undefined);
-    socket.once("error", failed);
-    socket.once(ready, () => {
-      socket.off("error", failed);
+    const { question } = this;
+    let over = false;
+    this.received = question.urls[this.answers.length]?.regex === undefined ? undefined : [];
+    const connected = (error: Error | undefined, socket: Socket): void => {
+      if (over) return;
+      over = true;
+      if (error !== undefined) {
+        callback(error, null);
+        return;
+      }
+      askAs(question.httpProtocol, socket);
+      if (this.received !== undefined) recordInto(this.received, socket);
       callback(null, socket);
-    });
+    };
+    try {
+      const { sockets, ready, fault } = this.open();
+      const [socket] = sockets;
+      this.parts.attempt.onEnd(() => {
+        for (const each of sockets) each.destroy(new Error("the probe is over"));
+      });
+      // undici listens one microtask after it got the socket; an error between must not be an uncaught one.
+      for (const each of sockets) each.on("error", (error) => connected(error, socket));
+      socket.once(ready, () => connected(fault(), socket));
+    } catch (error) {
+      callback(error instanceof Error ? error : new Error(String(error)), null);
+    }
+  }
+
+  private open(): Opening {
+    const { question } = this;
+    const { manner, contexts, addon } = this.parts;
+    const noFault = (): undefined => undefined;
+    if (manner.open !== undefined) {
+      const { connectIp: host, connectPort: port, bindIp } = question;
+      const from = bindIp === undefined ? {} : { localAddress: bindIp };
+      const { socket, ready } = manner.open({ host, port, noDelay: true, ...from });
+      return { sockets: [socket], ready, fault: noFault };
+    }
+    // What is wrong with the files shows before anything is opened.
+    const context = question.tls === undefined ? undefined : contexts.of(question.tls);
+    const plain = connectTo(question, addon);
+    if (context === undefined) return { sockets: [plain], ready: "connect", fault: noFault };
+    const url = question.urls[this.answers.length];
+    const { socket, fault } = secured(plain, { tls: question.tls, url }, context);
+    // Outermost first: Node 20 crashes when the socket under TLS goes while the handshake's end is told.
+    return { sockets: [socket, plain], ready: "secureConnect", fault };
   }
 
   /** Asks the next url, or ends when all are answered. */
   next(): void {
+    const { attempt, client, manner } = this.parts;
     const url = this.question.urls[this.answers.length];
     if (url === undefined) {
-      this.settle({ kind: "answered", answers: this.answers });
+      attempt.settle({ kind: "answered", answers: this.answers });
       return;
     }
-    const reader = new AnswerReader(url.path, (result) => {
-      if (this.settled) return;
-      if ("failure" in result) {
-        // undici refuses a path that HTTP does not allow before dispatch returns; outcomes come later than that.
-        if (this.dispatching) setImmediate(() => this.settle(result.failure));
-        else this.settle(result.failure);
-        return;
-      }
-      this.answers.push(result.answer);
-      const { status } = result.answer;
-      const expected = url.statusCodes.some(({ from, to }) => status >= from && status <= to);
-      if (expected) this.next();
-      else this.settle({ kind: "answered", answers: this.answers });
-    });
-    this.dispatching = true;
+    const reader = new AnswerReader(
+      url,
+      () => this.received ?? [],
+      (result) => {
+        if (attempt.settled) return;
+        if ("failure" in result) {
+          attempt.settle(result.failure);
+          return;
+        }
+        this.answers.push(result.answer);
+        const { status } = result.answer;
+        const expected = url.statusCodes.some(({ from, to }) => status >= from && status <= to);
+        if (expected) this.next();
+        else attempt.settle({ kind: "answered", answers: this.answers });
+      },
+    );
     const host = url.virtualHost === undefined ? {} : { host: url.virtualHost };
-    const headers = { ...HEADERS, ...this.manner.headers, ...host };
-    this.manner.client.dispatch({ path: url.path, method: "GET", headers }, reader);
-    this.dispatching = false;
-  }
-
-  settle(outcome: ProbeOutcome): void {
-    if (this.settled) return;
-    this.settled = true;
-    this.disarm();
-    this.socket?.destroy(new Error("the probe is over"));
-    this.done(outcome);
-  }
-}
-
-const openPlainly = (options: TcpNetConnectOpts): OpenedSocket => ({ socket: connect(options), ready: "connect" });
-
-type ReadResult = { readonly answer: HttpAnswer } | { readonly failure: ProbeOutcome };
-
-/** Collects one answer up to the limit of its body; what is beyond is not read. */
-class AnswerReader implements Dispatcher.DispatchHandler {
-  private readonly path: string;
-  private readonly done: (result: ReadResult) => void;
-  private readonly chunks: Buffer[] = [];
-  private status = 0;
-  private bytes = 0;
-  private finished = false;
-
-  constructor(path: string, done: (result: ReadResult) => void) {
-    this.path = path;
-    this.done = done;
-  }
-
-  onRequestStart(): void {
-    // Part of what undici asks of a handler; there is nothing to prepare.
-  }
-
-  onResponseStart(_: Dispatcher.DispatchController, status: number): void {
-    this.status = status;
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const room = BODY_LIMIT_BYTES - this.bytes;
-    this.chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
-    this.bytes += Math.min(chunk.length, room);
-    if (chunk.length <= room) return;
-    this.finish(true);
-    controller.abort(new Error("the body is longer than what is read"));
-  }
-
-  onResponseEnd(): void {
-    this.finish(false);
-  }
-
-  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    if (this.finished) return;
-    this.finished = true;
-    this.done({ failure: failureOf(error) });
-  }
-
-  private finish(bodyTruncated: boolean): void {
-    if (this.finished) return;
-    this.finished = true;
-    const body = Buffer.concat(this.chunks).toString("utf8");
-    this.done({ answer: { path: this.path, status: this.status, body, bodyTruncated } });
+    client.dispatch({ path: url.path, method: "GET", headers: { ...HEADERS, ...manner.headers, ...host } }, reader);
   }
 }

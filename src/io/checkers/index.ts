@@ -1,8 +1,17 @@
-import type { Socket } from "node:net";
+import type { CheckConfig, HttpCheckConfig, PatroniCheckConfig } from "../../config/check.types.ts";
+import type { ScriptRunner } from "../../core/scripts.ts";
 import type { ProbeKey, ProbeOutcome, ProbeSpec } from "../../health/types.ts";
+import { TlsContexts } from "../tlsContexts.ts";
+import { Attempt, type Running } from "./attempt.ts";
+import { runDnsCheck } from "./dns.ts";
 import { HttpProber } from "./http.ts";
+import { runMiscCheck } from "./misc.ts";
+import type { SocketOpener } from "./path.ts";
 import { patroniProber } from "./patroni.ts";
+import { runPingCheck } from "./ping.ts";
+import { runSmtpCheck } from "./smtp.ts";
 import { runTcpCheck } from "./tcp.ts";
+import { runUdpCheck } from "./udp.ts";
 
 /** Runs probes. Checkers judge nothing: what they saw is the outcome. */
 export interface Checkers {
@@ -12,12 +21,20 @@ export interface Checkers {
   close(): void;
 }
 
+/** What checkers have of the host. */
+export interface CheckerHost {
+  /** For sockets with options that Node has no call for; asked for when the first such check runs. */
+  readonly addon: () => SocketOpener;
+  /** For MISC_CHECK. */
+  readonly scripts: ScriptRunner;
+}
+
 /** How long the client of a check that a reload removed may stay. */
 const UNUSED_MS = 300_000;
 const SWEEP_EVERY_MS = 60_000;
 
-export function createCheckers(): Checkers {
-  return new RunningCheckers();
+export function createCheckers(host: CheckerHost): Checkers {
+  return new RunningCheckers(host);
 }
 
 interface Target {
@@ -26,32 +43,35 @@ interface Target {
 }
 
 class RunningCheckers implements Checkers {
+  private readonly host: CheckerHost;
   private readonly targets = new Map<ProbeKey, Target>();
-  private readonly sockets = new Set<Socket>();
+  private readonly running = new Set<Running>();
+  private readonly contexts = new TlsContexts();
   private sweptAtMs = performance.now();
   private closed = false;
+
+  constructor(host: CheckerHost) {
+    this.host = host;
+  }
 
   run(spec: ProbeSpec, done: (outcome: ProbeOutcome) => void): void {
     if (this.closed) throw new Error("the checkers are closed");
     const { check } = spec;
-    switch (check.kind) {
-      case "TCP_CHECK":
-        runTcpCheck(check, this.sockets, done);
-        return;
-      case "HTTP_GET":
-        this.startProber(spec.key, () => new HttpProber(check), done);
-        return;
-      case "patroni":
-        this.startProber(spec.key, () => patroniProber(check), done);
-        return;
+    const { contexts, running } = this;
+    const host = { ...this.host, contexts, running };
+    if (check.kind === "HTTP_GET") this.startProber(spec.key, () => new HttpProber(check, host), done);
+    else if (check.kind === "patroni") this.startProber(spec.key, () => patroniProber(check, host), done);
+    else {
+      const attempt = new Attempt(check.timing, { running, done });
+      attempt.try(() => begin(check, attempt, this.host));
     }
   }
 
   close(): void {
     this.closed = true;
+    for (const each of [...this.running]) each.cancel(new Error("the checkers were closed"));
     for (const { prober } of this.targets.values()) prober.close();
     this.targets.clear();
-    for (const socket of this.sockets) socket.destroy(new Error("the checkers were closed"));
   }
 
   private startProber(key: ProbeKey, create: () => HttpProber, done: (outcome: ProbeOutcome) => void): void {
@@ -84,5 +104,35 @@ class RunningCheckers implements Checkers {
       prober.close();
       this.targets.delete(key);
     }
+  }
+}
+
+/** Every checker but HTTP's, which keeps a client for its next probe. */
+function begin(
+  check: Exclude<CheckConfig, HttpCheckConfig | PatroniCheckConfig>,
+  attempt: Attempt,
+  { addon, scripts }: CheckerHost,
+): void {
+  switch (check.kind) {
+    case "TCP_CHECK":
+      runTcpCheck(check, attempt, addon);
+      return;
+    case "SMTP_CHECK":
+      runSmtpCheck(check, attempt, addon);
+      return;
+    case "DNS_CHECK":
+      runDnsCheck(check, attempt, addon);
+      return;
+    case "UDP_CHECK":
+      runUdpCheck(check, attempt, addon);
+      return;
+    case "PING_CHECK":
+      runPingCheck(check, attempt, addon);
+      return;
+    case "MISC_CHECK":
+      runMiscCheck(check, attempt, scripts);
+      return;
+    case "FILE_CHECK":
+      throw new Error("a FILE_CHECK is told its value and asks nothing");
   }
 }

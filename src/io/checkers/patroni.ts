@@ -1,16 +1,16 @@
 import type { PatroniCheckConfig } from "../../config/check.types.ts";
 import { PATRONI_PATH } from "../../health/patroniCheck.ts";
-import { HttpProber, type HttpQuestion } from "./http.ts";
+import { type HttpHost, HttpProber, type HttpQuestion } from "./http.ts";
 import { TlsFiles } from "./tls.ts";
 
 /**
  * `patroni`: one GET by HTTP or HTTPS, whatever roles the checks behind it want. Every status is an answer: 200 and 503 tell
  * who holds the leader key.
  */
-export function patroniProber(check: PatroniCheckConfig): HttpProber {
+export function patroniProber(check: PatroniCheckConfig, host: HttpHost): HttpProber {
   const { tls, credentials } = check;
   const files = tls && new TlsFiles(tls);
-  return new HttpProber(questionOf(check), {
+  return new HttpProber(questionOf(check), host, {
     ...(files && { open: (options) => files.open(options) }),
     ...(credentials && { headers: { authorization: basicAuthorization(credentials) } }),
   });

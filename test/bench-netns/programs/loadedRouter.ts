@@ -8,9 +8,11 @@ import { parseConfig } from "../../../src/config/index.ts";
 import type { Logger } from "../../../src/core/interfaces.ts";
 import { createHealthDriver } from "../../../src/daemon/healthDriver.ts";
 import { healthMachine } from "../../../src/health/machine.ts";
+import { loadAddon } from "../../../src/io/addon.ts";
 import { createCheckers } from "../../../src/io/checkers/index.ts";
 import { loopTimers, monotonicClock } from "../../../src/io/clock.ts";
 import { VrrpWorkerHandle } from "../../../src/workers/vrrp/handle.ts";
+import { noScripts } from "../../unit/checkersRig.ts";
 
 export interface LoadLine {
   readonly answered: number;
@@ -42,7 +44,7 @@ async function main(): Promise<void> {
     },
   );
   await vrrp.start(config.vrrp);
-  const checkers = createCheckers();
+  const checkers = createCheckers({ addon: loadAddon, scripts: noScripts });
   let answered = 0;
   let succeeded = 0;
   const probes = {

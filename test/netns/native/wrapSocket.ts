@@ -22,6 +22,7 @@ export function withHooks(addon: NativeAddon, hooks: SocketHooks): NativeAddon {
         getOption: (level, name, lengthMax) => socket.getOption(level, name, lengthMax),
         address: () => socket.address(),
         descriptor: () => socket.descriptor(),
+        detach: () => socket.detach(),
         send: (data, offset, length, to) => {
           const sent = socket.send(data, offset, length, to);
           hooks.sent?.(data, offset, length);

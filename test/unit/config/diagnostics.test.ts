@@ -48,7 +48,7 @@ const CASES: readonly (readonly [code: string, what: string, text: string])[] = 
   ["unknown-keyword", "a line continuation", vrrp("  priority\\\n")],
   ["unknown-keyword", "a misspelt option of an address", vrrp("", { address: "10.0.2.10/24 devv eth0" })],
   ["not-implemented", "a keyword", globals("  random_seed 1")],
-  ["not-implemented", "a block", "SSL {\n  ca /etc/ca.pem\n}\n"],
+  ["left-out", "a block", "bfd_instance A {\n  min_rx 10\n}\n"],
   ["port-without-persistence", "a service on all ports", lvs("", server(CHECK, "10.0.2.3"), "10.0.2.20")],
   [
     "port-without-persistence",

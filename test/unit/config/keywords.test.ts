@@ -88,7 +88,7 @@ describe("a keyword that is not implemented yet", () => {
   const rows = rowsOf(readBlocks, ({ shape }) => shape === "notYet").filter(({ spelling }) => !isDirective(spelling));
 
   it("is refused by name with its own code", () => {
-    expect(rows.length).toBeGreaterThan(30);
+    expect(rows.length).toBeGreaterThan(5);
     for (const { path, spelling } of rows) {
       const refusals = diagnosticsOf(path, `${spelling} x`).filter(({ code }) => code === "not-implemented");
       expect(
@@ -100,8 +100,8 @@ describe("a keyword that is not implemented yet", () => {
   });
 
   it("is refused once with its whole block", () => {
-    const found = parseConfig("SSL { ca /etc/ca\n nonsense }\n", "t.conf");
-    expect(found.diagnostics.map(({ code, at }) => [code, at.line])).toEqual([["not-implemented", 1]]);
+    const found = parseConfig("bfd_instance A { min_rx 10\n nonsense }\n", "t.conf");
+    expect(found.diagnostics.map(({ code, at }) => [code, at.line])).toEqual([["left-out", 1]]);
   });
 
   it.each([
@@ -166,7 +166,7 @@ describe("a keyword without effect", () => {
   const rows = rowsOf(readBlocks, (row) => "status" in row && row.status === "noEffect");
 
   it("has a reason, which the reference shows, and is taken without a word", () => {
-    expect(rows.length).toBeGreaterThan(15);
+    expect(rows.length).toBeGreaterThan(5);
     const page = referencePage();
     for (const { path, spelling, row } of rows) {
       if (row.shape !== "value") throw new Error(`${spelling} is no value`);

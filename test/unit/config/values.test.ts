@@ -156,7 +156,7 @@ describe("virtual_server", () => {
   it("a real server's port is the service's where none is written", () => {
     const text = service(http()).replace("10.0.2.3 80", "10.0.2.3");
     expect(firstService(text).realServers[0]?.port).toBe(80);
-    expect(firstCheck(text).connectPort).toBe(80);
+    expect(firstCheck(text)).toMatchObject({ connectPort: 80 });
   });
 
   it("inhibit_on_failure of the virtual server is the default of its real servers", () => {

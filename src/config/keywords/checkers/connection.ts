@@ -1,12 +1,36 @@
 import type { Ip } from "../../../core/ip.ts";
-import { ipAddress, port, switchable } from "../kinds.ts";
-import { MAN, notYetRows, type ValueRow } from "../row.ts";
+import { integer, interfaceName, ipAddress, port, switchable } from "../kinds.ts";
+import { MAN, type ValueRow } from "../row.ts";
 
 /** The keywords that checkers share: where they connect to, and from where. */
 
 const value = { shape: "value", status: "implemented", reference: MAN, reload: "live" } as const;
 
+/** linux/socket.h: SO_MARK has 32 bits. */
+const FWMARK_MAX = 0xffff_ffff;
+
+/** What every checker has that asks something. */
+export const commonRows = {
+  alpha: {
+    ...value,
+    status: "noEffect",
+    reload: "none",
+    kind: switchable,
+    reason: "holdfast always counts a server as down until its first check has passed",
+    doc: "Counts the server as down until its first check has passed.",
+    example: "alpha",
+  } satisfies ValueRow<boolean>,
+  log_all_failures: {
+    ...value,
+    kind: switchable,
+    default: false,
+    doc: "Tells every failure of a server that is up, also those that `retry` tolerates.",
+    example: "log_all_failures",
+  } satisfies ValueRow<boolean>,
+} as const;
+
 export const connectionRows = {
+  ...commonRows,
   connect_ip: {
     ...value,
     kind: ipAddress,
@@ -28,20 +52,23 @@ export const connectionRows = {
     doc: "Address that the check's connection comes from.",
     example: "bindto 10.0.2.1",
   } satisfies ValueRow<Ip>,
-  alpha: {
+  bind_port: {
     ...value,
-    status: "noEffect",
-    reload: "none",
-    kind: switchable,
-    reason: "holdfast always counts a server as down until its first check has passed",
-    doc: "Counts the server as down until its first check has passed.",
-    example: "alpha",
-  } satisfies ValueRow<boolean>,
+    kind: port,
+    defaultFrom: "the kernel's choice",
+    doc: "Port that the check's connection comes from. TCP connections from it end with a reset, so that the next check can use it again.",
+    example: "bind_port 40000",
+  } satisfies ValueRow<number>,
+  bind_if: {
+    ...value,
+    kind: interfaceName,
+    doc: "Interface that the check's packets leave by and come back by; needed where an address is an IPv6 link-local one.",
+    example: "bind_if eth0",
+  } satisfies ValueRow<string>,
+  fwmark: {
+    ...value,
+    kind: integer({ min: 1, max: FWMARK_MAX, unit: "MARK" }),
+    doc: "Firewall mark of the check's packets, for rules of routing and of the packet filter.",
+    example: "fwmark 7",
+  } satisfies ValueRow<number>,
 } as const;
-
-export const connectionNotYet = notYetRows({
-  bind_if: "Interface that the check's connection uses.",
-  bind_port: "Port that the check's connection comes from.",
-  fwmark: "Firewall mark of the check's packets.",
-  log_all_failures: "Logs every failure while the server is up.",
-});
