@@ -1,4 +1,4 @@
-import { bytesText } from "../core/units.ts";
+import { bytesText, toSeconds } from "../core/units.ts";
 import type { DaemonStatus, OperatorStatus, RecordedEvent, ServiceStatus } from "../daemon/control.types.ts";
 import { overrideText } from "../health/overrides.ts";
 import type { ServerHealth } from "../health/types.ts";
@@ -64,14 +64,27 @@ function serviceLines(service: ServiceStatus): string[] {
   } else if (service.persistenceProgrammedSec > 0) {
     notes.push(`persistent ${service.persistenceProgrammedSec} s`);
   }
+  notes.push(`role_loss ${policyText(service.roleLoss)}`);
   if (!service.inSync) notes.push("NOT IN SYNC WITH THE KERNEL");
   if (service.drifts > 0) notes.push(`drift repaired ${service.drifts} times`);
   const width = Math.max(0, ...service.servers.map((server) => server.server.length));
   const servers = service.servers.map((server) => {
-    const notes = `${memberNote(server)}${overrideNote(server)}`;
+    const notes = `${memberNote(server)}${lossNote(server)}${overrideNote(server)}`;
     return `      ${server.server.padEnd(width)}  weight ${String(server.weight).padEnd(5)} ${server.verdict.padEnd(7)} ${server.reason}${notes}`;
   });
   return [`  ${service.service}  ${notes.join("; ")}`, ...servers];
+}
+
+function policyText(policy: ServiceStatus["roleLoss"]): string {
+  const deadline = policy.policy === "drain" ? policy.deadline : undefined;
+  return deadline === undefined ? policy.policy : `${policy.policy} ${toSeconds(deadline)} s`;
+}
+
+function lossNote({ loss }: ServerHealth): string {
+  if (loss === undefined) return "";
+  if (loss.phase === "cut") return " (connections cut)";
+  if (loss.connections === undefined) return " (connections not counted yet)";
+  return ` (${loss.connections} connections left after ${Math.round(toSeconds(loss.age))} s)`;
 }
 
 function overrideNote({ override, weight }: ServerHealth): string {

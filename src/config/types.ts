@@ -173,6 +173,8 @@ export interface VirtualServerConfig {
   readonly roleHold: DurationUs;
   /** Native, `fallback`: how long no server may have had weight before those with the second role get it; undefined = never. */
   readonly fallbackAfter?: DurationUs;
+  /** Native: what becomes of established connections to a server that may have no weight any more; undefined = by the kind of service. */
+  readonly roleLoss: RoleLossConfig | undefined;
   readonly realServers: readonly RealServerConfig[];
   readonly at: SourceSpan;
 }
@@ -182,6 +184,13 @@ export interface VirtualServerConfig {
  * leader paths, `onScope` when every server asks `/` (exclusive as soon as a body carries `patroni.scope`), else `no`.
  */
 export type ExclusiveSetting = "on" | "off" | "detected" | "onScope" | "no";
+
+/** `role_loss` (see health/roleLoss.ts). */
+export type RoleLossConfig =
+  | { readonly policy: "cut" }
+  | { readonly policy: "keep" }
+  /** `deadline`: undefined = until the last connection has ended. */
+  | { readonly policy: "drain"; readonly deadline: DurationUs | undefined };
 
 /** `sorry_server` */
 export interface SorryServerConfig {

@@ -81,6 +81,7 @@ export class Daemon {
       onTableChanged: () => this.#tableChanged(),
       onFirstVerdicts: () => this.#firstProgramming(),
       onEvent: (event) => this.#recordHealth(event),
+      rows: (services) => modules.table.rows(services),
     });
     this.operator = new Operator({
       ...{ store: modules.store, clock: modules.clock, wallMs: modules.wallMs },

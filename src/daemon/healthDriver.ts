@@ -10,8 +10,9 @@ import type {
   ProbeOutcome,
   ProbeSpec,
   ServiceHealth,
+  ServiceRows,
 } from "../health/types.ts";
-import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
+import type { DesiredService, DestinationId, ServiceId, ServiceKey } from "../plan/types.ts";
 
 /** Runs probes; src/io/checkers implements it. */
 export interface ProbeRunner {
@@ -26,6 +27,8 @@ export interface HealthListener {
   onTableChanged(): void;
   onFirstVerdicts(): void;
   onEvent(event: HealthEvent): void;
+  /** Reads these services' rows from the kernel; undefined when it cannot be asked now. */
+  rows(services: readonly ServiceKey[]): ServiceRows | undefined;
 }
 
 /** What the daemon sees of the health half. */
@@ -143,6 +146,11 @@ class MachineDriver<State> implements HealthDriver {
       case "tableChanged":
         this.#listener.onTableChanged();
         return;
+      case "readRows": {
+        const rows = this.#listener.rows(effect.services);
+        if (rows !== undefined) this.#feed({ kind: "rows", rows });
+        return;
+      }
       case "firstVerdicts":
         this.#listener.onFirstVerdicts();
         return;

@@ -103,6 +103,8 @@ export function describeHealthEvent(event: HealthEvent): string {
       return `${event.service}: the conflict of claims has ended`;
     case "quorum":
       return `${event.service}: quorum ${event.to}: weight ${event.weight} of the servers that are up, ${event.needed} needed`;
+    case "roleLoss":
+      return `${event.service}: ${event.server} ${event.what}`;
     case "override":
       return `${event.target}: ${event.to}, by an operator (${event.reason})`;
     case "fallback":

@@ -1,11 +1,12 @@
 import { HoldfastError } from "../core/errors.ts";
 import type { Clock, Timers } from "../core/interfaces.ts";
 import { after, between, type DurationUs, toSeconds, type Us } from "../core/units.ts";
+import type { KernelRow, ServiceRows } from "../health/types.ts";
 import { describeDifference } from "../plan/differences.ts";
-import { existingWeights, serviceId } from "../plan/keys.ts";
+import { destinationId, existingWeights, serviceId } from "../plan/keys.ts";
 import { type OperationError, type ReconcileReport, reconcile } from "../plan/reconcile.ts";
 import { RememberedTable } from "../plan/rememberedTable.ts";
-import type { DesiredService, DestinationId, IpvsTable, Operation, ServiceId } from "../plan/types.ts";
+import type { DesiredService, DestinationId, IpvsTable, Operation, ServiceId, ServiceKey } from "../plan/types.ts";
 import type { EventLog } from "./events.ts";
 
 /** What made us write: a change of ours, or what somebody else did to our rows. */
@@ -166,6 +167,27 @@ export class TableOwner {
 
   serviceState(service: ServiceId): { readonly drifts: number; readonly inSync: boolean } {
     return { drifts: this.#drifts.get(service) ?? 0, inSync: this.#inSync };
+  }
+
+  /** What the kernel has of these services, asked now; undefined when it cannot be asked. */
+  rows(services: readonly ServiceKey[]): ServiceRows | undefined {
+    const rows = new Map<ServiceId, Map<DestinationId, KernelRow>>();
+    try {
+      for (const key of services) {
+        const found = this.#table?.dumpDestinations(key);
+        if (found === undefined) continue;
+        const entries = found.map((row): [DestinationId, KernelRow] => [
+          destinationId(row),
+          { weight: row.weight, connections: row.activeConnections + row.inactiveConnections },
+        ]);
+        rows.set(serviceId(key), new Map(entries));
+      }
+      return rows;
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      this.#problem(error.message);
+      return undefined;
+    }
   }
 
   /** Undefined where neither the configuration nor an earlier life needs IPVS. */

@@ -9,6 +9,7 @@ import { decideFallback } from "./fallback.ts";
 import { serverVerdict } from "./judge.ts";
 import { type Override, overrideFor } from "./overrides.ts";
 import { decideQuorum } from "./quorum.ts";
+import { policyOf } from "./roleLoss.ts";
 import { dropProbe, isProbeSuspended, wakeProbe } from "./schedule.ts";
 import {
   type Assumption,
@@ -157,6 +158,7 @@ function buildService(config: VirtualServerConfig, old: ServiceState | undefined
     desired: wantedServices(config, exclusive, [], undefined),
   };
   if (exclusive && !carried) adoptHolder(service, (server) => weightBefore(server, old, existing), events);
+  takeUpDrains(service, old, existing);
   const holder = serverOf(service, service.holder);
   if (old === undefined || holder?.checks.some((check) => check.resultAt === undefined)) {
     service.electionOpensAt = firstResultsBy([service], now);
@@ -164,6 +166,15 @@ function buildService(config: VirtualServerConfig, old: ServiceState | undefined
   events.push(...decideFallback(service, now), ...decideQuorum(service));
   updateDesired(service);
   return service;
+}
+
+/** A row with weight 0 that an earlier life left has connections to wait for, where it would be gone otherwise. */
+function takeUpDrains(service: ServiceState, old: ServiceState | undefined, existing: ExistingRows): void {
+  if (policyOf(service).policy !== "drain") return;
+  for (const server of service.servers) {
+    const isNew = serverOf(old ?? { servers: [] }, server.id) === undefined;
+    if (isNew && existing.get(server.id) === 0 && !server.config.inhibitOnFailure) server.serving = true;
+  }
 }
 
 function stillOnScope(old: ServiceState | undefined): boolean {
@@ -205,6 +216,8 @@ function buildServer(
     assumed: unknown ? assumption(old, existing.get(id), until) : undefined,
     fallback: config.fallback && buildCheck(config.fallback, old),
     port: undefined,
+    serving: old?.serving ?? (existing.get(id) ?? 0) > 0,
+    loss: old?.loss && { ...old.loss },
     verdict: old?.verdict ?? "unknown",
     checkedWeight: checkedWeight({ config, checks }),
     row: undefined,

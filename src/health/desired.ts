@@ -80,7 +80,7 @@ export function serverWeight(service: ServiceState, server: ServerState): number
 }
 
 /** By the second role, and by its checks that know no role. */
-function hasSecondRole({ checks, fallback }: ServerState): boolean {
+export function hasSecondRole({ checks, fallback }: ServerState): boolean {
   return (
     fallback?.verdict === "up" && checks.every(({ config, verdict }) => config.kind === "patroni" || verdict === "up")
   );
@@ -104,10 +104,11 @@ export function tierWeight(service: ServiceState, server: ServerState): number {
 }
 
 /**
- * A row that has no weight is there with weight 0 under `inhibit_on_failure`, else it is absent. What the kernel had at start
+ * While a server's loss is being dealt with, that decides. Else a row that has no weight is there with weight 0 under `inhibit_on_failure`, else it is absent. What the kernel had at start
  * keeps its row, and outside an exclusive service its weight, until its own first verdict.
  */
 function rowWeight(service: ServiceState, server: ServerState): number | undefined {
+  if (server.loss !== undefined) return server.loss.phase === "cut" ? undefined : 0;
   if (isSorry(service)) return server.config.inhibitOnFailure ? 0 : undefined;
   const weight = serverWeight(service, server);
   if (weight > 0 || server.config.inhibitOnFailure) return weight;

@@ -2,6 +2,7 @@ import type { CheckConfig, CheckPath, TcpCheckConfig } from "../config/check.typ
 import { mayTellRole } from "../config/exclusive.ts";
 import { between, type DurationUs, durationUs, seconds, type Us } from "../core/units.ts";
 import { newCheck, probeFor } from "./configure.ts";
+import { asksPort } from "./roleLoss.ts";
 import { dropProbe, wakeProbe } from "./schedule.ts";
 import type { CheckState, HealthState, ServerState, ServiceState } from "./state.ts";
 
@@ -11,13 +12,14 @@ import type { CheckState, HealthState, ServerState, ServiceState } from "./state
  * its weight for `role_hold`, while its service port accepts connections. The port is asked only for as long.
  */
 const PORT_INTERVAL: DurationUs = seconds(1);
+const PORT_TIMEOUT: DurationUs = seconds(1);
 
-/** Begins or ends to ask the service port of a holder that has fallen silent. Called whenever results changed. */
+/** Begins or ends to ask the service port of a holder that has fallen silent, and of a server that is drained after a loss. */
 export function askPorts(state: HealthState, service: ServiceState, now: Us): void {
   for (const server of service.servers) {
-    const silent = mayBeHeld(service, server) ? silentChecks(server) : [];
-    if (!isRoleAlone(silent)) stopAsking(state, server, now);
-    else if (server.port === undefined) startAsking(state, service, server, silent[0], now);
+    const check = portCheck(service, server);
+    if (check === undefined) stopAsking(state, server, now);
+    else if (server.port === undefined) startAsking(state, service, server, check, now);
   }
 }
 
@@ -62,10 +64,10 @@ function startAsking(
   state: HealthState,
   service: ServiceState,
   server: ServerState,
-  silent: CheckState,
+  check: TcpCheckConfig,
   now: Us,
 ): void {
-  server.port = newCheck(portCheck(server, silent.config));
+  server.port = newCheck(check);
   const probe = probeFor(state, server.port);
   probe.users.push({ service, server, check: server.port });
   if (probe.inFlightSince === undefined) wakeProbe(state, probe, now);
@@ -81,13 +83,28 @@ function stopAsking(state: HealthState, server: ServerState, now: Us): void {
   if (probe.users.length === 0) dropProbe(state, probe, now);
 }
 
-/** As patient as the check whose silence it explains, and on its way. */
-function portCheck(server: ServerState, check: CheckConfig): TcpCheckConfig {
-  const { timing } = check;
-  const way: Partial<CheckPath> = "connectIp" in check ? check : {};
+/** The question to the service port; undefined = there is none now. */
+function portCheck(service: ServiceState, server: ServerState): TcpCheckConfig | undefined {
+  const silent = mayBeHeld(service, server) ? silentChecks(server) : [];
+  // As patient as the check whose silence it explains.
+  if (isRoleAlone(silent)) return tcpCheck(server, silent[0].config, silent[0].config.timing);
+  if (!asksPort(service, server)) return undefined;
+  // The server has failed already: one more failure is enough.
+  const [first] = server.checks;
+  const connectTimeout = first?.config.timing.connectTimeout ?? PORT_TIMEOUT;
+  return tcpCheck(server, first?.config, { connectTimeout, retry: 0, delayBeforeRetry: durationUs(0) });
+}
+
+function tcpCheck(
+  { config }: ServerState,
+  like: CheckConfig | undefined,
+  patience: Pick<CheckConfig["timing"], "connectTimeout" | "retry" | "delayBeforeRetry">,
+): TcpCheckConfig {
+  // On the way of the check that it goes beside.
+  const way: Partial<CheckPath> = like !== undefined && "connectIp" in like ? like : {};
   const { bindIp, bindInterface, firewallMark } = way;
-  const { address, port } = server.config;
-  const { connectTimeout, retry, delayBeforeRetry } = timing;
-  const own = { connectTimeout, retry, delayBeforeRetry, delayLoop: PORT_INTERVAL, warmup: durationUs(0) };
-  return { kind: "TCP_CHECK", connectIp: address, connectPort: port, bindIp, bindInterface, firewallMark, timing: own };
+  const { address: connectIp, port: connectPort } = config;
+  const { connectTimeout, retry, delayBeforeRetry } = patience;
+  const timing = { connectTimeout, retry, delayBeforeRetry, delayLoop: PORT_INTERVAL, warmup: durationUs(0) };
+  return { kind: "TCP_CHECK", connectIp, connectPort, bindIp, bindInterface, firewallMark, timing };
 }

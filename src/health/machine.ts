@@ -19,10 +19,11 @@ import {
 } from "./overrides.ts";
 import { decideQuorum } from "./quorum.ts";
 import { takeOutcome } from "./results.ts";
+import { followLosses, nextLossAt, takeRows } from "./roleLoss.ts";
 import { finishProbe, nextWakeup, planNext, pullForward, startOrGiveUp, takeDue } from "./schedule.ts";
 import type { HealthState, ProbeState, ServiceState } from "./state.ts";
 import { takeAddresses } from "./suspend.ts";
-import type { HealthEffect, HealthEvent, HealthMachine, ProbeOutcome } from "./types.ts";
+import type { HealthEffect, HealthEvent, HealthMachine, ProbeOutcome, ServiceRows } from "./types.ts";
 import { viewService } from "./view.ts";
 
 /**
@@ -66,6 +67,9 @@ export const healthMachine: HealthMachine<HealthState> = {
       case "overrides":
         step.overridden(input.overrides);
         break;
+      case "rows":
+        step.rowsRead(input.rows);
+        break;
       case "deadline":
         break;
     }
@@ -89,6 +93,8 @@ class Step {
   private readonly state: HealthState;
   private readonly now: Us;
   private changed = false;
+  /** Services whose rows a policy waits for. */
+  private readonly toRead = new Set<ServiceState>();
 
   constructor(state: HealthState, now: Us) {
     this.state = state;
@@ -163,6 +169,16 @@ class Step {
       this.changed = true;
     }
     if (this.changed) this.effects.push({ kind: "tableChanged" });
+    if (this.toRead.size === 0) return;
+    this.effects.push({ kind: "readRows", services: [...this.toRead].flatMap(({ config }) => config.targets) });
+  }
+
+  rowsRead(rows: ServiceRows): void {
+    for (const service of this.state.services.values()) {
+      if (!service.servers.some(({ loss }) => loss !== undefined)) continue;
+      takeRows(service, rows, this.now);
+      this.evaluate(service);
+    }
   }
 
   private setOverrides(overrides: readonly Override[]): void {
@@ -211,9 +227,12 @@ class Step {
       this.events(events);
     }
     if (service.exclusive && !service.suspended) this.events(decide(service, now));
-    askPorts(state, service, now);
     this.events(decideFallback(service, now));
     this.events(decideQuorum(service));
+    const losses = followLosses(service, now);
+    this.events(losses.events);
+    if (losses.read) this.toRead.add(service);
+    askPorts(state, service, now);
     if (service.holder !== holder || service.hunt !== hunt) pullForward(state, service, now);
     if (updateDesired(service)) this.changed = true;
     this.armService(service);
@@ -246,7 +265,7 @@ class Step {
   private armService(service: ServiceState): void {
     const deadlines = service.servers.map((server) => server.assumed?.until ?? Number.POSITIVE_INFINITY);
     const others = [service.electionOpensAt, fallbackDueAt(service)].map((each) => each ?? Number.POSITIVE_INFINITY);
-    const at = Math.min(...others, ...deadlines);
+    const at = Math.min(nextLossAt(service), ...others, ...deadlines);
     if (!Number.isFinite(at)) service.wakeAt = undefined;
     else if (service.wakeAt !== at) {
       service.wakeAt = at as Us;

@@ -109,6 +109,10 @@ export interface ServerState {
   assumed: Assumption | undefined;
   /** What an operator said last about its weight, where that counts for it. */
   override: Override | undefined;
+  /** It could have weight at the last look; what it has been since is a loss. */
+  serving: boolean;
+  /** What becomes of its connections since then. */
+  loss: Loss | undefined;
   /** As last announced. */
   verdict: Verdict;
   /** What its checks made of the configured weight, as last announced. */
@@ -123,6 +127,20 @@ export interface Assumption {
   readonly weight: number | undefined;
   /** The check's worst-case time; after it, what has no verdict counts as failed. */
   readonly until: Us;
+}
+
+/** A server that may have no weight any more, while the service's policy is not done with its connections. */
+export interface Loss {
+  readonly since: Us;
+  /** Its row is there with weight 0, or it is wanted away. */
+  phase: "lingers" | "cut";
+  /** As last read while its row had weight 0; undefined = not yet. */
+  connections: number | undefined;
+  /** That connections are left was announced. */
+  told: boolean;
+  /** In a cut: since when the kernel has had no row of it. */
+  goneSince: Us | undefined;
+  readAt: Us;
 }
 
 export interface ServiceState {

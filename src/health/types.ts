@@ -1,8 +1,8 @@
 import type { CheckConfig } from "../config/check.types.ts";
-import type { VirtualServerConfig } from "../config/types.ts";
+import type { RoleLossConfig, VirtualServerConfig } from "../config/types.ts";
 import type { Ip } from "../core/ip.ts";
 import type { DurationUs, Us } from "../core/units.ts";
-import type { DesiredService, DestinationId, ServiceId } from "../plan/types.ts";
+import type { DesiredService, DestinationId, ServiceId, ServiceKey } from "../plan/types.ts";
 import type { Override } from "./overrides.ts";
 
 /**
@@ -99,7 +99,18 @@ export type HealthInput =
   | { readonly kind: "overrides"; readonly overrides: readonly Override[] }
   /** Values of the track files that FILE_CHECKs follow; undefined = not known yet. */
   | { readonly kind: "filesRead"; readonly values: ReadonlyMap<string, number | undefined> }
+  /** The answer to `readRows`. */
+  | { readonly kind: "rows"; readonly rows: ServiceRows }
   | { readonly kind: "deadline" };
+
+/** Rows of the kernel's table; a service that does not exist is missing. */
+export type ServiceRows = ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, KernelRow>>;
+
+export interface KernelRow {
+  readonly weight: number;
+  /** Active and inactive ones. */
+  readonly connections: number;
+}
 
 export type HealthEffect =
   /** Answer with `probeDone`. Never more than one in flight for a key. */
@@ -108,6 +119,8 @@ export type HealthEffect =
   | { readonly kind: "tableChanged" }
   /** Emitted once after each start: first verdicts are in, or the time for them is over. The first programming may happen. */
   | { readonly kind: "firstVerdicts" }
+  /** Comes behind `tableChanged`: read these services' rows once the kernel has what is wanted, and answer with `rows`. */
+  | { readonly kind: "readRows"; readonly services: readonly ServiceKey[] }
   | { readonly kind: "event"; readonly event: HealthEvent };
 
 /** Every change has one recorded reason. */
@@ -159,6 +172,8 @@ export type HealthEvent =
       readonly weight: number;
       readonly needed: number;
     }
+  /** What becomes of the connections to a server that may have no weight any more. */
+  | { readonly kind: "roleLoss"; readonly service: ServiceId; readonly server: DestinationId; readonly what: string }
   /** An operator's word began, changed or ended: `10.0.2.3 everywhere`, `drained`. */
   | { readonly kind: "override"; readonly target: string; readonly to: string; readonly reason: string }
   /** Servers with the second role get the connections, or no longer. */
@@ -193,6 +208,8 @@ export interface ServiceHealth {
   readonly sorryServer: DestinationId | undefined;
   /** True while servers with the second role have the connections (`fallback`). */
   readonly fallback?: boolean;
+  /** What becomes of connections to a server that loses its weight. */
+  readonly roleLoss: RoleLossConfig;
   readonly servers: readonly ServerHealth[];
 }
 
@@ -207,6 +224,10 @@ export interface ServerHealth {
   readonly lagBytes: number | undefined;
   readonly lastResultAge: DurationUs | undefined;
   readonly weight: number;
+  /** While the policy of `role_loss` is not done with its connections; they are undefined until they were read. */
+  readonly loss:
+    | { readonly phase: "lingers" | "cut"; readonly connections: number | undefined; readonly age: DurationUs }
+    | undefined;
   /** What an operator said about its weight. `weight` is what came of it. */
   readonly override:
     | { readonly weight: number; readonly target: string; readonly endsIn: DurationUs | undefined }

@@ -6,6 +6,7 @@ import { decidingCheck, serverReason, serverVerdict } from "./judge.ts";
 import { targetText } from "./overrides.ts";
 import { lagOf } from "./patroniCheck.ts";
 import { isSorry } from "./quorum.ts";
+import { policyOf } from "./roleLoss.ts";
 import type { HealthState, ServerState, ServiceState } from "./state.ts";
 import type { PatroniBody, ServerHealth, ServiceHealth } from "./types.ts";
 
@@ -23,6 +24,7 @@ export function viewService(state: HealthState, service: ServiceState, now: Us):
         ? destinationId(service.config.sorryServer)
         : undefined,
     ...(service.fallback === undefined ? {} : { fallback: service.fallback.active }),
+    roleLoss: policyOf(service),
     servers: service.servers.map((server) => viewServer(state, service, server, now)),
   };
 }
@@ -39,6 +41,10 @@ function viewServer(state: HealthState, service: ServiceState, server: ServerSta
     lagBytes: body === undefined ? undefined : lagOf(body, leaderOf(state, body)).bytes,
     lastResultAge: resultAt === undefined ? undefined : between(resultAt, now),
     weight: serverWeight(service, server),
+    loss: server.loss && {
+      ...{ phase: server.loss.phase, connections: server.loss.connections },
+      age: between(server.loss.since, now),
+    },
     override: viewOverride(server, now),
   };
 }

@@ -13,6 +13,8 @@ export class FakeLvs implements LvsKernel {
     ["timeout tcpfin", "120"],
     ["timeout udp", "300"],
     ["ipv4/vs/sloppy_tcp", "0"],
+    ["ipv4/vs/expire_nodest_conn", "0"],
+    ["ipv4/vs/expire_quiescent_template", "0"],
   ]);
   /** What was done since the last look: `stop master`, `start backup eth1 51`. */
   readonly done: string[] = [];

@@ -11,19 +11,22 @@ describe.each<Trouble>(["none", "faults", "hands"])("a director over a Patroni c
     let rounds = 0;
     let operations = 0;
     let words = 0;
+    let cuts = 0;
     const switchMs: number[] = [];
     for (let seed = SEED; rounds < ROUNDS; seed++) {
       const world = playWorld(seed, trouble, Math.min(ROUNDS_A_WORLD, ROUNDS - rounds));
       rounds += world.rounds;
       operations += world.invariants.operations;
+      cuts += world.sessions.cuts;
       words += world.words.count;
       switchMs.push(...world.switchMs);
     }
     expect(operations).toBeGreaterThan(rounds);
+    expect(cuts).toBeGreaterThan(rounds / 10);
     expect(words).toBeGreaterThan(rounds / 4);
     const figures = trouble === "none" ? `; promotion to weight: ${summary(switchMs)}` : "";
     process.stdout.write(
-      `sim ${trouble}: ${rounds} rounds from seed ${SEED}, ${operations} operations checked, ${words} words of operators${figures}\n`,
+      `sim ${trouble}: ${rounds} rounds from seed ${SEED}, ${operations} operations checked, ${words} words of operators, sessions of ${cuts} rows cut${figures}\n`,
     );
     for (const took of switchMs) expect(took).toBeLessThanOrEqual(60);
   });

@@ -25,9 +25,10 @@ import type {
   ProbeOutcome,
   ProbeSpec,
   ServiceHealth,
+  ServiceRows,
 } from "../../src/health/types.ts";
-import { serviceId } from "../../src/plan/keys.ts";
-import type { DesiredService } from "../../src/plan/types.ts";
+import { destinationId, serviceId } from "../../src/plan/keys.ts";
+import type { DesiredService, ServiceKey } from "../../src/plan/types.ts";
 
 /** What a simulated node does with one probe. */
 export interface Reply {
@@ -53,6 +54,8 @@ export interface RigOptions {
   readonly onOutcome?: (spec: NetworkProbe, outcome: ProbeOutcome) => void;
   /** After each step, with its effects: the daemon's place in a simulation. */
   readonly onEffects?: (effects: readonly HealthEffect[], now: Us) => void;
+  /** What the kernel has of services; without it: exactly what is wanted, with `connections`. */
+  readonly rows?: (services: readonly ServiceKey[]) => ServiceRows | undefined;
 }
 
 /** The health machine in virtual time: probes are answered by a responder, deadlines come when they are due. */
@@ -62,12 +65,15 @@ export class HealthRig {
   readonly events: { readonly at: Us; readonly event: HealthEvent }[] = [];
   readonly effects: { readonly at: Us; readonly effect: HealthEffect }[] = [];
   respond: Responder;
+  /** By the last number of a server's address: connections that the kernel has of it. */
+  readonly connections = new Map<number, number>();
   private state;
   private readonly options: RigOptions;
   private readonly origin = this.now;
   private readonly onOutcome: NonNullable<RigOptions["onOutcome"]>;
   private life = 0;
   private readonly onEffects: NonNullable<RigOptions["onEffects"]>;
+  private readonly rows: NonNullable<RigOptions["rows"]>;
   private pending: { readonly at: Us; readonly run: () => void }[] = [];
 
   constructor(options: RigOptions) {
@@ -76,6 +82,7 @@ export class HealthRig {
     this.respond = options.respond;
     this.onOutcome = options.onOutcome ?? (() => undefined);
     this.onEffects = options.onEffects ?? (() => undefined);
+    this.rows = options.rows ?? ((services) => this.rowsAsWanted(services));
   }
 
   configure(virtualServers: readonly VirtualServerConfig[], existing: ExistingTable = new Map()): void {
@@ -97,6 +104,10 @@ export class HealthRig {
       if (effect.kind === "startProbe") this.start(effect.spec);
     }
     this.onEffects(effects, this.now);
+    for (const effect of effects) {
+      const rows = effect.kind === "readRows" ? this.rows(effect.services) : undefined;
+      if (rows !== undefined) this.feed({ kind: "rows", rows });
+    }
   }
 
   /** Something of the world happens at an instant. */
@@ -164,6 +175,22 @@ export class HealthRig {
 
   elapsedMs(): number {
     return this.sinceStart(this.now);
+  }
+
+  private rowsAsWanted(services: readonly ServiceKey[]): ServiceRows {
+    const asked = new Set(services.map(serviceId));
+    const wanted = this.desired().filter(({ key }) => asked.has(serviceId(key)));
+    return new Map(
+      wanted.map(({ key, destinations }) => [
+        serviceId(key),
+        new Map(
+          destinations.map((row) => {
+            const connections = this.connections.get(Number(row.address.split(".").at(-1))) ?? 0;
+            return [destinationId(row), { weight: row.weight, connections }];
+          }),
+        ),
+      ]),
+    );
   }
 
   private sinceStart(at: Us): number {
@@ -270,7 +297,7 @@ export function virtualServer(
     notify: { quorumUp: undefined, quorumDown: undefined, smtpAlert: false, downAtEnd: false },
     haSuspend: false,
     exclusive: "no",
-    ...{ roleWatch: milliseconds(200), roleHold: seconds(30) },
+    ...{ roleWatch: milliseconds(200), roleHold: seconds(30), roleLoss: undefined },
     realServers,
     at: { file: "test.conf", line: 1, column: 1, length: 1 },
     ...change,

@@ -1,4 +1,5 @@
 import { destinationId, serviceId } from "../../src/plan/keys.ts";
+import type { ReconcileReport } from "../../src/plan/reconcile.ts";
 import type { DesiredService, DestinationId, Operation, ServiceId } from "../../src/plan/types.ts";
 import type { FakeKernel } from "./fakeKernel.ts";
 
@@ -71,4 +72,15 @@ function describe(operation: Operation): string {
   const server = "destination" in operation ? ` ${destinationId(operation.destination)}` : "";
   const attributes = "attributes" in operation ? ` ${JSON.stringify(operation.attributes)}` : "";
   return `${operation.kind} ${serviceId(operation.service)}${server}${attributes}`;
+}
+
+/** What a pass did to the table, for the history of a breach. */
+export function reportText({ done, inSync }: ReconcileReport): string {
+  const words = done.map((operation) => {
+    const row = "destination" in operation ? ` ${destinationId(operation.destination)}` : "";
+    const weight =
+      "attributes" in operation && "weight" in operation.attributes ? ` ${operation.attributes.weight}` : "";
+    return `${operation.kind}${row}${weight}`;
+  });
+  return `${words.join(", ")}${inSync ? "" : " (not in sync)"}`;
 }

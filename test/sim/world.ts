@@ -1,15 +1,15 @@
 import type { CheckConfig } from "../../src/config/check.types.ts";
-import type { VirtualServerConfig } from "../../src/config/types.ts";
+import type { RoleLossConfig, VirtualServerConfig } from "../../src/config/types.ts";
 import { after, durationUs, seconds, toMilliseconds, type Us } from "../../src/core/units.ts";
 import type { Override } from "../../src/health/overrides.ts";
 import type { ProbeOutcome } from "../../src/health/types.ts";
 import { destinationId, existingWeights, serviceId } from "../../src/plan/keys.ts";
-import { type ReconcileReport, reconcile } from "../../src/plan/reconcile.ts";
+import { reconcile } from "../../src/plan/reconcile.ts";
 import type { DesiredService, Operation, ServiceId, ServiceKey } from "../../src/plan/types.ts";
-import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 import { Dice } from "./dice.ts";
 import { FakeKernel, type Fault } from "./fakeKernel.ts";
 import { FakePatroni } from "./fakePatroni.ts";
+import { drawHand } from "./hands.ts";
 import {
   HealthRig,
   hostIp,
@@ -22,8 +22,9 @@ import {
   tcpCheck,
   virtualServer,
 } from "./healthRig.ts";
-import { Invariants } from "./invariants.ts";
+import { Invariants, reportText } from "./invariants.ts";
 import { OperatorWords } from "./operatorWords.ts";
+import { type CutFacts, checkSessionsAtRest, drawRoleLoss, Sessions } from "./sessions.ts";
 
 /** What disturbs a world besides its Patroni cluster. */
 export type Trouble = "none" | "faults" | "hands";
@@ -49,6 +50,7 @@ export class World {
   private readonly dice: Dice;
   private readonly trouble: Trouble;
   readonly words: OperatorWords;
+  readonly sessions: Sessions;
   private readonly rig: HealthRig;
   private readonly log: string[] = [];
   private config: readonly VirtualServerConfig[] = [];
@@ -61,12 +63,15 @@ export class World {
   private readonly denied = new Set<string>();
   /** By `service server`: a check has passed in this life. */
   private readonly passed = new Set<string>();
+  /** Addresses whose service port did not accept the latest connection. */
+  private readonly deafPorts = new Set<string>();
   private readonly measured = new Set<object>();
 
   constructor(seed: number, trouble: Trouble) {
     this.dice = new Dice(seed);
     this.trouble = trouble;
     this.words = new OperatorWords(this.dice);
+    this.sessions = new Sessions(this.kernel, this.dice);
     this.patroni = new FakePatroni(HOSTS, this.dice);
     this.invariants = new Invariants(this.kernel, trouble === "none");
     this.kernel.afterChange = (cause) => this.changed(cause);
@@ -76,6 +81,7 @@ export class World {
       seed,
       respond: (check) => this.patroni.respond(check),
       onOutcome: (spec, outcome) => this.learn(spec, outcome),
+      rows: (services) => this.sessions.read(services),
       onEffects: (effects) => this.onEffects(effects.map((effect) => effect.kind)),
     });
     this.lifeBegan = this.rig.now;
@@ -93,6 +99,10 @@ export class World {
       if (this.trouble === "hands") this.scheduleHands(start, episode.end);
       if (this.dice.chance(0.15)) this.at(start, episode.end, "restart", () => this.startLife());
       if (this.dice.chance(0.25)) this.at(start, episode.end, "reload", () => this.reload());
+      for (let count = 12; count > 0; count--) {
+        this.at(start, after(episode.end, REST), "", () => this.sessions.stir(this.rig.desired()));
+      }
+      if (this.dice.chance(0.5)) this.rig.at(after(episode.end, seconds(4)), () => this.sessions.endIdle());
       if (this.dice.chance(0.4)) this.scheduleWords(start, episode.end);
       this.rig.run(durationUs(episode.end - this.rig.now + 1));
       this.disturbed = false;
@@ -109,6 +119,8 @@ export class World {
     this.lifeBegan = this.rig.now;
     this.denied.clear();
     this.passed.clear();
+    this.deafPorts.clear();
+    this.sessions.restart();
     const { life } = this;
     this.config = this.drawConfig();
     this.programmed = false;
@@ -147,11 +159,12 @@ export class World {
       const check = dice.pick([httpCheck(host, "/replica", timing), tcpCheck(host, timing), native, native]);
       return realServer(host, [check], inhibit);
     });
+    const roleLoss = (): RoleLossConfig | undefined => drawRoleLoss(dice);
     const onRoot = HOSTS.map((host) => realServer(host, [httpCheck(host, "/", timing)], inhibit));
     const services = [
-      virtualServer(writers, { exclusive: "detected" }),
-      virtualServer(readers, targetAt("10.0.2.11")),
-      virtualServer(onRoot, { ...targetAt("10.0.2.12"), exclusive: "onScope" }),
+      virtualServer(writers, { exclusive: "detected", roleLoss: roleLoss() }),
+      virtualServer(readers, { ...targetAt("10.0.2.11"), roleLoss: roleLoss() }),
+      virtualServer(onRoot, { ...targetAt("10.0.2.12"), exclusive: "onScope", roleLoss: roleLoss() }),
     ];
     return dice.chance(0.7) ? services : services.slice(0, 2);
   }
@@ -169,7 +182,7 @@ export class World {
     this.invariants.expectExclusive(desired);
     const report = reconcile(this.kernel, desired, this.owned);
     if (report.inSync) this.owned = wanted;
-    if (report.done.length > 0 || report.errors.length > 0) this.noteReport(report);
+    if (report.done.length > 0 || report.errors.length > 0) this.note(reportText(report));
     if (this.trouble === "none" && !report.inSync) throw new Error("not in sync although nothing disturbs");
     if (this.trouble === "none") this.compareTable();
     this.measure();
@@ -202,6 +215,8 @@ export class World {
 
   /** What came in, judged by the simulation's own, much simpler rule. */
   private learn(spec: NetworkProbe, outcome: ProbeOutcome): void {
+    if (outcome.kind === "connected") this.deafPorts.delete(spec.check.connectIp);
+    else if (spec.check.kind === "TCP_CHECK") this.deafPorts.add(spec.check.connectIp);
     const server = destinationId({ address: spec.check.connectIp, port: 5432 });
     for (const service of this.config) {
       if (!service.realServers.some(({ checks }) => checks.some((check) => sameCheck(check, spec.check)))) continue;
@@ -229,6 +244,22 @@ export class World {
 
   private changed(cause: Operation | "administrator"): void {
     this.invariants.check(cause);
+    this.sessions.changed(cause, this.rig.now, (service) => this.cutFacts(service));
+  }
+
+  private cutFacts(service: ServiceId): CutFacts | undefined {
+    const config = this.config.find(({ name }) => name === service);
+    const health = this.rig.view().find((each) => each.service === service);
+    // A service that a reload has removed goes with its sessions.
+    if (config === undefined || health === undefined) return undefined;
+    const now = this.rig.now;
+    return {
+      config,
+      health,
+      now,
+      exact: this.trouble === "none",
+      deaf: (server) => this.deafPorts.has(server.replace(/:.*/, "")),
+    };
   }
 
   private beforeOperation(operation: Operation): Fault | undefined {
@@ -281,19 +312,11 @@ export class World {
     }
   }
 
-  /** Something that an administrator does to one of our services. */
   private hand(service: ServiceKey): void {
-    const destination = { address: hostIp(this.dice.integer(3, 6)), port: 5432 };
-    const weight = this.dice.pick([0, 1, 50]);
-    const attributes = { weight, forwarding: "route", upperThreshold: 0, lowerThreshold: 0, ...NO_TUNNEL } as const;
-    const operation = this.dice.pick<Operation>([
-      { kind: "editDestination", service, destination, attributes },
-      { kind: "editDestination", service, destination, attributes },
-      { kind: "addDestination", service, destination, attributes },
-      { kind: "deleteDestination", service, destination },
-      { kind: "deleteService", service },
-    ]);
-    this.note(`hand: ${operation.kind} ${serviceId(service)} ${destinationId(destination)} ${weight}`);
+    const operation = drawHand(this.dice, service);
+    const row = "destination" in operation ? destinationId(operation.destination) : "";
+    const weight = "attributes" in operation && "weight" in operation.attributes ? operation.attributes.weight : "";
+    this.note(`hand: ${operation.kind} ${serviceId(service)} ${row} ${weight}`);
     this.kernel.administrator(operation);
   }
 
@@ -315,6 +338,11 @@ export class World {
   /** What must be true at rest, in words where it is not. */
   private compareAtRest(): void {
     this.compareTable();
+    for (const health of this.rig.view()) {
+      const config = this.config.find(({ name }) => name === health.service);
+      const wrong = config && checkSessionsAtRest(config, health, this.kernel, this.sessions);
+      if (wrong !== undefined) throw new Error(`${health.service}: ${wrong}`);
+    }
     const leader = destinationId({ address: hostIp(this.patroni.leader().host), port: 5432 });
     for (const service of this.rig.view()) {
       if (!service.exclusive) continue;
@@ -357,19 +385,9 @@ export class World {
   private at(from: Us, to: Us, what: string, run: () => void): void {
     const at = after(from, this.dice.span(0, toMilliseconds(durationUs(to - from))));
     this.rig.at(at, () => {
-      this.note(what);
+      if (what !== "") this.note(what);
       run();
     });
-  }
-
-  private noteReport(report: ReconcileReport): void {
-    const words = report.done.map((operation) => {
-      const row = "destination" in operation ? ` ${destinationId(operation.destination)}` : "";
-      const weight =
-        "attributes" in operation && "weight" in operation.attributes ? ` ${operation.attributes.weight}` : "";
-      return `${operation.kind}${row}${weight}`;
-    });
-    this.note(`${words.join(", ")}${report.inSync ? "" : " (not in sync)"}`);
   }
 
   private note(text: string): void {

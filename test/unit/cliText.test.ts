@@ -172,6 +172,7 @@ const status: DaemonStatus = {
       conflict: false,
       quorum: "up",
       sorryServer: undefined,
+      roleLoss: { policy: "cut" },
       servers: [
         {
           server: "10.0.2.3:5432",
@@ -183,6 +184,7 @@ const status: DaemonStatus = {
           lastResultAge: durationUs(0),
           weight: 50,
           override: undefined,
+          loss: undefined,
         },
       ],
       scheduler: "lc",

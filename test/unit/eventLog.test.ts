@@ -67,6 +67,7 @@ test("a step of the checks writes the table, then the log, then asks its next pr
           events.record("info", "programmed", "what", {});
         },
         onFirstVerdicts: () => undefined,
+        rows: () => undefined,
       },
     },
   );

@@ -164,7 +164,7 @@ describe("settings", () => {
     kernel.settings.set("ipv4/vs/sloppy_tcp", "0");
     await time.pass(2_000);
     expect(value("ipv4/vs/sloppy_tcp")).toBe("1");
-    expect(side.status()?.settings).toEqual([{ name: "ipv4/vs/sloppy_tcp", before: "0", value: "1" }]);
+    expect(side.status()?.settings).toContainEqual({ name: "ipv4/vs/sloppy_tcp", before: "0", value: "1" });
     side.serve(serving("TCP", false));
     expect(value("ipv4/vs/sloppy_tcp")).toBe("0");
     side.serve(serving("TCP", true));
@@ -180,6 +180,26 @@ describe("settings", () => {
     const side = life(configuration(line));
     side.serve(serving("TCP", exclusive));
     expect(value("ipv4/vs/sloppy_tcp")).toBe(expected);
+  });
+
+  test.each([
+    ["cut and drain need resets", ["cut", "drain"], "", "1", "0"],
+    ["affinity that drains needs its templates to end", ["drain 5"], "persistence_timeout 60", "1", "1"],
+    ["affinity of an exclusive service is not programmed", ["cut"], "persistence_timeout 60\nexclusive on", "1", "0"],
+    ["keep needs nothing", ["keep", "keep"], "persistence_timeout 60", "0", "0"],
+  ])("role_loss: %s", (_, policies, line, resets, quiescence) => {
+    const services = policies.map(
+      (policy, index) =>
+        `virtual_server 10.0.2.1${index} 80 {\nprotocol TCP\nlvs_method DR\nrole_loss ${policy}\n${line}\nreal_server 10.0.2.3 80 {\nHTTP_GET {\nurl {\npath /\n}\n}\n}\n}`,
+    );
+    const side = life(configFrom(services.join("\n")));
+    const both = () => [value("ipv4/vs/expire_nodest_conn"), value("ipv4/vs/expire_quiescent_template")];
+    expect(both()).toEqual([resets, quiescence]);
+    side.configure(configuration("lvs_timeouts tcp 7260"));
+    expect(value("ipv4/vs/expire_quiescent_template")).toBe("0");
+    side.configure(configFrom(services.join("\n")));
+    side.stop();
+    expect(both()).toEqual(["0", "0"]);
   });
 
   test("a new life does not touch what the one before had set until it knows its services", () => {

@@ -70,17 +70,18 @@ export const FULL_STATUS: DaemonStatus = {
   services: [
     {
       ...{ service: "TCP 10.0.2.10:5432", exclusive: true, holder: "10.0.2.3:5432", hunting: false, conflict: false },
-      ...{ quorum: "up", sorryServer: undefined, fallback: false },
+      ...{ quorum: "up", sorryServer: undefined, fallback: false, roleLoss: { policy: "cut" } },
       servers: [
         {
           override: { weight: 50, target: "10.0.2.3 everywhere", endsIn: undefined },
+          loss: { phase: "lingers", connections: 7, age: durationUs(3_000_000) },
           ...{ server: "10.0.2.3:5432", verdict: "up", reason: "HTTP 200", role: "primary", timeline: 4, weight: 50 },
           lagBytes: undefined,
           lastResultAge: durationUs(200_000),
         },
         {
           ...{ server: "10.0.2.4:5432", verdict: "unknown", reason: "not checked yet", role: undefined, weight: 0 },
-          ...{ timeline: undefined, lagBytes: 16_384, lastResultAge: undefined, override: undefined },
+          ...{ timeline: undefined, lagBytes: 16_384, lastResultAge: undefined, override: undefined, loss: undefined },
         },
       ],
       ...{ scheduler: "lc", persistenceConfiguredSec: 1, persistenceProgrammedSec: 0, drifts: 0, inSync: true },

@@ -42,6 +42,7 @@ export function buildService(
     roleWatch: values.role_watch.value,
     roleHold: values.role_hold.value,
     ...(values.fallback === undefined ? {} : { fallbackAfter: values.fallback.value.after }),
+    roleLoss: values.role_loss?.value,
     realServers,
     at,
   };

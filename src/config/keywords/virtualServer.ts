@@ -1,12 +1,13 @@
 import type { Family } from "../../core/ip.ts";
 import { ok } from "../../core/result.ts";
 import { type DurationUs, milliseconds, seconds } from "../../core/units.ts";
-import type { ForwardingConfig, Scheduler } from "../types.ts";
+import type { ForwardingConfig, RoleLossConfig, Scheduler } from "../types.ts";
 import type { ScriptCommand } from "../vrrp.types.ts";
 import { checkerRows } from "./checkers/checkerRows.ts";
 import { sslTable, virtualHost } from "./checkers/http.ts";
 import { fallbackRow, patroniRow } from "./checkers/patroni.ts";
 import { choice, flag, integer, switchable, text, timer, truth } from "./kinds.ts";
+import { roleLossKind } from "./roleLoss.ts";
 import { type BlockRow, blockTable, leftOutRows, MAN, type ValueKind, type ValueRow } from "./row.ts";
 import { scriptAsUser } from "./scripts.ts";
 import {
@@ -310,6 +311,13 @@ export const virtualServerTable = blockTable("virtual_server", {
     doc: "In an exclusive service the server that holds the role and then does not answer its role checks keeps its weight for so long since it fell silent, while its service port accepts connections and no other server is confirmed in the role; 0 = it loses the weight with its last retry.",
     example: "role_hold 10",
   } satisfies ValueRow<DurationUs>,
+  role_loss: {
+    ...native,
+    kind: roleLossKind,
+    defaultFrom: "the service: cut when it is exclusive or of UDP, else drain",
+    doc: "What becomes of established connections to a server that failed or lost its role. Its row gets weight 0 at once; then cut: the row is removed, so that the next packet of a connection is answered with a reset (in an exclusive service as soon as another server is confirmed in the role); drain: removed when no connection is left, after the seconds written behind it, or when its service port does not answer either; keep: nothing more. Under `inhibit_on_failure` the row is put back with weight 0.",
+    example: "role_loss drain 300",
+  } satisfies ValueRow<RoleLossConfig>,
   real_server: {
     shape: "block",
     status: "implemented",

@@ -3,6 +3,7 @@ import type { BorrowedSettings, HeldSetting, SettingOutcome } from "../../core/b
 import { HoldfastError } from "../../core/errors.ts";
 import type { Clock, Timers } from "../../core/interfaces.ts";
 import { after, milliseconds } from "../../core/units.ts";
+import { type LossNeeds, lossNeeds } from "../../health/roleLoss.ts";
 import {
   type FoundSyncDaemon,
   type SyncDaemon,
@@ -59,6 +60,8 @@ export interface LvsStatus {
 /** As often as the table: neither tells anybody when it is changed. */
 const REPAIR_INTERVAL = milliseconds(2_000);
 const SLOPPY_TCP = "ipv4/vs/sloppy_tcp";
+const EXPIRE_NODEST = "ipv4/vs/expire_nodest_conn";
+const EXPIRE_QUIESCENT = "ipv4/vs/expire_quiescent_template";
 const ROLES: readonly SyncRole[] = ["master", "backup"];
 
 /**
@@ -74,6 +77,7 @@ export class LvsSide {
   /** Read when first needed: a successor is made while its predecessor still writes. */
   #claimed: ReadonlySet<SyncRole> | undefined;
   #config: LvsConfig | undefined;
+  #needs: LossNeeds = { resets: false, quiescence: false };
   #used = false;
   /** Undefined until the first table is wanted: what an earlier life has set stays so long. */
   #exclusiveTcp: boolean | undefined;
@@ -87,6 +91,7 @@ export class LvsSide {
   /** At the start, in the place of a predecessor, and at a reload. */
   configure({ lvs, virtualServers }: Pick<Config, "lvs" | "virtualServers">): void {
     this.#config = lvs;
+    this.#needs = lossNeeds(virtualServers);
     this.#used = virtualServers.length > 0 || lvs.syncDaemon !== undefined;
     this.#apply();
     this.#watch();
@@ -214,6 +219,8 @@ export class LvsSide {
     this.#setting("timeout tcp", tcp);
     this.#setting("timeout tcpfin", tcpfin);
     this.#setting("timeout udp", udp);
+    this.#setting(EXPIRE_NODEST, this.#needs.resets ? 1 : undefined);
+    this.#setting(EXPIRE_QUIESCENT, this.#needs.quiescence ? 1 : undefined);
     const sloppy = this.#wantsSloppyTcp();
     if (sloppy !== undefined) this.#setting(SLOPPY_TCP, sloppy ? 1 : undefined);
   }

@@ -59,6 +59,11 @@ export const SERVICE_METRICS: readonly Metric[] = [
     "Weight that an operator has said for the server, 0 = drained; absent without such a word.",
     ({ override }) => override?.weight,
   ),
+  ofServer(
+    "holdfast_server_lost_connections",
+    "Connections left of a server that may have no weight any more, while `role_loss` is not done with them.",
+    ({ loss }) => loss?.connections,
+  ),
   each(
     ...(["gauge", "holdfast_override_end_timestamp_seconds"] as const),
     "When an operator's word over a weight ends by itself; absent when it is to be taken back.",

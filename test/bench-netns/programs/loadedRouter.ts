@@ -67,6 +67,7 @@ async function main(): Promise<void> {
         onStep: (perform) => perform(),
         onTableChanged: () => void health.desired(),
         onFirstVerdicts: ignored,
+        rows: () => undefined,
         onEvent: ignored,
       },
     },

@@ -50,6 +50,7 @@ function expectedConfig(host: "KAD1" | "KAD2"): Config {
     exclusive,
     roleWatch: seconds(0.2),
     roleHold: seconds(30),
+    roleLoss: undefined,
     realServers: NODES.map((node) => ({
       address: node,
       port: 5432,

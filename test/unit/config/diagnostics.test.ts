@@ -118,6 +118,9 @@ const CASES: readonly (readonly [code: string, what: string, text: string])[] = 
   ["out-of-range", "a fraction of a second in VRRPv2", vrrp("  advert_int 0.5")],
   ["out-of-range", "a prefix length", vrrp("", { address: "10.0.2.10/33" })],
   ["out-of-range", "milliseconds for seconds", lvs("  role_watch 200")],
+  ["out-of-range", "a deadline longer than a day", lvs("  role_loss drain 86401")],
+  ["invalid-value", "a deadline of what has none", lvs("  role_loss cut 5")],
+  ["invalid-value", "an unknown policy", lvs("  role_loss reset")],
   [
     "missing-value",
     "an option of a tracked script without value",

@@ -140,8 +140,18 @@ describe("virtual_server", () => {
       exclusive: "no",
       roleWatch: milliseconds(200),
       roleHold: seconds(30),
+      roleLoss: undefined,
       realServers: [{ weight: 1, inhibitOnFailure: false }],
     });
+  });
+
+  it.each([
+    ["cut", { policy: "cut" }],
+    ["drain", { policy: "drain", deadline: undefined }],
+    ["drain 2.5", { policy: "drain", deadline: seconds(2.5) }],
+    ["keep", { policy: "keep" }],
+  ])("role_loss %s", (words, roleLoss) => {
+    expect(firstService(service("TCP_CHECK {\n}", `role_loss ${words}`))).toMatchObject({ roleLoss });
   });
 
   it("persistence_timeout without a number is six minutes", () => {
