@@ -27,14 +27,10 @@ requires("root")("bind_if and fwmark", () => {
     server = createServer((socket) => socket.on("error", () => undefined));
     const port = await listening(server, "127.0.0.9");
     const addon = withHooks(loadAddon(), {
-      opened: (socket) => {
-        const { detach } = socket;
-        socket.detach = () => {
-          const text = socket.getOption(LINUX.SOL_SOCKET, LINUX.SO_BINDTODEVICE, 16).toString("latin1");
-          const mark = socket.getOption(LINUX.SOL_SOCKET, LINUX.SO_MARK, 4).readUInt32LE(0);
-          seen.push({ device: text.split("\0")[0] ?? "", mark });
-          return detach.call(socket);
-        };
+      beforeDetach: (socket) => {
+        const text = socket.getOption(LINUX.SOL_SOCKET, LINUX.SO_BINDTODEVICE, 16).toString("latin1");
+        const mark = socket.getOption(LINUX.SOL_SOCKET, LINUX.SO_MARK, 4).readUInt32LE(0);
+        seen.push({ device: text.split("\0")[0] ?? "", mark });
       },
     });
     checkers = createCheckers({ addon: () => addon, scripts: noScripts });

@@ -3,6 +3,7 @@ import type { NativeAddon, NativeSocket } from "../../../src/io/addon.types.ts";
 /** What a test does beside a real socket's calls. */
 export interface SocketHooks {
   readonly opened?: (socket: NativeSocket) => void;
+  readonly beforeDetach?: (socket: NativeSocket) => void;
   readonly beforeReceive?: () => void;
   readonly sent?: (data: Uint8Array, offset: number, length: number) => void;
 }
@@ -22,7 +23,10 @@ export function withHooks(addon: NativeAddon, hooks: SocketHooks): NativeAddon {
         getOption: (level, name, lengthMax) => socket.getOption(level, name, lengthMax),
         address: () => socket.address(),
         descriptor: () => socket.descriptor(),
-        detach: () => socket.detach(),
+        detach: () => {
+          hooks.beforeDetach?.(socket);
+          return socket.detach();
+        },
         send: (data, offset, length, to) => {
           const sent = socket.send(data, offset, length, to);
           hooks.sent?.(data, offset, length);
