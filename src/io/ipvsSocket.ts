@@ -30,13 +30,13 @@ export class IpvsSocket {
   }
 
   /** As `request`, of everything there is. */
-  dump(message: IpvsMessage): IpvsMessage[] {
+  dump(message: IpvsMessage, decode: typeof decodeIpvs = decodeIpvs): IpvsMessage[] {
     try {
       const answers = this.#socket.dump((writer) =>
         encodeIpvs(writer, this.#familyId, NLM_F.request | NLM_F.dump, message),
       );
       return answers.map((answer) => {
-        const decoded = decodeIpvs(answer);
+        const decoded = decode(answer);
         if (!decoded.ok) throw new Error(`the kernel's IPVS table is malformed: ${decoded.error.detail}`);
         return decoded.value;
       });

@@ -6,7 +6,13 @@ import type {
   OperationOutcome,
   ServiceKey,
 } from "../plan/types.ts";
-import { decodeIpvsInfo, IPVS_COMMAND, type IpvsService } from "../wire/netlink/ipvs.ts";
+import {
+  decodeIpvs,
+  decodeIpvsInfo,
+  decodeIpvsWithoutCounters,
+  IPVS_COMMAND,
+  type IpvsService,
+} from "../wire/netlink/ipvs.ts";
 import { loadAddon } from "./addon.ts";
 import type { NativeAddon } from "./addon.types.ts";
 import { kernelDestination, kernelService, operationMessage, serviceKeyValues } from "./ipvsCodec.ts";
@@ -68,14 +74,14 @@ export class NetlinkIpvsTable implements IpvsTable {
   dump(): KernelService[] {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
       const services = this.#services();
-      const table = services.map((service) => kernelService(service, this.#destinations(service) ?? []));
+      const table = services.map((service) => kernelService(service, this.#destinations(service, decodeIpvs) ?? []));
       if (fingerprint(services) === fingerprint(this.#services())) return table;
     }
     throw new NetlinkError("netlinkDumpInterrupted", `the IPVS table changed during each of ${DUMP_ATTEMPTS} dumps`);
   }
 
   dumpDestinations(service: ServiceKey): KernelDestination[] | undefined {
-    const rows = this.#destinations(serviceKeyValues(service));
+    const rows = this.#destinations(serviceKeyValues(service), decodeIpvsWithoutCounters);
     if (rows === undefined || rows.length > 0) return rows;
     // An unknown service dumps as an empty one: only asking for the service itself tells them apart.
     return this.#exists(service) ? rows : undefined;
@@ -102,14 +108,14 @@ export class NetlinkIpvsTable implements IpvsTable {
     return this.#socket.dump({ command: IPVS_COMMAND.getService }).flatMap(({ service }) => service ?? []);
   }
 
-  #destinations(service: IpvsService): KernelDestination[] | undefined {
+  #destinations(service: IpvsService, decode: typeof decodeIpvs): KernelDestination[] | undefined {
     const { family = 0, protocol, address, port, firewallMark } = service;
     const named: IpvsService =
       firewallMark === undefined || firewallMark === 0
         ? { family, ...defined({ protocol, address, port }) }
         : { family, firewallMark };
     try {
-      const rows = this.#socket.dump({ command: IPVS_COMMAND.getDestination, service: named });
+      const rows = this.#socket.dump({ command: IPVS_COMMAND.getDestination, service: named }, decode);
       return rows.flatMap(({ destination }) =>
         destination === undefined ? [] : kernelDestination(destination, family),
       );

@@ -120,7 +120,7 @@ export type OperationOutcome =
 export interface IpvsTable {
   /** Whole table, never a mixture of two states: an interrupted dump is retried. Throws HoldfastError when IPVS is missing. */
   dump(): KernelService[];
-  /** The rows of one service; undefined when the service does not exist. */
+  /** The rows of one service, without their counters; undefined when the service does not exist. */
   dumpDestinations(service: ServiceKey): KernelDestination[] | undefined;
   /** In order, batched. `complete: false` = the outcome of some is unknown (ENOBUFS, missing last ACK): dump and diff again. */
   apply(operations: readonly Operation[]): {

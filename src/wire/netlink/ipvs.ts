@@ -183,6 +183,12 @@ export const COMMAND_ATTRIBUTES = {
   udpTimeoutSec: { attr: 6, type: u32, kernel: "IPVS_CMD_ATTR_TIMEOUT_UDP" },
 } as const satisfies AttributeTable;
 
+const { statistics: _, statistics64: __, ...DESTINATION_WITHOUT_COUNTERS } = DESTINATION_ATTRIBUTES;
+const COMMAND_WITHOUT_COUNTERS = {
+  ...COMMAND_ATTRIBUTES,
+  destination: { ...COMMAND_ATTRIBUTES.destination, type: nested(DESTINATION_WITHOUT_COUNTERS) },
+} satisfies AttributeTable;
+
 export const INFO_ATTRIBUTES = {
   version: { attr: 1, type: u32, kernel: "IPVS_INFO_ATTR_VERSION" },
   connectionTableSize: { attr: 2, type: u32, kernel: "IPVS_INFO_ATTR_CONN_TAB_SIZE" },
@@ -228,9 +234,23 @@ export function encodeIpvs(writer: MessageWriter, familyId: number, flags: numbe
 export function decodeIpvs(
   message: NetlinkMessage,
 ): Result<IpvsMessage & { readonly unknown: number }, NetlinkFailure> {
+  return decodeBy(COMMAND_ATTRIBUTES, message);
+}
+
+/** As `decodeIpvs`, without the counters of rows, which are most of their attributes: a switch waits for this. */
+export function decodeIpvsWithoutCounters(
+  message: NetlinkMessage,
+): Result<IpvsMessage & { readonly unknown: number }, NetlinkFailure> {
+  return decodeBy(COMMAND_WITHOUT_COUNTERS, message);
+}
+
+function decodeBy(
+  table: Pick<typeof COMMAND_ATTRIBUTES, "service" | "destination">,
+  message: NetlinkMessage,
+): Result<IpvsMessage & { readonly unknown: number }, NetlinkFailure> {
   const generic = decodeGeneric(message);
   if (!generic.ok) return generic;
-  const decoded = decodeAttributes(COMMAND_ATTRIBUTES, generic.value.attributes);
+  const decoded = decodeAttributes(table, generic.value.attributes);
   if (!decoded.ok) return decoded;
   return ok({ command: generic.value.command, ...decoded.value.attributes, unknown: decoded.value.unknown });
 }
