@@ -90,7 +90,7 @@ const pollingType = {
   ...row,
   status: "noEffect",
   reload: "none",
-  reason: "it is a preference only; holdfast asks the driver in the one way that every driver supports",
+  reason: "it is a preference only; holdfast polls the link state that the kernel has by rtnetlink",
   kind: flag,
 } as const;
 
