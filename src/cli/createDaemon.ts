@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import type { Config } from "../config/types.ts";
+import { HoldfastError } from "../core/errors.ts";
 import type { Logger } from "../core/interfaces.ts";
 import type { Ip } from "../core/ip.ts";
 import type { ScriptRunner } from "../core/scripts.ts";
@@ -18,7 +19,7 @@ import type { OperatorResult } from "../daemon/operator.ts";
 import { TableOwner } from "../daemon/tableOwner.ts";
 import { Trackers } from "../daemon/track/trackers.ts";
 import { healthMachine } from "../health/machine.ts";
-import { loadAddon } from "../io/addon.ts";
+import { isNativeError, loadAddon } from "../io/addon.ts";
 import type { NativeAddon } from "../io/addon.types.ts";
 import { HostBorrowedSettings } from "../io/borrowedSettings.ts";
 import { createCheckers } from "../io/checkers/index.ts";
@@ -105,7 +106,7 @@ export async function createDaemon(start: {
       store: runDirectory,
       lvs,
       followAddresses: (tell) =>
-        new AddressFollower({ readAddresses, tell, clock: monotonicClock, timers: loopTimers }),
+        new AddressFollower({ readAddresses, tell, events, clock: monotonicClock, timers: loopTimers }),
       wallMs,
       clock: monotonicClock,
       createVrrp: (listener) => {
@@ -198,9 +199,15 @@ function createLvsSide(within: Within, runDirectory: RunDirectory, events: Event
   return new LvsSide({ open, settings, store: runDirectory, events, clock: monotonicClock, timers: loopTimers });
 }
 
-/** Every address of the host, whoever has set it. */
-const readAddresses = (): readonly Ip[] =>
-  readHostFacts().interfaces.flatMap(({ addresses }) => addresses.map(({ ip }) => ip));
+/** Every address of the host, whoever has set it. Throws HoldfastError, also where there is no descriptor left for the question. */
+function readAddresses(): readonly Ip[] {
+  try {
+    return readHostFacts().interfaces.flatMap(({ addresses }) => addresses.map(({ ip }) => ip));
+  } catch (error) {
+    if (!isNativeError(error)) throw error;
+    throw new HoldfastError("addressesUnreadable", error.message, undefined, { cause: error });
+  }
+}
 
 /** Scripts, trackers and notifications on this host. */
 function createHostSide(parts: {

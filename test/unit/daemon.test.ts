@@ -180,7 +180,7 @@ function world(
       store: { readOperatorMemory: silent, writeOperatorMemory: silent },
       lvs: lvs.side({ events, clock: time, timers: time }),
       followAddresses: (tell) =>
-        new AddressFollower({ readAddresses: () => hostAddresses, tell, clock: time, timers: time }),
+        new AddressFollower({ readAddresses: () => hostAddresses, tell, events, clock: time, timers: time }),
       wallMs: () => 1_000,
       clock: time,
       createVrrp: (listener) => {

@@ -1,13 +1,16 @@
 import type { Config } from "../../config/types.ts";
+import { HoldfastError } from "../../core/errors.ts";
 import type { Clock, Timers } from "../../core/interfaces.ts";
 import type { Ip } from "../../core/ip.ts";
 import { after, milliseconds } from "../../core/units.ts";
 import type { StateName } from "../../vrrp/types.ts";
+import type { EventLog } from "../events.ts";
 
 export interface AddressFollowerModules {
-  /** Every address of the host. */
+  /** Every address of the host. Throws HoldfastError when the kernel cannot be asked now. */
   readonly readAddresses: () => Iterable<Ip>;
   readonly tell: (held: ReadonlySet<Ip>) => void;
+  readonly events: EventLog;
   readonly clock: Clock;
   readonly timers: Timers;
 }
@@ -25,6 +28,9 @@ export class AddressFollower {
   #config: Pick<Config, "vrrp" | "virtualServers"> | undefined;
   #disarm: () => void = () => undefined;
   #told = "";
+  /** What the kernel had when it was last asked; undefined = it has not answered yet. */
+  #found: readonly Ip[] | undefined;
+  #problem: string | undefined;
 
   constructor(modules: AddressFollowerModules) {
     this.#modules = modules;
@@ -56,9 +62,11 @@ export class AddressFollower {
   #look(): void {
     this.#disarm();
     if (this.#config?.virtualServers.some(({ haSuspend }) => haSuspend) !== true) return;
-    const { clock, timers, tell, readAddresses } = this.#modules;
+    const { clock, timers, tell } = this.#modules;
     this.#disarm = timers.at(after(clock.nowUs(), LOOK_INTERVAL), () => this.#look());
-    const held = new Set<Ip>(readAddresses());
+    this.#read();
+    if (this.#found === undefined) return;
+    const held = new Set<Ip>(this.#found);
     // Of a MASTER they are on their way, where they are not there yet.
     for (const { name, virtualAddresses, excludedAddresses } of this.#config.vrrp.instances) {
       if (!this.#masters.has(name)) continue;
@@ -68,5 +76,22 @@ export class AddressFollower {
     if (words === this.#told) return;
     this.#told = words;
     tell(held);
+  }
+
+  /** A dump that fails (many addresses on their way at a takeover, no descriptor left) leaves what was found before, until the next look. */
+  #read(): void {
+    const { readAddresses, events } = this.#modules;
+    try {
+      this.#found = [...readAddresses()];
+      if (this.#problem === undefined) return;
+      this.#problem = undefined;
+      events.record("info", "addressesReadAgain", "ha_suspend: the host's addresses can be read again", {});
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      if (this.#problem === error.message) return;
+      this.#problem = error.message;
+      const message = `ha_suspend: the host's addresses cannot be read, the last ones count: ${error.message}`;
+      events.record("warn", "addressesUnreadable", message, {});
+    }
   }
 }
