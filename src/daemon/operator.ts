@@ -66,9 +66,10 @@ export class Operator {
       .filter(({ keep }) => keep || inherited)
       .map(({ target, weight, keep, endsAtMs }) => ({ target, weight, keep, until: this.#instantOf(endsAtMs) }));
     this.#booked = this.#current(kept);
-    if (this.#booked.length > 0) health.override(this.#booked);
+    // The pause first: what overrides change of the table is to wait for its end.
     const pausedUntil = this.#instantOf(repairPausedUntilMs);
     if (pausedUntil !== undefined && pausedUntil > this.#modules.clock.nowUs()) table.pauseRepair(pausedUntil);
+    if (this.#booked.length > 0) health.override(this.#booked);
   }
 
   /** `holdfast drain` and `holdfast weight`; the request comes from outside and is examined here. */

@@ -21,6 +21,8 @@ const BOOT_MS = 1_700_000_000_000;
 let rig: HealthRig;
 let stored: unknown;
 let pausedUntil: Us | undefined;
+/** Whether the repair was paused when overrides were told. */
+let overriddenInPause: boolean[] = [];
 const services = [
   writeService(),
   virtualServer(
@@ -38,7 +40,10 @@ function operator(): Operator {
       },
     },
     health: {
-      override: (overrides: readonly Override[]) => rig.feed({ kind: "overrides", overrides }),
+      override: (overrides: readonly Override[]) => {
+        overriddenInPause.push(pausedUntil !== undefined);
+        rig.feed({ kind: "overrides", overrides });
+      },
       view: () => rig.view(),
     },
     table: {
@@ -69,6 +74,7 @@ function newLife(): void {
 beforeEach(() => {
   stored = undefined;
   pausedUntil = undefined;
+  overriddenInPause = [];
   newLife();
 });
 
@@ -149,6 +155,17 @@ test("over a restart only what was to be kept, with the time that it has left; i
   rig.run(seconds(60));
   expect(rig.weights(1)[4]).toBe(50);
   expect(successor.status().overrides).toEqual([before[0]]);
+});
+
+test("a successor inherits a pause before the overrides: they program nothing in it", () => {
+  const it = operator();
+  it.override({ command: "override", server: "10.0.2.4", weight: 7 });
+  it.pauseRepair(600);
+  pausedUntil = undefined;
+  newLife();
+  overriddenInPause = [];
+  operator().load(true);
+  expect(overriddenInPause).toEqual([true]);
 });
 
 test("what stands in the file and is no memory of ours is left out", () => {
