@@ -33,6 +33,8 @@ export interface OperatorModules {
   readonly health: Pick<HealthDriver, "override" | "view">;
   readonly table: Pick<TableOwner, "pauseRepair" | "pausedUntil">;
   readonly services: () => readonly VirtualServerConfig[];
+  /** Why nothing can be said now: the table is being given up, or is a successor's; undefined = it can. */
+  readonly refusal: () => string | undefined;
   readonly clock: Clock;
   readonly wallMs: () => number;
 }
@@ -74,6 +76,8 @@ export class Operator {
 
   /** `holdfast drain` and `holdfast weight`; the request comes from outside and is examined here. */
   override(request: OverrideRequest): OperatorResult {
+    const refusal = this.#modules.refusal();
+    if (refusal !== undefined) return refused(refusal);
     const { weight, seconds: span, keep } = request;
     if (!isWhole(weight, WEIGHT_MAX))
       return refused(`weight ${String(weight)} is not a whole number from 0 to ${WEIGHT_MAX}`);
@@ -91,6 +95,8 @@ export class Operator {
 
   /** `holdfast enable`: takes back whatever was said of the target or of a part of it. */
   enable(request: OverrideRequest): OperatorResult {
+    const refusal = this.#modules.refusal();
+    if (refusal !== undefined) return refused(refusal);
     const found = this.#targetOf(request, true);
     if (!found.ok) return found;
     const { target } = found;
@@ -112,6 +118,8 @@ export class Operator {
 
   /** `holdfast pause-repair`; 0 ends a pause. */
   pauseRepair(span: unknown): OperatorResult {
+    const refusal = this.#modules.refusal();
+    if (refusal !== undefined) return refused(refusal);
     if (!isWhole(span, PAUSE_MAX_SEC))
       return refused(`${String(span)} is not a whole number of seconds from 0 to ${PAUSE_MAX_SEC}`);
     const { table } = this.#modules;

@@ -146,10 +146,11 @@ export class TableOwner {
     }
   }
 
-  /** Ends watching; the table stays as it is, for a successor. */
+  /** Ends watching; the table stays as it is, for a successor, whatever becomes of a pause. */
   leave(): void {
     this.#disarm();
     this.#endPause();
+    this.#desired = undefined;
   }
 
   /** Ends watching and removes our services, as keepalived does when it stops. Foreign rows stay, unless `everything` goes. */

@@ -339,6 +339,7 @@ test("a successor's connection sync goes on as it was, and its predecessor stops
   await it.daemon.adopt({ instances: [{ state } as Surrender["instances"][number]], groups: [], settings: [] });
   expect(it.taken()).not.toContain("stop master");
   await it.daemon.surrender(1);
+  expect(it.daemon.operator.pauseRepair(60)).toEqual({ ok: false, error: "holdfast is stopping" });
   await it.daemon.leave();
   expect(it.lvs.daemons).toHaveLength(1);
 });

@@ -21,6 +21,7 @@ const BOOT_MS = 1_700_000_000_000;
 let rig: HealthRig;
 let stored: unknown;
 let pausedUntil: Us | undefined;
+let refusal: string | undefined;
 /** Whether the repair was paused when overrides were told. */
 let overriddenInPause: boolean[] = [];
 const services = [
@@ -55,6 +56,7 @@ function operator(): Operator {
       },
     },
     services: () => services,
+    refusal: () => refusal,
     clock: { nowUs: () => rig.now },
     wallMs: () => BOOT_MS + rig.elapsedMs(),
   });
@@ -74,6 +76,7 @@ function newLife(): void {
 beforeEach(() => {
   stored = undefined;
   pausedUntil = undefined;
+  refusal = undefined;
   overriddenInPause = [];
   newLife();
 });
@@ -155,6 +158,18 @@ test("over a restart only what was to be kept, with the time that it has left; i
   rig.run(seconds(60));
   expect(rig.weights(1)[4]).toBe(50);
   expect(successor.status().overrides).toEqual([before[0]]);
+});
+
+test("nothing is said any more to a daemon that ends or has a successor: what is remembered is the successor's", () => {
+  const it = operator();
+  refusal = "holdfast is stopping";
+  expect([
+    it.override({ command: "override", server: "10.0.2.4", weight: 7 }),
+    it.enable({ command: "enable", server: "10.0.2.4" }),
+    it.pauseRepair(600),
+  ]).toEqual(Array(3).fill({ ok: false, error: "holdfast is stopping" }));
+  expect(it.status()).toEqual({ overrides: [], repairPausedUntilMs: undefined });
+  expect(stored).toBeUndefined();
 });
 
 test("a successor inherits a pause before the overrides: they program nothing in it", () => {

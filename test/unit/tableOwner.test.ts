@@ -161,6 +161,20 @@ describe("the table's owner", () => {
     expect(kernel.dump()).toHaveLength(1);
   });
 
+  test("a table that was left to a successor is not written, whatever becomes of a pause", () => {
+    at.owner.program([reader], "start");
+    at.owner.watch(() => [reader]);
+    at.owner.pauseRepair(instantUs(9_000_000));
+    at.owner.leave();
+    at.kernel.clear();
+    at.advance(20_000_000);
+    at.owner.pauseRepair(undefined);
+    at.owner.pauseRepair(instantUs(21_000_000));
+    at.advance(30_000_000);
+    expect(at.kernel.dump()).toEqual([]);
+    expect(at.waiting.size).toBe(0);
+  });
+
   test("the end takes our services out of the table in a pause, too", () => {
     at.owner.program([reader], "start");
     at.owner.pauseRepair(instantUs(9_000_000));
