@@ -68,7 +68,10 @@ export class TableOwner {
    * `services` or an earlier life need IPVS and the kernel has none.
    */
   existingWeights(services: readonly unknown[]): ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>> {
-    const weights = existingWeights(this.#tableFor(services)?.dump() ?? []);
+    const table = this.#tableFor(services);
+    // At a reload, too: what is remembered is as old as the last repair, or as a pause.
+    table?.forget();
+    const weights = existingWeights(table?.dump() ?? []);
     this.#existing = weights;
     return weights;
   }
@@ -79,6 +82,7 @@ export class TableOwner {
    */
   claimEverything(): void {
     this.#table ??= new RememberedTable(this.#open());
+    this.#table.forget();
     this.#claim(new Set([...this.#owned, ...existingWeights(this.#table.dump()).keys()]));
   }
 

@@ -6,7 +6,7 @@ import { EventLog } from "../../src/daemon/events.ts";
 import { TableOwner } from "../../src/daemon/tableOwner.ts";
 import { serviceId } from "../../src/plan/keys.ts";
 import type { DesiredService, IpvsTable, ServiceId, ServiceKey } from "../../src/plan/types.ts";
-import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
+import { NO_TUNNEL, PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 
 const silent = { error: () => undefined, warn: () => undefined, info: () => undefined, debug: () => undefined };
@@ -188,6 +188,16 @@ describe("the table's owner", () => {
     at.owner.clear();
     expect(at.kernel.dump().map((service) => service.key)).toMatchObject([{ port: 80 }]);
     expect(at.stored.at(-1)).toEqual([]);
+  });
+
+  test("weights at a reload, and what goes with everything at the end, are the kernel's own, not remembered ones", () => {
+    at.owner.program([reader], "start");
+    at.kernel.administrator({ kind: "addService", service: foreign.key, attributes: foreign });
+    expect([...at.owner.existingWeights([reader, foreign]).keys()]).toContain(serviceId(foreign.key));
+    const another = { ...reader.key, port: 81 } as ServiceKey;
+    at.kernel.administrator({ kind: "addService", service: another, attributes: PLAIN_SERVICE });
+    at.owner.clear(true);
+    expect(at.kernel.dump()).toEqual([]);
   });
 
   test("removes at start what an earlier life created and the configuration no longer has", () => {
