@@ -29,8 +29,13 @@ export function isExclusive(service: Pick<ServiceState, "config" | "servers">): 
     case "no":
       return false;
     case "onScope":
-      return service.servers.some((server) => server.checks.some((check) => check.body?.scope !== undefined));
+      return service.servers.some((server) => server.checks.some(tellsScopeOnRoot));
   }
+}
+
+/** What answers another question, a `patroni` check of replicas say, tells nothing about who answers on `/`. */
+function tellsScopeOnRoot({ config, body }: CheckState): boolean {
+  return body?.scope !== undefined && config.kind === "HTTP_GET" && config.urls.some((url) => asksRoot(url.path));
 }
 
 /** Decides holder, conflict and hunt anew from the latest results. Returns what changed, each with its reason. */
@@ -222,5 +227,7 @@ function asksRole(service: ServiceState, check: CheckConfig): boolean {
   if (check.kind === "patroni") return isLeaderRole(check.role);
   if (check.kind !== "HTTP_GET") return false;
   const root = service.config.exclusive === "onScope";
-  return check.urls.some((url) => isLeaderPath(url.path) || (root && barePath(url.path) === "/"));
+  return check.urls.some((url) => isLeaderPath(url.path) || (root && asksRoot(url.path)));
 }
+
+const asksRoot = (path: string): boolean => barePath(path) === "/";

@@ -4,6 +4,7 @@ import { durationUs, milliseconds, seconds } from "../../src/core/units.ts";
 import {
   HealthRig,
   httpCheck,
+  patroniCheck,
   type Reply,
   realServer,
   targetAt,
@@ -253,6 +254,16 @@ describe("when a service is exclusive", () => {
     rig.run(seconds(3));
     expect(rig.weights()).toEqual({ 3: 50, 4: 50, 5: 50 });
     expect(rig.desired()[0]).toMatchObject({ exclusive: false, persistenceTimeoutSec: 1 });
+  });
+
+  test("`/` of plain web servers beside `patroni { role replica }` is not, whatever scope that check's body tells", () => {
+    const member = answer(503, patroniBody({ role: "replica" }), "/leader");
+    const rig = new HealthRig({ respond: (check) => (check.kind === "patroni" ? member : plain) });
+    const servers = [3, 4].map((host) => realServer(host, [patroniCheck(host, "replica"), httpCheck(host, "/")]));
+    rig.configure([virtualServer(servers, { exclusive: "onScope" })]);
+    rig.run(seconds(3));
+    expect(rig.weights()).toEqual({ 3: 50, 4: 50 });
+    expect(rig.desired()[0]?.exclusive).toBe(false);
   });
 
   test("`/` is as soon as a body carries patroni.scope, also a 503's", () => {
