@@ -7,14 +7,16 @@ import type { HealthEvent } from "./types.ts";
 /**
  * Readers in tiers (`fallback`): servers with the role of `patroni` first; those with the second role when none of them has
  * had weight for a time, until one has weight again. A server may be in both tiers; it has one row all the same.
+ * In an exclusive service, which may become one by an answer on `/`, there are no tiers: the holder alone has weight.
  */
 export function decideFallback(service: ServiceState, now: Us): HealthEvent[] {
   const { fallbackAfter } = service.config;
-  if (fallbackAfter === undefined) {
-    service.fallback = undefined;
-    return [];
-  }
   const before = service.fallback;
+  if (fallbackAfter === undefined || service.exclusive) {
+    service.fallback = undefined;
+    if (fallbackAfter === undefined || before?.active !== true) return [];
+    return [{ kind: "fallback", service: service.id, phase: "ended", reason: "the service is exclusive now" }];
+  }
   const first = service.servers.find((server) => tierWeight(service, server) > 0);
   if (first !== undefined) {
     service.fallback = { active: false, emptySince: undefined };

@@ -296,6 +296,34 @@ describe("fallback", () => {
     expect(rig.desired()[0]?.destinations).toHaveLength(3);
   });
 
+  test("ends where an answer on `/` makes the service exclusive: never two servers with weight", () => {
+    let scoped = false;
+    const both = HOSTS.map((host) => ({
+      ...realServer(host, [patroniCheck(host, "replica"), httpCheck(host, "/")]),
+      fallback: patroniCheck(host, "any"),
+    }));
+    const rig = new HealthRig({
+      respond: (check) => {
+        if (check.kind === "patroni") return follows({ state: "running", more: { tags: { noloadbalance: true } } });
+        return answer(200, scoped ? patroniBody({}) : "<html>", "/");
+      },
+    });
+    rig.configure([
+      virtualServer(
+        both.map((each) => ({ ...each, fallback: { ...each.fallback, respectsNoLoadBalance: false } })),
+        { ...TIER, exclusive: "onScope" },
+      ),
+    ]);
+    rig.run(seconds(3));
+    expect(rig.weights()).toEqual({ 3: 50, 4: 50, 5: 50 });
+    scoped = true;
+    rig.run(seconds(3));
+    expect(rig.desired()[0]?.exclusive).toBe(true);
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0, 5: 0 });
+    expect(rig.view()[0]?.fallback).toBeUndefined();
+    expect(rig.eventsOf("fallback").map(({ phase }) => phase)).toEqual(["began", "ended"]);
+  });
+
   test("a replica that is away for less than the time moves nothing to the primary", () => {
     const nodes = settledNodes();
     const rig = rigOf(nodes, [tiers()]);

@@ -14,7 +14,7 @@ export function checkLvsRules(file: ParsedFile, found: DiagnosticList): void {
   for (const service of file.virtual_server) {
     for (const rule of SERVICE_RULES) rule(service, found);
     for (const rule of SERVICE_KIND_RULES) rule(service, file, found);
-    checkPatroniRules(service, found);
+    checkPatroniRules(service, file, found);
     for (const server of service.values.real_server) {
       for (const rule of SERVER_RULES) rule(server, service, found, file);
       serverKindRules(server, service, file.virtual_server_group, found);

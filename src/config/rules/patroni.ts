@@ -1,19 +1,20 @@
 import { family } from "../../core/ip.ts";
 import type { ParsedPatroni, ParsedServer, ParsedService } from "../build/parsed.ts";
 import { patroniBlocks, writtenOf } from "../build/patroni.ts";
+import { buildService, type ServiceFile } from "../build/services.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
 import { isLeaderRole } from "../exclusive.ts";
 import type { SourceSpan } from "../types.ts";
 
 /** Rules of the `patroni` checker: of each written block, and of what a server's block and its service's make together. */
 
-export function checkPatroniRules(service: ParsedService, found: DiagnosticList): void {
+export function checkPatroniRules(service: ParsedService, file: ServiceFile, found: DiagnosticList): void {
   const written = [service.values.patroni, ...service.values.real_server.map((server) => server.values.patroni)];
   for (const blocks of written) {
     oneBlockOnly(blocks, found);
     for (const block of blocks) for (const rule of BLOCK_RULES) rule(block, found);
   }
-  fallbackHasTwoTiers(service, found);
+  fallbackHasTwoTiers(service, file, found);
   // What stands in the service's block alone is said once, whoever inherits it.
   const told = new Set<SourceSpan>();
   for (const server of service.values.real_server) {
@@ -24,19 +25,25 @@ export function checkPatroniRules(service: ParsedService, found: DiagnosticList)
 }
 
 /** A second tier is one role beside another; where one server alone has weight there are no tiers. */
-function fallbackHasTwoTiers(service: ParsedService, found: DiagnosticList): void {
-  const { fallback, exclusive, real_server } = service.values;
+function fallbackHasTwoTiers(service: ParsedService, file: ServiceFile, found: DiagnosticList): void {
+  const { fallback, real_server } = service.values;
   if (fallback === undefined) return;
   const roles = real_server.map((server) => writtenOf(patroniBlocks(server, service), "role")?.value);
   const why = roles.includes(undefined)
     ? "needs patroni with a role in every real server, or in the virtual server"
-    : exclusive?.value === true || roles.every((role) => role !== undefined && isLeaderRole(role))
+    : isExclusive(service, file) || roles.every((role) => role !== undefined && isLeaderRole(role))
       ? "has no effect on an exclusive service"
       : roles.every((role) => role === fallback.value.role)
         ? "names the role that patroni wants already"
         : undefined;
   if (why !== undefined)
     found.error("contradiction", fallback.at, `fallback ${why}`, "remove it, or write patroni { role replica }");
+}
+
+/** By the keyword, or because further checks of the servers ask for a leader's path. */
+function isExclusive(service: ParsedService, file: ServiceFile): boolean {
+  const { exclusive } = buildService(service, file);
+  return exclusive === "on" || exclusive === "detected";
 }
 
 function oneBlockOnly(blocks: readonly ParsedPatroni[], found: DiagnosticList): void {

@@ -239,6 +239,11 @@ const CASES: readonly (readonly [code: string, what: string, text: string])[] = 
   ["trap-password-without-tls", "a password in clear text", lvs(patroni("role any\nuser u\npassword x"), TWO_SERVERS)],
   ["contradiction", "a fallback without roles", lvs("fallback primary")],
   ["contradiction", "a fallback where one has weight", lvs(`fallback any\n${patroni("role primary")}`, TWO_SERVERS)],
+  [
+    "contradiction",
+    "a fallback where further checks ask for the leader",
+    lvs(`fallback any\n${patroni("role replica")}`, server(CHECK.replace("/replica", "/primary"))),
+  ],
   ["contradiction", "a fallback to the same role", lvs(`fallback replica\n${patroni("role replica")}`, TWO_SERVERS)],
   ["invalid-value", "a fallback's time alone", lvs(`fallback primary 3\n${patroni("role replica")}`, TWO_SERVERS)],
   ["invalid-value", "a fallback without its time", lvs(`fallback primary after\n${patroni("role any")}`, TWO_SERVERS)],
