@@ -13,7 +13,9 @@ export function runSmtpCheck(check: SmtpCheckConfig, attempt: Attempt, addon: ()
   const socket = connectTo(check, addon);
   attempt.onEnd(() => socket.destroy());
   socket.on("error", (error) => attempt.fail(error));
-  socket.once("connect", () => void converse());
+  socket.once("connect", () => {
+    converse().catch((error: unknown) => attempt.fail(error));
+  });
 
   async function converse(): Promise<void> {
     const { default: Connection } = await import("nodemailer/lib/smtp-connection");
