@@ -113,6 +113,9 @@ export class Daemon {
     } catch (error) {
       this.#addresses.stop();
       this.#health.stop();
+      // Nobody calls `stop` of a start that failed.
+      if (this.#programmedOnce) this.#modules.table.clear();
+      this.#modules.lvs.stop();
       throw error;
     }
     // A signal may have come meanwhile: what stops must not take part in an election.

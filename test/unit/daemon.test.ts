@@ -324,6 +324,23 @@ test("connection sync begins before VRRP, follows its states, and ends behind th
   expect(it.taken()).toEqual(["STOPPING=1", "health stop", "vrrp stop", `deleteService ${SERVICE}`, "stop backup"]);
 });
 
+test("a start that VRRP fails leaves neither rows nor connection sync nor settings behind", async () => {
+  const config = configOf(5432);
+  const syncDaemon = {
+    ...{ interface: "eth1", instance: "RW", syncId: 51, lengthMax: undefined },
+    ...{ port: 8848, ttl: 1, group: ip("224.0.0.81") },
+  };
+  const lvs = { ...config.lvs, syncDaemon, timeoutsSec: { tcp: 60, tcpfin: undefined, udp: undefined } };
+  let fails: (error: Error) => void = silent;
+  const it = world({ config: { ...config, lvs }, vrrpStart: new Promise((_, reject) => (fails = reject)) });
+  const starting = it.daemon.start();
+  it.listener().onFirstVerdicts();
+  expect([it.services(), it.lvs.daemons.length, it.lvs.settings.get("timeout tcp")]).toEqual([[SERVICE], 1, "60"]);
+  fails(new HoldfastError("vrrpWorkerDied", "on purpose"));
+  await expect(starting).rejects.toThrow("on purpose");
+  expect([it.services(), it.lvs.daemons.length, it.lvs.settings.get("timeout tcp")]).toEqual([[], 0, "900"]);
+});
+
 test("a successor's connection sync goes on as it was, and its predecessor stops none", async () => {
   const config = configOf(5432);
   const state = { parameters: { name: "RW" }, role: { name: "MASTER" } };
