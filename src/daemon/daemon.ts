@@ -56,6 +56,7 @@ export class Daemon {
   });
   /** Reloads run one after the other; the last one wins. */
   #reloading: Promise<void> = Promise.resolve();
+  #reloadRefusal: string | undefined;
 
   constructor(options: DaemonOptions, modules: DaemonModules) {
     this.#options = options;
@@ -176,6 +177,8 @@ export class Daemon {
 
   /** Falls silent for the successor with this process id. Rejects, and goes on, when VRRP cannot be given over now. */
   async surrender(successorProcessId: number): Promise<Surrender> {
+    // A half of a reload would be nobody's.
+    await this.#reloading;
     if (this.#stopping !== undefined) throw new HoldfastError("handoverFailed", STOPPING.message);
     this.#stopping = this.left.then(() => undefined);
     try {
@@ -198,6 +201,11 @@ export class Daemon {
       events.record("info", "handedOver", "another process goes on in the place of this one", {});
     else events.record("error", "handoverFailed", failure, {});
     this.#leave(failure === undefined);
+  }
+
+  /** Why reloads are refused from now on, while a successor has read the file; undefined = they are not. */
+  refuseReloads(reason: string | undefined): void {
+    this.#reloadRefusal = reason;
   }
 
   /** Reads the file again. A refused one changes nothing; the message says why. */
@@ -263,6 +271,7 @@ export class Daemon {
   async #reloadNow(): Promise<{ readonly ok: true } | { readonly ok: false; readonly message: string }> {
     if (this.#stopping !== undefined) return STOPPING;
     this.#modules.notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1_000n}`);
+    if (this.#reloadRefusal !== undefined) return this.#refuseReload(this.#reloadRefusal);
     const loaded = this.#load();
     if (!loaded.ok) return this.#refuseReload(loaded.message);
     const refusal = this.#host.examine(loaded.config);

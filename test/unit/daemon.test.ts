@@ -7,6 +7,8 @@ import type { ScriptProblem, ScriptRequest } from "../../src/core/scripts.ts";
 import { instantUs, milliseconds } from "../../src/core/units.ts";
 import { Daemon } from "../../src/daemon/daemon.ts";
 import { EventLog } from "../../src/daemon/events.ts";
+import { giveOver } from "../../src/daemon/handover/giver.ts";
+import type { FromSuccessor } from "../../src/daemon/handover/protocol.ts";
 import type { HealthListener } from "../../src/daemon/healthDriver.ts";
 import { HostSide } from "../../src/daemon/hostSide.ts";
 import { AddressFollower } from "../../src/daemon/lvs/addressFollower.ts";
@@ -21,7 +23,7 @@ import type { Surrender, TrackResult } from "../../src/workers/vrrp/protocol.ts"
 import { configFrom } from "../lab/configText.ts";
 import { FakeLvs } from "../lab/fakeLvs.ts";
 import { PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
-import { VirtualTime } from "../lab/virtualTime.ts";
+import { settled, VirtualTime } from "../lab/virtualTime.ts";
 import { instanceConfig, vrrpConfig } from "../lab/vrrpConfig.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 
@@ -154,6 +156,7 @@ function world(
   let loaded: { ok: true; config: Config } | { ok: false; message: string } = { ok: true, config: configOf(5433) };
   let refused: ScriptProblem | undefined;
   let vrrpConfigure: () => Promise<void> = () => Promise.resolve();
+  let vrrpSurrender: () => Promise<void> = () => Promise.resolve();
   const called = async (name: string, result: Promise<void> = Promise.resolve()): Promise<void> => {
     calls.push(name);
     await result;
@@ -193,7 +196,10 @@ function world(
           record: () => Promise.resolve(RECORDING),
           guard: () => undefined,
           status: () => Promise.reject(new Error("not asked here")),
-          surrender: () => Promise.resolve({ instances: [], groups: [], settings: [] }),
+          surrender: async () => {
+            await called("vrrp surrender", vrrpSurrender());
+            return { instances: [], groups: [], settings: [] };
+          },
           adopt: () => called("vrrp adopt"),
           stop: () => called("vrrp stop"),
         };
@@ -248,6 +254,9 @@ function world(
     },
     vrrpConfigures: (next: typeof vrrpConfigure) => {
       vrrpConfigure = next;
+    },
+    vrrpSurrenders: (next: typeof vrrpSurrender) => {
+      vrrpSurrender = next;
     },
   };
 }
@@ -464,6 +473,48 @@ test("a reload that the end overtakes writes nothing more, and is not told as do
   expect(await reloading).toEqual({ ok: false, message: "holdfast is stopping" });
   expect(it.taken()).toEqual([]);
   expect(it.services()).toEqual([]);
+});
+
+test("a surrender waits for the reload that runs, and both halves have the new file then", async () => {
+  const it = await started();
+  let answered: () => void = silent;
+  it.vrrpConfigures(() => new Promise((resolve) => (answered = resolve)));
+  const reloading = it.daemon.reload();
+  await settled();
+  const surrendering = it.daemon.surrender(1);
+  await settled();
+  expect(it.taken()).toEqual(["RELOADING=1", "vrrp configure"]);
+  answered();
+  expect(await reloading).toEqual({ ok: true });
+  await surrendering;
+  expect(it.taken().slice(-3)).toEqual(["READY=1", "vrrp surrender", "health stop"]);
+  expect(it.services()).toEqual([OTHER]);
+});
+
+test("from the start of a successor until its result is known, reloads are refused with the reason", async () => {
+  const it = await started();
+  it.loads({ ok: true, config: configOf(5432) });
+  let answers: (answer: FromSuccessor) => void = silent;
+  const giving = giveOver(undefined, {
+    daemon: it.daemon,
+    startSuccessor: () => ({
+      ...{ processId: 7, send: () => Promise.resolve(), kill: silent, leave: silent },
+      next: () => new Promise((resolve) => (answers = resolve)),
+    }),
+    guard: () => ({ processId: 8, lockedInMemory: false, descriptor: 9 }),
+    stopListening: () => Promise.resolve(),
+    notify: silent,
+  });
+  // Asked for before the successor is there, and due behind the handover's own one.
+  const behind = it.daemon.reload();
+  await settled();
+  const refused = { ok: false, message: expect.stringContaining("a handover is under way") };
+  expect(await behind).toEqual(refused);
+  expect(await it.daemon.reload()).toEqual(refused);
+  expect(it.taken().filter((call) => call === "vrrp configure")).toHaveLength(1);
+  answers({ kind: "refused", message: "no" });
+  expect(await giving).toEqual({ ok: false, surrendered: false, message: "no" });
+  expect(await it.daemon.reload()).toEqual({ ok: true });
 });
 
 test("a script's user that cannot be: no start, and a reload is refused", async () => {

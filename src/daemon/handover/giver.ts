@@ -36,6 +36,16 @@ export async function giveOver(program: string | undefined, modules: GiverModule
   // So that both have the same file before their eyes; one that cannot be taken is no reason to lose the daemon.
   const reloaded = await daemon.reload();
   if (!reloaded.ok) return { ok: false, surrendered: false, message: reloaded.message };
+  daemon.refuseReloads("a handover is under way, to a process that has read the file already");
+  try {
+    return await giveToSuccessor(program, modules);
+  } finally {
+    daemon.refuseReloads(undefined);
+  }
+}
+
+async function giveToSuccessor(program: string | undefined, modules: GiverModules): Promise<HandoverResult> {
+  const { daemon } = modules;
   const guard = modules.guard();
   if (guard === undefined)
     return { ok: false, surrendered: false, message: "there is no guard now that could protect the switch" };
