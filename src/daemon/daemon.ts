@@ -47,6 +47,8 @@ export class Daemon {
   /** Everything tracked has said something, or has had its time to. */
   #tracked = false;
   #stopping: Promise<void> | undefined;
+  /** Settles when it is known whether VRRP is given over. */
+  #surrendering: Promise<void> | undefined;
   /** In a successor until `adopt`: told of the first verdicts, and nothing is programmed. */
   #standingBy: (() => void) | undefined;
   #leave: (followed: boolean) => void = () => undefined;
@@ -182,7 +184,12 @@ export class Daemon {
     if (this.#stopping !== undefined) throw new HoldfastError("handoverFailed", STOPPING.message);
     this.#stopping = this.left.then(() => undefined);
     try {
-      const surrender = await this.#vrrp.surrender(successorProcessId);
+      const given = this.#vrrp.surrender(successorProcessId);
+      this.#surrendering = given.then(
+        () => undefined,
+        () => undefined,
+      );
+      const surrender = await given;
       this.#health.stop();
       this.#modules.table.leave();
       this.#modules.lvs.leave();
@@ -190,6 +197,8 @@ export class Daemon {
     } catch (error) {
       this.#stopping = undefined;
       throw error;
+    } finally {
+      this.#surrendering = undefined;
     }
   }
 
@@ -250,6 +259,8 @@ export class Daemon {
 
   /** Addresses first, then priority 0, then our rows of the table, then whoever is told of it. Idempotent. */
   stop(): Promise<void> {
+    // Where the surrender fails, this daemon is still the one that has to release everything.
+    if (this.#surrendering !== undefined) return this.#surrendering.then(() => this.stop());
     this.#stopping ??= this.#stopNow();
     return this.#stopping;
   }

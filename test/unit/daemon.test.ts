@@ -491,6 +491,30 @@ test("a surrender waits for the reload that runs, and both halves have the new f
   expect(it.services()).toEqual([OTHER]);
 });
 
+test("an end that is asked for during a surrender comes when that fails, and is the successor's where it does not", async () => {
+  const it = await started();
+  let fails: (error: Error) => void = silent;
+  it.vrrpSurrenders(() => new Promise((_, reject) => (fails = reject)));
+  const surrendering = it.daemon.surrender(1);
+  await settled();
+  const stopping = it.daemon.stop();
+  fails(new HoldfastError("vrrpWorkerDied", "on purpose"));
+  await expect(surrendering).rejects.toThrow("on purpose");
+  await stopping;
+  expect(it.taken()).toEqual(["vrrp surrender", "STOPPING=1", "health stop", "vrrp stop", `deleteService ${SERVICE}`]);
+  const other = await started();
+  let given: () => void = silent;
+  other.vrrpSurrenders(() => new Promise((resolve) => (given = resolve)));
+  const giving = other.daemon.surrender(1);
+  await settled();
+  const ended = other.daemon.stop();
+  given();
+  await giving;
+  await other.daemon.leave();
+  await ended;
+  expect(other.services()).toEqual([SERVICE]);
+});
+
 test("from the start of a successor until its result is known, reloads are refused with the reason", async () => {
   const it = await started();
   it.loads({ ok: true, config: configOf(5432) });
