@@ -73,8 +73,9 @@ export function checkedWeight({ checks, config }: Pick<ServerState, "checks" | "
   return Math.min(WEIGHT_MAX, Math.max(0, config.weight + change));
 }
 
-/** 0 for whatever is not to get new connections. */
+/** 0 for whatever is not to get new connections; under `ha_suspend` also for a server that is up without any check. */
 export function serverWeight(service: ServiceState, server: ServerState): number {
+  if (service.suspended) return 0;
   if (service.fallback?.active !== true) return tierWeight(service, server);
   return hasSecondRole(server) ? overriddenWeight(server, server.config.weight, true) : 0;
 }
@@ -109,7 +110,7 @@ export function tierWeight(service: ServiceState, server: ServerState): number {
  */
 function rowWeight(service: ServiceState, server: ServerState): number | undefined {
   if (server.loss !== undefined) return server.loss.phase === "cut" ? undefined : 0;
-  if (isSorry(service)) return server.config.inhibitOnFailure ? 0 : undefined;
+  if (service.suspended || isSorry(service)) return server.config.inhibitOnFailure ? 0 : undefined;
   const weight = serverWeight(service, server);
   if (weight > 0 || server.config.inhibitOnFailure) return weight;
   const verdict = serverVerdict(server);

@@ -10,6 +10,8 @@ import type { HealthEvent } from "./types.ts";
  * or loss". In an exclusive service only the holder's weight is live.
  */
 export function decideQuorum(service: ServiceState): HealthEvent[] {
+  // Nothing is known, and nothing is lost: the address is elsewhere (`ha_suspend`).
+  if (service.suspended) return [];
   const { quorum: needed, hysteresis } = service.config;
   const weight = service.servers.reduce((sum, server) => sum + serverWeight(service, server), 0);
   const before = service.quorum;

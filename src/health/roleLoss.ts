@@ -53,7 +53,7 @@ export function lossNeeds(services: readonly VirtualServerConfig[]): LossNeeds {
 
 /** True while a server may have weight, whatever weight that is. */
 export function isServing(service: ServiceState, server: ServerState): boolean {
-  if (isSorry(service)) return false;
+  if (service.suspended || isSorry(service)) return false;
   if (service.fallback?.active === true) return hasSecondRole(server);
   if (service.exclusive && service.holder !== server.id) return false;
   const verdict = serverVerdict(server);

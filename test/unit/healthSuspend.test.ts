@@ -57,6 +57,23 @@ describe("a suspended service", () => {
     expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
   });
 
+  test("gives no weight to a server without checks either, nor to the sorry server, and loses no quorum by it", () => {
+    const sorryServer = { ...realServer(9, []), inhibit: false };
+    for (const inhibit of [true, false]) {
+      const unchecked = virtualServer([realServer(3, [], inhibit)], { haSuspend: true, sorryServer });
+      const rig = new HealthRig({ respond: () => connected });
+      rig.configure([unchecked]);
+      rig.run(seconds(5));
+      expect(rig.weights()).toEqual(inhibit ? { 3: 0 } : {});
+      held(rig, VIP);
+      expect(rig.weights()).toEqual({ 3: 50 });
+      held(rig);
+      rig.run(seconds(5));
+      expect(rig.weights()).toEqual(inhibit ? { 3: 0 } : {});
+      expect(rig.eventsOf("quorum").map(({ to }) => to)).toEqual(["up"]);
+    }
+  });
+
   test("an exclusive one finds its holder anew: the one of before may have lost the role", () => {
     let primary = 3;
     const rig = new HealthRig({
