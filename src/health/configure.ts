@@ -153,6 +153,7 @@ function buildService(config: VirtualServerConfig, old: ServiceState | undefined
     sorryRow: undefined,
     hunt: carried ? old.hunt : undefined,
     suspended: taken.suspended,
+    resumedAt: old?.suspended === true ? now : old?.resumedAt,
     electionOpensAt: old?.electionOpensAt,
     wakeAt: undefined,
     desired: wantedServices(config, exclusive, [], undefined),

@@ -6,6 +6,7 @@ import { type Finding, interpret } from "./findings.ts";
 import { isHeld } from "./hold.ts";
 import { judge } from "./judge.ts";
 import { interpretPatroni, type PatroniReading, readPatroni } from "./patroniCheck.ts";
+import { counts } from "./schedule.ts";
 import type { HealthState, ProbeState, ProbeUser, ServiceState } from "./state.ts";
 import type { HealthEvent, ProbeOutcome } from "./types.ts";
 
@@ -21,7 +22,7 @@ export function takeOutcome(
   now: Us,
 ): { readonly services: ReadonlySet<ServiceState>; readonly events: readonly HealthEvent[] } {
   const events: HealthEvent[] = [];
-  const services = new Set(activeUsers(probe).map((user) => user.service));
+  const services = new Set(activeUsers(probe, startedAt).map((user) => user.service));
   const { check } = probe.spec;
   const reading = readPatroni(outcome);
   const waiting = learnPosition(state, probe, reading);
@@ -33,7 +34,7 @@ export function takeOutcome(
   for (const member of waiting) {
     if (member === probe || member.reading === undefined || member.startedAt === undefined) continue;
     events.push(...judgeMember(state, member, member.reading, member.startedAt, now));
-    for (const { service } of activeUsers(member)) services.add(service);
+    for (const { service } of activeUsers(member, member.startedAt)) services.add(service);
   }
   return { services, events };
 }
@@ -55,8 +56,9 @@ function judgeMember(
   return judgeUsers(probe, findingOf, startedAt, now);
 }
 
-/** A suspended service begins anew when it goes on: what comes until then is not for it (see suspend.ts). */
-const activeUsers = ({ users }: ProbeState): readonly ProbeUser[] => users.filter(({ service }) => !service.suspended);
+/** A suspended service begins anew when it goes on: what is asked until then is not for it (see suspend.ts). */
+const activeUsers = ({ users }: ProbeState, startedAt: Us): readonly ProbeUser[] =>
+  users.filter(({ service }) => !service.suspended && counts(service, startedAt));
 
 function judgeUsers(
   probe: ProbeState,
@@ -65,7 +67,7 @@ function judgeUsers(
   now: Us,
 ): HealthEvent[] {
   const events: HealthEvent[] = [];
-  for (const { service, server, check } of activeUsers(probe)) {
+  for (const { service, server, check } of activeUsers(probe, startedAt)) {
     const held = mayTellRole(check.config) && isHeld(service, server, now);
     const opening = service.electionOpensAt !== undefined && now < service.electionOpensAt;
     const rules = { exclusive: service.exclusive, held, opening };

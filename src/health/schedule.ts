@@ -128,6 +128,11 @@ export function isProbeSuspended({ users }: ProbeState): boolean {
   return users.length > 0 && users.every(({ service }) => service.suspended);
 }
 
+/** False for what was asked for before the service was suspended: it begins anew when it goes on. */
+export function counts({ resumedAt }: ServiceState, startedAt: Us): boolean {
+  return resumedAt === undefined || startedAt >= resumedAt;
+}
+
 /** Plans the next question after an answer. */
 export function planNext(state: HealthState, probe: ProbeState, now: Us): void {
   if (probe.inFlightSince === undefined && !isProbeSuspended(probe)) wakeProbe(state, probe, dueAt(state, probe, now));
@@ -163,6 +168,7 @@ function dueForUser(
   finishedAt: Us,
   now: Us,
 ): Us {
+  if (!counts(service, startedAt)) return now;
   const { delayLoop, delayBeforeRetry, warmup } = check.config.timing;
   const role = service.exclusive && roleChecks(service, server).includes(check);
   const watched = role && service.holder === server.id && service.config.roleWatch > 0;

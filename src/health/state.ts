@@ -161,6 +161,8 @@ export interface ServiceState {
   hunt: Hunt | undefined;
   /** `ha_suspend`, and the host holds none of its addresses: nobody is asked. */
   suspended: boolean;
+  /** When it was last suspended no more: what was asked for before does not count. Undefined = it never was suspended. */
+  resumedAt: Us | undefined;
   /** No election before every first result is there or this instant; undefined afterwards. */
   electionOpensAt: Us | undefined;
   wakeAt: Us | undefined;

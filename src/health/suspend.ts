@@ -9,7 +9,8 @@ import type { HealthEvent } from "./types.ts";
 
 /**
  * `ha_suspend`: where the host holds none of a service's addresses, nobody is asked and nothing is known: no server has
- * weight. When an address comes, all are asked at once, and what they answer is the first that counts.
+ * weight. When an address comes, all are asked at once, and what they answer is the first that counts: an
+ * answer still on its way, asked for before, is let pass, and its check is asked anew behind it.
  * @param held the addresses that the host holds now
  * @returns the services for which that is news
  */
@@ -46,6 +47,7 @@ function forget(service: ServiceState, events: HealthEvent[]): void {
 }
 
 function resume(state: HealthState, service: ServiceState, now: Us): void {
+  service.resumedAt = now;
   service.electionOpensAt = firstResultsBy([service], now);
   for (const { key } of service.servers.flatMap(({ checks }) => checks)) {
     const probe = state.probes.get(key);

@@ -74,6 +74,30 @@ describe("a suspended service", () => {
     }
   });
 
+  test("gone on again, takes no answer that was asked for before; what it asks then comes at once behind it", () => {
+    let primary = 3;
+    const rig = new HealthRig({
+      respond: (check) => {
+        const { outcome } = hostOf(check) === primary ? leads() : follows();
+        return { outcome, after: milliseconds(500) };
+      },
+    });
+    const members = [3, 4].map((host) => realServer(host, [httpCheck(host, "/primary")]));
+    rig.configure([virtualServer(members, { exclusive: "detected", haSuspend: true })]);
+    held(rig, VIP);
+    rig.run(milliseconds(100));
+    held(rig);
+    rig.run(milliseconds(100));
+    primary = 4;
+    held(rig, VIP);
+    rig.run(milliseconds(310));
+    expect(rig.askedTimes(3)).toEqual([0, 500]);
+    expect(rig.view()[0]?.servers.map(({ verdict }) => verdict)).toEqual(["unknown", "unknown"]);
+    expect(rig.eventsOf("holder")).toEqual([]);
+    rig.run(milliseconds(500));
+    expect(rig.weights()).toEqual({ 3: 0, 4: 50 });
+  });
+
   test("an exclusive one finds its holder anew: the one of before may have lost the role", () => {
     let primary = 3;
     const rig = new HealthRig({
