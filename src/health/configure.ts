@@ -3,7 +3,15 @@ import type { RealServerConfig, VirtualServerConfig } from "../config/types.ts";
 import { after, type DurationUs, durationUs, milliseconds, type Us } from "../core/units.ts";
 import { destinationId, serviceId } from "../plan/keys.ts";
 import type { DestinationId } from "../plan/types.ts";
-import { checkedWeight, rowKey, serverWeight, updateDesired, wantedServices } from "./desired.ts";
+import {
+  checkedWeight,
+  hasSecondRole,
+  rowKey,
+  secondTierChecks,
+  serverWeight,
+  updateDesired,
+  wantedServices,
+} from "./desired.ts";
 import { isExclusive, setHolder } from "./exclusive.ts";
 import { decideFallback } from "./fallback.ts";
 import { serverVerdict } from "./judge.ts";
@@ -209,13 +217,17 @@ function buildServer(
   const old = serverOf(oldService ?? { servers: [] }, id);
   const checks = config.checks.map((check) => buildCheck(check, old));
   const unknown = checks.some((check) => check.verdict === "unknown");
+  const fallback = config.fallback && buildCheck(config.fallback, old);
   const until = after(now, durationUs(Math.max(0, ...config.checks.map(worstCaseVerdict))));
+  const second = secondTierChecks({ checks, fallback });
+  const assumesSecond = old !== undefined && hasSecondRole(old) && second.some(({ verdict }) => verdict === "unknown");
   return {
     id,
     config,
     checks,
     assumed: unknown ? assumption(old, existing.get(id), until) : undefined,
-    fallback: config.fallback && buildCheck(config.fallback, old),
+    fallback,
+    secondAssumedUntil: assumesSecond ? (old.secondAssumedUntil ?? until) : undefined,
     port: undefined,
     serving: old?.serving ?? (existing.get(id) ?? 0) > 0,
     loss: old?.loss && { ...old.loss },

@@ -4,7 +4,7 @@ import type { DesiredDestination, DesiredService, DestinationKey } from "../plan
 import { serverVerdict } from "./judge.ts";
 import { overriddenWeight } from "./overrides.ts";
 import { isSorry, sorryWeight } from "./quorum.ts";
-import type { ServerState, ServiceState } from "./state.ts";
+import type { CheckState, ServerState, ServiceState } from "./state.ts";
 
 /**
  * Brings the table wanted for a service up to date; false when nothing of it changed. It follows from configuration,
@@ -81,10 +81,15 @@ export function serverWeight(service: ServiceState, server: ServerState): number
 }
 
 /** By the second role, and by its checks that know no role. */
-export function hasSecondRole({ checks, fallback }: ServerState): boolean {
-  return (
-    fallback?.verdict === "up" && checks.every(({ config, verdict }) => config.kind === "patroni" || verdict === "up")
-  );
+export function hasSecondRole(server: Pick<ServerState, "checks" | "fallback" | "secondAssumedUntil">): boolean {
+  const assumed = server.secondAssumedUntil !== undefined;
+  const deciding = secondTierChecks(server);
+  return deciding.length > 0 && deciding.every(({ verdict }) => verdict === "up" || (verdict === "unknown" && assumed));
+}
+
+/** Without a second role none. */
+export function secondTierChecks({ checks, fallback }: Pick<ServerState, "checks" | "fallback">): CheckState[] {
+  return fallback === undefined ? [] : [fallback, ...checks.filter(({ config }) => config.kind !== "patroni")];
 }
 
 /** The weight by its own checks, whatever tier is served. */

@@ -17,7 +17,9 @@ export function judge(
   startedAt: Us,
   now: Us,
 ): void {
-  const wasUp = check.verdict === "up" || (check.verdict === "unknown" && server.assumed?.up === true);
+  const secondAssumed = check === server.fallback && server.secondAssumedUntil !== undefined;
+  const assumedUp = server.assumed?.up === true || secondAssumed;
+  const wasUp = check.verdict === "up" || (check.verdict === "unknown" && assumedUp);
   check.resultAt = now;
   check.reason = finding.reason;
   if (finding.kind === "silence" || (finding.kind === "wrongAnswer" && !finding.roleAnswer && !exclusive)) {

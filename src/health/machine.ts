@@ -1,7 +1,7 @@
 import type { Ip } from "../core/ip.ts";
 import { between, toMilliseconds, toSeconds, type Us } from "../core/units.ts";
 import { adoptHolder, configure } from "./configure.ts";
-import { checkedWeight, updateDesired } from "./desired.ts";
+import { checkedWeight, secondTierChecks, updateDesired } from "./desired.ts";
 import { decide, isExclusive } from "./exclusive.ts";
 import { decideFallback, fallbackDueAt } from "./fallback.ts";
 import { judgeFiles } from "./files.ts";
@@ -21,7 +21,7 @@ import { decideQuorum } from "./quorum.ts";
 import { takeOutcome } from "./results.ts";
 import { followLosses, nextLossAt, takeRows } from "./roleLoss.ts";
 import { finishProbe, nextWakeup, planNext, pullForward, startOrGiveUp, takeDue } from "./schedule.ts";
-import type { HealthState, ProbeState, ServiceState } from "./state.ts";
+import type { CheckState, HealthState, ProbeState, ServiceState } from "./state.ts";
 import { takeAddresses } from "./suspend.ts";
 import type { HealthEffect, HealthEvent, HealthMachine, ProbeOutcome, ServiceRows } from "./types.ts";
 import { viewService } from "./view.ts";
@@ -263,7 +263,10 @@ class Step {
   }
 
   private armService(service: ServiceState): void {
-    const deadlines = service.servers.map((server) => server.assumed?.until ?? Number.POSITIVE_INFINITY);
+    const deadlines = service.servers.flatMap(({ assumed, secondAssumedUntil }) => [
+      assumed?.until ?? Number.POSITIVE_INFINITY,
+      secondAssumedUntil ?? Number.POSITIVE_INFINITY,
+    ]);
     const others = [service.electionOpensAt, fallbackDueAt(service)].map((each) => each ?? Number.POSITIVE_INFINITY);
     const at = Math.min(nextLossAt(service), ...others, ...deadlines);
     if (!Number.isFinite(at)) service.wakeAt = undefined;
@@ -277,15 +280,23 @@ class Step {
 /** What was taken for true goes with the first verdict, or when the time for one is over: then it counts as failed. */
 function expireAssumptions(service: ServiceState, now: Us): void {
   for (const server of service.servers) {
-    if (server.assumed === undefined) continue;
-    if (now >= server.assumed.until) {
-      for (const check of server.checks) {
-        if (check.verdict !== "unknown") continue;
-        check.verdict = "down";
-        check.reason = `no verdict in the worst-case time of the check (${check.reason})`;
-      }
+    const { assumed, secondAssumedUntil } = server;
+    if (assumed !== undefined) {
+      if (now >= assumed.until) failUnknown(server.checks);
+      if (serverVerdict(server) !== "unknown") server.assumed = undefined;
     }
-    if (serverVerdict(server) !== "unknown") server.assumed = undefined;
+    if (secondAssumedUntil === undefined) continue;
+    const second = secondTierChecks(server);
+    if (now >= secondAssumedUntil) failUnknown(second);
+    if (second.every(({ verdict }) => verdict !== "unknown")) server.secondAssumedUntil = undefined;
+  }
+}
+
+function failUnknown(checks: readonly CheckState[]): void {
+  for (const check of checks) {
+    if (check.verdict !== "unknown") continue;
+    check.verdict = "down";
+    check.reason = `no verdict in the worst-case time of the check (${check.reason})`;
   }
 }
 

@@ -107,6 +107,11 @@ export interface ServerState {
   port: CheckState | undefined;
   /** What is taken for true until the first verdict: from the kernel's table at start, from the old check at a reload. */
   assumed: Assumption | undefined;
+  /**
+   * Its second role (`fallback`) and the checks beside it are taken for as they were before a reload, until their first
+   * results or this instant; after it, what has no verdict counts as failed. Undefined = nothing is taken for true.
+   */
+  secondAssumedUntil: Us | undefined;
   /** What an operator said last about its weight, where that counts for it. */
   override: Override | undefined;
   /** It could have weight at the last look; what it has been since is a loss. */

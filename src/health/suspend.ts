@@ -36,6 +36,7 @@ export function takeAddresses(
 function forget(service: ServiceState, events: HealthEvent[]): void {
   for (const server of service.servers) {
     server.assumed = undefined;
+    server.secondAssumedUntil = undefined;
     for (const check of [...server.checks, ...(server.fallback === undefined ? [] : [server.fallback])])
       Object.assign(check, newCheck(check.config), { reason: "not checked: this host does not hold the address" });
   }

@@ -324,6 +324,54 @@ describe("fallback", () => {
     expect(rig.eventsOf("fallback").map(({ phase }) => phase)).toEqual(["began", "ended"]);
   });
 
+  describe("over a reload that asks the members otherwise", () => {
+    const served = (answered: Reply | undefined) => {
+      const nodes = settledNodes();
+      const rig = rigOf(nodes, [tiers()]);
+      rig.run(seconds(3));
+      gone(nodes);
+      rig.runUntil(seconds(7), "3 has weight", () => rig.weights()[3] === 50);
+      nodes[3] = answered;
+      const asked = { credentials: { user: "u", password: "p" } };
+      const realServers = HOSTS.map((host) => ({
+        ...realServer(host, [patroniCheck(host, "replica", asked)]),
+        fallback: patroniCheck(host, "primary", asked),
+      }));
+      rig.configure([tiers({ realServers })]);
+      return rig;
+    };
+
+    test("the second tier goes on serving until its first results", () => {
+      const rig = served(leads({}, milliseconds(800)));
+      expect(rig.weights()).toEqual({ 3: 50, 4: 0, 5: 0 });
+      rig.run(milliseconds(790));
+      expect(rig.weights()).toEqual({ 3: 50, 4: 0, 5: 0 });
+      rig.run(seconds(9));
+      expect(rig.weights()).toEqual({ 3: 50, 4: 0, 5: 0 });
+      expect(rig.eventsOf("fallback").map(({ phase }) => phase)).toEqual(["began"]);
+    });
+
+    test("not after a clear no, nor after silence that used up the retries", () => {
+      const stopping = served(follows({ state: "stopping" }));
+      expect(stopping.weights()[3]).toBe(50);
+      stopping.run(milliseconds(5));
+      expect(stopping.weights()).toEqual({ 3: 0, 4: 0, 5: 0 });
+      const silent = served(fails("timedOut", seconds(1)));
+      silent.run(milliseconds(1_500));
+      expect(silent.weights()[3]).toBe(50);
+      silent.run(seconds(2));
+      expect(silent.weights()[3]).toBe(0);
+    });
+
+    test("nor longer than the worst case of its check", () => {
+      const rig = served(undefined);
+      rig.run(seconds(1));
+      expect(rig.weights()[3]).toBe(50);
+      rig.run(seconds(3));
+      expect(rig.weights()[3]).toBe(0);
+    });
+  });
+
   test("a replica that is away for less than the time moves nothing to the primary", () => {
     const nodes = settledNodes();
     const rig = rigOf(nodes, [tiers()]);
