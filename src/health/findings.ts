@@ -88,11 +88,13 @@ export const silence = (reason: string): Silence => ({ kind: "silence", reason }
 const strange = (check: CheckConfig, { kind }: ProbeOutcome): Silence =>
   silence(`${check.kind} cannot have the outcome ${kind}`);
 
-/** What answers in the place of Patroni's REST API: a proxy, another server. */
-function foreignAnswer(answer: HttpAnswer | undefined): Finding {
+/**
+ * What answers in the place of Patroni's REST API, a proxy, another server, or an API that fails (401, 500): it says
+ * nothing about the role, so it is silence.
+ */
+function foreignAnswer(answer: HttpAnswer | undefined): Silence {
   if (answer === undefined) return silence("no answer");
-  const reason = `HTTP ${answer.status} from ${answer.path}, which is no answer of Patroni's`;
-  return { kind: "wrongAnswer", roleAnswer: false, body: undefined, reason };
+  return silence(`HTTP ${answer.status} from ${answer.path}, which is no answer of Patroni's`);
 }
 
 const FAILURE_WORDS = {

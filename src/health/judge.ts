@@ -6,7 +6,7 @@ import type { Verdict } from "./types.ts";
 /**
  * Takes a finding into a check. A role answer acts at once; silence, and the wrong status of something that is no
  * Patroni, needs `retry` failures, as in keepalived.conf(5): "Retry count to make additional checks if check of an alive server fails".
- * @param rules `exclusive`: every status is an answer about the role. `held`: silence does not count against this server
+ * @param rules `exclusive`: every status that HTTP_GET gets is an answer about the role. `held`: silence does not count against this server
  * now, whatever its retries (see hold.ts). `opening`: first results still come in, so what is open waits for them
  */
 export function judge(

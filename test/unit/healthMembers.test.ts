@@ -126,14 +126,32 @@ describe("an exclusive service by role primary", () => {
     rig.runUntil(seconds(2), "4 has weight", () => rig.weights()[4] === 50);
   });
 
-  test("an answer that is not Patroni's is no claim, and takes the weight as any status of an exclusive service does", () => {
+  test.each([401, 500, 502])("HTTP %i is not Patroni's: no claim, and silence, which has its retries", (status) => {
+    const nodes = settledNodes();
+    const rig = rigOf(nodes, [writers({ roleHold: seconds(0) })]);
+    rig.run(seconds(3));
+    nodes[3] = answer(status, "<html>", "/leader");
+    rig.run(milliseconds(900));
+    expect(rig.weights()).toEqual({ 3: 50, 4: 0, 5: 0 });
+    expect(reasonOf(rig, 3)).toBe(`HTTP ${status} from /leader, which is no answer of Patroni's (1 of 2)`);
+    rig.run(milliseconds(400));
+    expect(rig.weights()[3]).toBe(0);
+    nodes[3] = leads();
+    rig.runUntil(milliseconds(100), "3 has weight again", () => rig.weights()[3] === 50);
+  });
+
+  test("and a holder that it stands for is held while its service port answers", () => {
     const nodes = settledNodes();
     const rig = rigOf(nodes, [writers()]);
     rig.run(seconds(3));
+    const others = rig.respond;
+    rig.respond = (check, now) =>
+      check.kind === "TCP_CHECK" ? { outcome: { kind: "connected" }, after: milliseconds(1) } : others(check, now);
     nodes[3] = answer(502, "<html>", "/leader");
-    rig.run(milliseconds(210));
+    rig.run(seconds(25));
+    expect(rig.weights()).toEqual({ 3: 50, 4: 0, 5: 0 });
+    rig.run(seconds(7));
     expect(rig.weights()[3]).toBe(0);
-    expect(reasonOf(rig, 3)).toContain("HTTP 502 from /leader, which is no answer of Patroni's");
   });
 });
 
