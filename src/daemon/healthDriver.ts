@@ -33,7 +33,7 @@ export interface HealthListener {
 
 /** What the daemon sees of the health half. */
 export interface HealthDriver {
-  /** @param existing weights of the kernel's table at start; empty at a reload */
+  /** @param existing weights of the kernel's table, at a start and at a reload: rows of services that are new take theirs from it */
   configure(
     virtualServers: readonly VirtualServerConfig[],
     existing: ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>>,

@@ -4,7 +4,7 @@ import { connectTo, type SocketOpener } from "./path.ts";
 
 /**
  * TCP_CHECK: up when the connection is established within connect_timeout. Nothing is sent; the connection is closed by an
- * orderly FIN, so that a PostgreSQL behind it logs no reset.
+ * orderly FIN, so that a PostgreSQL behind it logs no reset, except with `bind_port`: the port is free at once only after a reset.
  */
 export function runTcpCheck(check: TcpCheckConfig, attempt: Attempt, addon: () => SocketOpener): void {
   const socket = connectTo(check, addon);
