@@ -74,6 +74,32 @@ describe("settings of the host that a virtual MAC device needs", () => {
     expect(settings()).toEqual(BEFORE);
   });
 
+  it("are given back by the worker that takes the place of a dead one, which found them changed already", () => {
+    const { host, reports, settings } = started(withDevice(1));
+    const told = reports.flatMap((message) => (message.kind === "borrowed" ? [message.settings] : []));
+    // All at once: a host may have thousands of interfaces.
+    expect(told).toHaveLength(1);
+    const borrowed = deserialize(serialize(told.at(-1))) as Surrender["settings"];
+    const next = new VrrpDriver({ host, wallMs: () => 0, report: () => undefined, borrowed });
+    next.start(vrrpConfig([withDevice(1)]), undefined, []);
+    expect(settings()).toEqual(MEANWHILE);
+    next.stop();
+    expect(settings()).toEqual(BEFORE);
+  });
+
+  it("are told to the main thread when a predecessor leaves them, and when they are given back", () => {
+    const { driver, reports } = started(withDevice(1));
+    const { host, reports: later, driver: successor } = setUp(withDevice(1));
+    host.addLink("eth0", "10.0.2.1/24");
+    successor.standBy(vrrpConfig([withDevice(1)]), undefined);
+    const { settings } = driver.surrender();
+    successor.adopt({ instances: [], groups: [], settings }, undefined);
+    expect(later.filter(({ kind }) => kind === "borrowed").at(-1)).toEqual({ kind: "borrowed", settings });
+    expect(reports.filter(({ kind }) => kind === "borrowed")).toHaveLength(1);
+    successor.configure(vrrpConfig([instance()]));
+    expect(later.filter(({ kind }) => kind === "borrowed").at(-1)).toEqual({ kind: "borrowed", settings: [] });
+  });
+
   it("are given back by a successor, which found them changed already", () => {
     const { driver, host, settings } = started(withDevice(1));
     const successor = new VrrpDriver({ host, wallMs: () => 0, report: () => undefined });

@@ -23,6 +23,7 @@ const start: WorkerStart = {
   resign: ["RW"],
   guard: 17,
   standby: true,
+  borrowed: [{ path: "ipv4/conf/eth0/arp_ignore", before: "0", written: "1" }],
 };
 const transition = {
   from: "BACKUP",
@@ -133,6 +134,7 @@ const fromWorker: Samples<FromWorker> = {
   ready: { kind: "ready", postedUs },
   startFailed: { kind: "startFailed", postedUs, code: "missingCapability", message: "m", remedy: undefined },
   configured: { kind: "configured", postedUs },
+  borrowed: { kind: "borrowed", postedUs, settings: start.borrowed },
   pulse: { kind: "pulse", postedUs },
   transition: { kind: "transition", postedUs, instance: "RW", transition },
   groupTransition: {

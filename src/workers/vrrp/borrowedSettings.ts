@@ -13,6 +13,7 @@ export class BorrowedSettings {
   readonly #host: Pick<VrrpHost, "readSysctl" | "writeSysctl">;
   /** By path, in the order in which they were borrowed. */
   readonly #borrowed = new Map<string, BorrowedSetting>();
+  #changed = false;
 
   constructor(host: Pick<VrrpHost, "readSysctl" | "writeSysctl">) {
     this.#host = host;
@@ -23,8 +24,16 @@ export class BorrowedSettings {
     return [...this.#borrowed.values()];
   }
 
+  /** What is borrowed now, where that is not what it was at the last call. */
+  takeChanged(): readonly BorrowedSetting[] | undefined {
+    if (!this.#changed) return undefined;
+    this.#changed = false;
+    return this.all;
+  }
+
   /** What a predecessor borrowed, and found before that. */
   adopt(settings: readonly BorrowedSetting[]): void {
+    this.#changed = true;
     for (const setting of settings) this.#borrowed.set(setting.path, setting);
   }
 
@@ -33,7 +42,10 @@ export class BorrowedSettings {
     const before = this.#host.readSysctl(path);
     if (before === undefined || before === written) return { ok: true };
     const outcome = this.#host.writeSysctl(path, written);
-    if (outcome.ok) this.#borrowed.set(path, { path, before: this.#borrowed.get(path)?.before ?? before, written });
+    if (outcome.ok) {
+      this.#borrowed.set(path, { path, before: this.#borrowed.get(path)?.before ?? before, written });
+      this.#changed = true;
+    }
     return outcome;
   }
 
@@ -43,6 +55,7 @@ export class BorrowedSettings {
       if (!when(path)) continue;
       if (this.#host.readSysctl(path) === written) this.#host.writeSysctl(path, before);
       this.#borrowed.delete(path);
+      this.#changed = true;
     }
   }
 }

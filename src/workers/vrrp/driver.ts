@@ -75,13 +75,12 @@ export class VrrpDriver {
       unknownVrid: (device, { virtualRouterId }, source) => this.#tally.unknownVrid(device, virtualRouterId, source),
     });
     this.#prepared = new PreparedHost({
-      host,
+      ...modules,
       onDatagrams: (device, family, datagrams) => {
         for (const datagram of datagrams) this.#dispatcher.dispatch(device, family, datagram);
         this.#rest();
       },
       onSocketError: (device, error) => this.#onSocketError(device, error),
-      report: modules.report,
     });
     this.#announcements = new Announcements(
       { announcePacing: [], garpInterval: milliseconds(0), gnaInterval: milliseconds(0) },
@@ -187,7 +186,7 @@ export class VrrpDriver {
   /** After `standBy`: goes on where a predecessor has surrendered; its guard is told first. Throws NativeError. */
   adopt(surrender: Surrender, guardDescriptor: number | undefined): void {
     this.#prepared.view.refresh();
-    this.#prepared.settings.adopt(surrender.settings);
+    this.#prepared.adopt(surrender.settings);
     const adopted = adoptAll(surrender, {
       atUs: this.#modules.host.clock.nowUs(),
       instances: this.#instances,

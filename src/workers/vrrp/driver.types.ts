@@ -1,3 +1,4 @@
+import type { BorrowedSetting } from "./borrowedSettings.ts";
 import type { Report } from "./instance.types.ts";
 import type { GuardHost, VrrpHost } from "./ports.ts";
 
@@ -7,4 +8,6 @@ export interface DriverModules {
   readonly report: (message: Report) => void;
   /** Undefined where no guard is used. */
   readonly guardHost?: GuardHost;
+  /** Settings of the host that a worker that died had changed, and what they were. */
+  readonly borrowed?: readonly BorrowedSetting[];
 }

@@ -65,6 +65,7 @@ export class VrrpWorkerHandle implements VrrpHandle {
   #vrrp: VrrpConfig | undefined;
   #released = false;
   #tracked: readonly TrackResult[] | undefined;
+  #borrowed: WorkerStart["borrowed"] = [];
   #stopping = false;
   readonly #masters = new Set<string>();
   #nextRequestId = 1;
@@ -212,6 +213,7 @@ export class VrrpWorkerHandle implements VrrpHandle {
       resign,
       guard: this.#guard?.descriptor,
       standby: this.#standby,
+      borrowed: this.#borrowed,
     };
     const worker = new Worker(new URL("./worker.js", import.meta.url), {
       name: "holdfast-vrrp",
@@ -302,6 +304,9 @@ export class VrrpWorkerHandle implements VrrpHandle {
         return;
       case "alarm":
         listener.onAlarm(message.instance, message.alarm);
+        return;
+      case "borrowed":
+        this.#borrowed = message.settings;
         return;
       case "configured":
         this.#configures.shift()?.resolve();

@@ -1,7 +1,7 @@
 import type { VrrpConfig } from "../../config/vrrp.types.ts";
 import type { Family } from "../../core/ip.ts";
 import { sendingOf } from "./advertOutput.ts";
-import { BorrowedSettings } from "./borrowedSettings.ts";
+import { type BorrowedSetting, BorrowedSettings } from "./borrowedSettings.ts";
 import { DebouncedLinks } from "./debouncedLinks.ts";
 import { FollowedView } from "./followedView.ts";
 import type { Report } from "./instance.ts";
@@ -18,6 +18,8 @@ export interface PreparedHostModules {
   readonly onDatagrams: (device: string, family: Family, datagrams: readonly Datagram[]) => void;
   readonly onSocketError: (device: string, error: unknown) => void;
   readonly report: (message: Report) => void;
+  /** What a worker that died had borrowed. */
+  readonly borrowed?: readonly BorrowedSetting[];
 }
 
 /** What an election needs of the host, followed through every change: the view, devices of our own, sockets. */
@@ -36,6 +38,7 @@ export class PreparedHost {
     this.view = new FollowedView(host);
     this.segments = new Segments({ host, onDatagrams, onError: onSocketError });
     this.settings = new BorrowedSettings(host);
+    if (modules.borrowed !== undefined) this.settings.adopt(modules.borrowed);
     this.#devices = new VirtualDevices({
       host,
       settings: this.settings,
@@ -46,6 +49,15 @@ export class PreparedHost {
 
   /** Devices of our own, then sockets. */
   configure(config: VrrpConfig): void {
+    try {
+      this.#configure(config);
+    } finally {
+      // Also where the thread dies of it: the next one gives them back.
+      this.#reportSettings();
+    }
+  }
+
+  #configure(config: VrrpConfig): void {
     this.links.configure(config.linkDelays);
     this.#promoteSecondaries(config);
     this.view.refresh();
@@ -66,6 +78,13 @@ export class PreparedHost {
   follow(): void {
     this.view.refresh();
     this.#followView();
+    this.#reportSettings();
+  }
+
+  /** What a predecessor has borrowed is to be given back by us. */
+  adopt(settings: readonly BorrowedSetting[]): void {
+    this.settings.adopt(settings);
+    this.#reportSettings();
   }
 
   isUp(device: string): boolean {
@@ -76,12 +95,18 @@ export class PreparedHost {
     this.view.refresh();
     this.#devices.remove(this.view.current);
     this.settings.giveBack();
+    this.#reportSettings();
     this.segments.close();
   }
 
   /** Closes sockets and leaves the devices to a successor. */
   leave(): void {
     this.segments.close();
+  }
+
+  #reportSettings(): void {
+    const settings = this.settings.takeChanged();
+    if (settings !== undefined) this.#modules.report({ kind: "borrowed", settings });
   }
 
   #followView(): void {

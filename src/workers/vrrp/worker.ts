@@ -28,8 +28,10 @@ function postRecording(id: number, recording: Recording, from = 0): void {
   if (!last) setImmediate(() => postRecording(id, recording, until));
 }
 
+const { vrrp, realtimePriority, resign, guard, standby, borrowed } = workerData as WorkerStart;
 const driver = new VrrpDriver({
   host,
+  borrowed,
   wallMs: () => Date.now(),
   report,
   guardHost: openGuardHost(loadAddon()),
@@ -70,7 +72,6 @@ port.on("message", (message: ToWorker) => {
 });
 
 try {
-  const { vrrp, realtimePriority, resign, guard, standby } = workerData as WorkerStart;
   if (guard !== undefined) driver.attachGuard(guard);
   if (standby) driver.standBy(vrrp, realtimePriority);
   else driver.start(vrrp, realtimePriority, resign);
