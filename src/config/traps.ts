@@ -135,6 +135,21 @@ function persistenceIsAffinity({ file, config }: TrapInput, found: DiagnosticLis
   }
 }
 
+/** They watch and hold the holder of an exclusive service, which there is none of elsewhere. */
+function roleKeywordsHaveAnEffect({ file, config }: TrapInput, found: DiagnosticList): void {
+  for (const [index, { values }] of file.virtual_server.entries()) {
+    const exclusive = config.virtualServers[index]?.exclusive;
+    if (exclusive !== "no" && exclusive !== "off") continue;
+    const off = exclusive === "off";
+    const why = off ? "with exclusive off" : "on a service that is not exclusive";
+    const remedy = off ? "remove one of them" : "remove it, or write exclusive on";
+    for (const keyword of ["role_watch", "role_hold"] as const) {
+      const { at, written } = values[keyword];
+      if (written) found.warning("role-timing-ignored", at, `${keyword} has no effect ${why}`, remedy);
+    }
+  }
+}
+
 /** keepalived.conf(5) says UDP nowhere; it logs "no protocol set - defaulting to UDP". */
 function protocolIsUdp({ file }: TrapInput, found: DiagnosticList): void {
   for (const { header, at, seen } of file.virtual_server) {
@@ -252,6 +267,7 @@ const TRAPS: readonly ((input: TrapInput, found: DiagnosticList) => void)[] = [
   mailIsSent,
   stateDoesNotDecide,
   persistenceIsAffinity,
+  roleKeywordsHaveAnEffect,
   protocolIsUdp,
   addressesAreHeld,
   serversAreChecked,

@@ -51,17 +51,8 @@ function serversDiffer(service: ParsedService, found: DiagnosticList): void {
   );
 }
 
-function roleKeywordsHaveAnEffect(service: ParsedService, found: DiagnosticList): void {
-  const { exclusive, role_watch, role_hold } = service.values;
-  if (exclusive?.value !== false) return;
-  for (const [keyword, value] of Object.entries({ role_watch, role_hold })) {
-    if (!value.written) continue;
-    found.warning("role-timing-ignored", value.at, `${keyword} has no effect with exclusive off`, "remove one of them");
-  }
-}
-
 type ServiceRule = (service: ParsedService, found: DiagnosticList) => void;
-const SERVICE_RULES: readonly ServiceRule[] = [serversAreThere, serversDiffer, roleKeywordsHaveAnEffect];
+const SERVICE_RULES: readonly ServiceRule[] = [serversAreThere, serversDiffer];
 
 function exclusiveServersTellTheirRole(server: ParsedServer, service: ParsedService, found: DiagnosticList): void {
   const asking = server.values.HTTP_GET.length + server.values.SSL_GET.length;

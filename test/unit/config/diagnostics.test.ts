@@ -334,6 +334,8 @@ const CASES: readonly (readonly [code: string, what: string, text: string])[] = 
   ["strict-state", "strict with MASTER below 255", vrrp("  strict_mode\n  state MASTER\n  priority 150")],
   ["strict-state", "strict with BACKUP at 255", vrrp("  strict_mode\n  priority 255")],
   ["role-timing-ignored", "role_watch without exclusive", lvs("  exclusive off\n  role_watch 0.1")],
+  ["role-timing-ignored", "role_watch of a service that is not exclusive", lvs("  role_watch 0.1")],
+  ["role-timing-ignored", "role_hold of a service that is not exclusive", lvs("  role_hold 10")],
   ["role-timing-ignored", "role_hold without exclusive", lvs("  exclusive off\n  role_hold 10")],
   ["trap-vrrp-strict", "vrrp_strict", `global_defs {\n  vrrp_strict\n}\n${vrrp("")}`],
   ["trap-state-master", "MASTER below 255", vrrp("  state MASTER\n  priority 150")],
@@ -386,6 +388,11 @@ describe("each finding", () => {
       [...new Set(CASES.map(([code]) => code))].sort(),
     );
   });
+});
+
+it.each(["/primary", "/"])("role_watch has its effect on a service that is, or may become, exclusive by %s", (path) => {
+  const text = lvs("role_watch 0.1\nrole_hold 10", server(CHECK.replace("/replica", path)));
+  expect(parseConfig(text, "holdfast.conf").diagnostics.map(({ code }) => code)).toEqual([]);
 });
 
 describe("several findings", () => {
