@@ -176,12 +176,13 @@ export class TableOwner {
 
   /** What the kernel has of these services, asked now; undefined when it cannot be asked. */
   rows(services: readonly ServiceKey[]): ServiceRows | undefined {
+    const table = this.#table;
+    if (table === undefined) return undefined;
     const rows = new Map<ServiceId, Map<DestinationId, KernelRow>>();
     try {
       for (const key of services) {
-        const found = this.#table?.dumpDestinations(key);
-        if (found === undefined) continue;
-        const entries = found.map((row): [DestinationId, KernelRow] => [
+        const found = table.dumpDestinations(key);
+        const entries = (found ?? []).map((row): [DestinationId, KernelRow] => [
           destinationId(row),
           { weight: row.weight, connections: row.activeConnections + row.inactiveConnections },
         ]);

@@ -1,5 +1,6 @@
 import type { Ip } from "../core/ip.ts";
 import { between, toMilliseconds, toSeconds, type Us } from "../core/units.ts";
+import { serviceId } from "../plan/keys.ts";
 import { adoptHolder, configure } from "./configure.ts";
 import { checkedWeight, secondTierChecks, updateDesired } from "./desired.ts";
 import { decide, isExclusive } from "./exclusive.ts";
@@ -176,6 +177,8 @@ class Step {
   rowsRead(rows: ServiceRows): void {
     for (const service of this.state.services.values()) {
       if (!service.servers.some(({ loss }) => loss !== undefined)) continue;
+      // Of what was not read nothing is known, least of all that its rows are gone.
+      if (!service.config.targets.every((target) => rows.has(serviceId(target)))) continue;
       takeRows(service, rows, this.now);
       this.evaluate(service);
     }

@@ -103,7 +103,7 @@ export type HealthInput =
   | { readonly kind: "rows"; readonly rows: ServiceRows }
   | { readonly kind: "deadline" };
 
-/** Rows of the kernel's table; a service that does not exist is missing. */
+/** Rows that the kernel has of the services that were asked for, of no other; one that does not exist has none. */
 export type ServiceRows = ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, KernelRow>>;
 
 export interface KernelRow {

@@ -80,15 +80,14 @@ export class Sessions {
   /** The answer to `readRows`. */
   read(services: readonly ServiceKey[]): ServiceRows {
     return new Map(
-      services
-        .filter((key) => this.kernel.has(serviceId(key)))
-        .map((key) => {
-          const id = serviceId(key);
-          const rows = [...this.kernel.weights(id)].map(
-            ([server, weight]) => [server, { weight, connections: this.count(id, server) }] as const,
-          );
-          return [id, new Map(rows)];
-        }),
+      services.map((key) => {
+        const id = serviceId(key);
+        const rows = this.kernel.has(id) ? [...this.kernel.weights(id)] : [];
+        return [
+          id,
+          new Map(rows.map(([server, weight]) => [server, { weight, connections: this.count(id, server) }] as const)),
+        ];
+      }),
     );
   }
 

@@ -158,6 +158,26 @@ describe("an exclusive service, by default and with cut", () => {
     expect(rig.weights()).toEqual({ 3: 0, 4: 50, 5: 0 });
   });
 
+  test("rows of another service say nothing of one that was not read", () => {
+    const nodes: Record<number, Reply> = { 3: leads(), 4: follows(), 5: follows() };
+    const rig = new HealthRig({
+      respond: (check) => nodes[Number(check.connectIp.split(".").at(-1))],
+      rows: () => undefined,
+    });
+    rig.configure([writeService()]);
+    rig.run(seconds(2));
+    nodes[3] = follows();
+    nodes[4] = leads({ timeline: 6 });
+    rig.run(milliseconds(1_500));
+    expect(rig.weights()).toEqual({ 4: 50, 5: 0 });
+    rig.feed({ kind: "rows", rows: new Map([["TCP 10.0.2.11:5432", new Map()]]) });
+    rig.run(seconds(3));
+    expect(rig.weights()).toEqual({ 4: 50, 5: 0 });
+    rig.feed({ kind: "rows", rows: new Map([["TCP 10.0.2.10:5432", new Map()]]) });
+    rig.run(milliseconds(1_100));
+    expect(rig.weights()).toEqual({ 3: 0, 4: 50, 5: 0 });
+  });
+
   test("a count taken while the row had weight in the kernel says nothing: new connections could come", () => {
     const nodes: Record<number, Reply> = { 3: leads(), 4: follows(), 5: follows() };
     const row = { weight: 50, connections: 0 };

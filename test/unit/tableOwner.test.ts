@@ -85,6 +85,14 @@ describe("the table's owner", () => {
     expect(at.owner.serviceState(serviceId(reader.key))).toEqual({ drifts: 0, inSync: true });
   });
 
+  test("tells the rows of every service that it is asked for, of one that is not there none, and nothing without a table", () => {
+    expect(at.owner.rows([reader.key])).toBeUndefined();
+    at.owner.program([reader], "start");
+    const rows = at.owner.rows([reader.key, foreign.key]);
+    expect(rows?.get(serviceId(reader.key))?.get("10.0.2.3:5432")).toEqual({ weight: 50, connections: 0 });
+    expect([...(rows?.get(serviceId(foreign.key)) ?? ["missing"])]).toEqual([]);
+  });
+
   test("repairs what an administrator did within one interval, counts it, and says what was found", () => {
     at.owner.program([reader], "start");
     at.owner.watch(() => [reader]);
