@@ -3,6 +3,7 @@ import { HoldfastError } from "../core/errors.ts";
 import type { Clock } from "../core/interfaces.ts";
 import { endpointText } from "../core/ip.ts";
 import { durationUs, milliseconds, seconds, toMilliseconds, type Us } from "../core/units.ts";
+import { IPVS_WEIGHT_MAX } from "../core/weights.ts";
 import {
   covers,
   expire,
@@ -21,8 +22,6 @@ import type { HealthDriver } from "./healthDriver.ts";
 import { type OperatorMemory, readMemory } from "./operatorMemory.ts";
 import type { TableOwner } from "./tableOwner.ts";
 
-/** ip_vs.h has room for 32 bits; as for the keyword `weight`. */
-const WEIGHT_MAX = 65_535;
 /** A year: what is meant to last longer belongs into the configuration. */
 const SPAN_MAX_SEC = 31_536_000;
 const PAUSE_MAX_SEC = 86_400;
@@ -79,8 +78,8 @@ export class Operator {
     const refusal = this.#modules.refusal();
     if (refusal !== undefined) return refused(refusal);
     const { weight, seconds: span, keep } = request;
-    if (!isWhole(weight, WEIGHT_MAX))
-      return refused(`weight ${String(weight)} is not a whole number from 0 to ${WEIGHT_MAX}`);
+    if (!isWhole(weight, IPVS_WEIGHT_MAX))
+      return refused(`weight ${String(weight)} is not a whole number from 0 to ${IPVS_WEIGHT_MAX}`);
     if (span !== undefined && (!isWhole(span, SPAN_MAX_SEC) || span === 0)) {
       return refused(`${String(span)} is not a whole number of seconds from 1 to ${SPAN_MAX_SEC}`);
     }

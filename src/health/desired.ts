@@ -1,4 +1,5 @@
 import type { ForwardingConfig, RealServerConfig, ServiceTarget, VirtualServerConfig } from "../config/types.ts";
+import { IPVS_WEIGHT_MAX } from "../core/weights.ts";
 import { serviceFamily } from "../plan/keys.ts";
 import type { DesiredDestination, DesiredService, DestinationKey } from "../plan/types.ts";
 import { serverVerdict } from "./judge.ts";
@@ -60,9 +61,6 @@ const isPersistent = (config: VirtualServerConfig, exclusive: boolean): boolean 
 const programmedPrefix = (config: VirtualServerConfig, exclusive: boolean): number | undefined =>
   isPersistent(config, exclusive) ? config.persistencePrefix : undefined;
 
-/** ip_vs.h has room for more, but a weight above 16 bits overflows the arithmetic of wlc and its like. */
-const WEIGHT_MAX = 65_535;
-
 /**
  * The weight of a server that is up: the configured one, and what MISC_CHECK and FILE_CHECK add to it, all of them together
  * (keepalived.conf(5), misc_dynamic).
@@ -70,7 +68,7 @@ const WEIGHT_MAX = 65_535;
 export function checkedWeight({ checks, config }: Pick<ServerState, "checks" | "config">): number {
   const inputs = checks.flatMap(({ weight }) => weight ?? []);
   const change = inputs.reduce((sum, { kind, weight }) => sum + (kind === "set" ? weight - config.weight : weight), 0);
-  return Math.min(WEIGHT_MAX, Math.max(0, config.weight + change));
+  return Math.min(IPVS_WEIGHT_MAX, Math.max(0, config.weight + change));
 }
 
 /** 0 for whatever is not to get new connections; under `ha_suspend` also for a server that is up without any check. */

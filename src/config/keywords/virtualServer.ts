@@ -1,6 +1,7 @@
 import type { Family } from "../../core/ip.ts";
 import { ok } from "../../core/result.ts";
 import { type DurationUs, milliseconds, seconds } from "../../core/units.ts";
+import { IPVS_WEIGHT_MAX } from "../../core/weights.ts";
 import type { ForwardingConfig, RoleLossConfig, Scheduler } from "../types.ts";
 import type { ScriptCommand } from "../vrrp.types.ts";
 import { checkerRows } from "./checkers/checkerRows.ts";
@@ -29,8 +30,6 @@ import { outerTimingRows } from "./timing.ts";
 const value = { shape: "value", status: "implemented", reference: MAN, reload: "live" } as const;
 const native = { ...value, status: "native", reference: "holdfast" } as const;
 
-/** ip_vs.h has room for 32 bits; a weight above 16 bits overflows the arithmetic of wlc and its like. */
-const WEIGHT_MAX = 65_535;
 /** keepalived 2.2.7 refuses more (31 days). */
 const PERSISTENCE_MAX_SEC = 2_678_400;
 export const PERSISTENCE_DEFAULT_SEC = 360;
@@ -111,7 +110,7 @@ const inhibitOnFailure = {
 export const realServerTable = blockTable("real_server", {
   weight: {
     ...value,
-    kind: integer({ min: 0, max: WEIGHT_MAX, unit: "WEIGHT" }),
+    kind: integer({ min: 0, max: IPVS_WEIGHT_MAX, unit: "WEIGHT" }),
     default: 1,
     defaultFrom: "the virtual server",
     doc: "Weight for the weighted schedulers; 0 = no new connections.",
@@ -226,7 +225,7 @@ export const virtualServerTable = blockTable("virtual_server", {
   } satisfies ValueRow<true>,
   weight: {
     ...value,
-    kind: integer({ min: 0, max: WEIGHT_MAX, unit: "WEIGHT" }),
+    kind: integer({ min: 0, max: IPVS_WEIGHT_MAX, unit: "WEIGHT" }),
     doc: "Weight of the real servers that do not write their own.",
     reference: "keepalived 2.2.7",
     example: "weight 50",
