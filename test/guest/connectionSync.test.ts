@@ -79,6 +79,13 @@ requires("ipvs", "ipvsadm")("sessions over a takeover", () => {
     (await network.balancers[name].exec("ipvsadm", ["-Ln", "--daemon"])).stdout
       .split("\n")
       .filter((line) => line !== "");
+  /** The kernel's threads follow what the status says of the states within the daemon's next turn. */
+  const daemonsAre = async (name: BalancerName, wanted: readonly string[]): Promise<void> => {
+    await waitFor(async () => (await syncDaemons(name)).join("\n") === wanted.join("\n"), {
+      what: `${name}'s threads: ${wanted.join() || "none"}`,
+      found: () => syncDaemons(name),
+    });
+  };
   const sloppy = async (name: BalancerName): Promise<string> =>
     (await network.balancers[name].exec("cat", ["/proc/sys/net/ipv4/vs/sloppy_tcp"])).stdout.trim();
   const sessions = async (vip: string, count: number): Promise<Program<"sessions">> => {
@@ -120,8 +127,8 @@ requires("ipvs", "ipvsadm")("sessions over a takeover", () => {
 
   test("the kernel's threads follow the states, and `holdfast ipvs --daemon` prints what ipvsadm prints", async () => {
     const options = "maxlen=1472, group=224.0.0.81, port=8848, ttl=1)";
-    expect(await syncDaemons("kad1")).toEqual([`master sync daemon (mcast=eth0, syncid=51, ${options}`]);
-    expect(await syncDaemons("kad2")).toEqual([`backup sync daemon (mcast=eth0, syncid=51, ${options}`]);
+    await daemonsAre("kad1", [`master sync daemon (mcast=eth0, syncid=51, ${options}`]);
+    await daemonsAre("kad2", [`backup sync daemon (mcast=eth0, syncid=51, ${options}`]);
     const ours = (await daemon("kad2").command("ipvs", "--daemon")).stdout;
     expect(ours.split("\n").filter((line) => line !== "")).toEqual(await syncDaemons("kad2"));
     const { lvs } = await daemon("kad1").status();
@@ -138,17 +145,23 @@ requires("ipvs", "ipvsadm")("sessions over a takeover", () => {
     await daemon("kad1").killEverything();
     await state("kad2", "MASTER");
     expect(await outcome(readers, READERS)).toEqual(Array(READERS).fill("answered"));
-    expect((await syncDaemons("kad2")).join()).toContain("master sync daemon");
+    await waitFor(async () => (await syncDaemons("kad2")).join().includes("master sync daemon"), {
+      what: "kad2's thread as master",
+      found: () => syncDaemons("kad2"),
+    });
     // What the killed one left is set right by its next life.
     await start("kad1", runDirectory);
     await state("kad1", "BACKUP");
-    expect((await syncDaemons("kad1")).map((line) => line.split(" ")[0])).toEqual(["backup"]);
+    await waitFor(async () => (await syncDaemons("kad1")).join().startsWith("backup"), {
+      what: "kad1's thread as backup",
+      found: () => syncDaemons("kad1"),
+    });
     await readers.stop();
   });
 
   test("without it a session of the exclusive service survives by sloppy_tcp alone", async () => {
     await reload("");
-    expect([await syncDaemons("kad1"), await syncDaemons("kad2")]).toEqual([[], []]);
+    for (const name of ["kad1", "kad2"] as const) await daemonsAre(name, []);
     const writers = await sessions(WRITE_VIP, 2);
     await daemon("kad2").stop();
     expect(await sloppy("kad2"), "given back at the end").toBe("0");
@@ -165,6 +178,12 @@ requires("ipvs", "ipvsadm")("sessions over a takeover", () => {
     const writers = await sessions(WRITE_VIP, 2);
     await daemon("kad1").stop();
     await state("kad2", "MASTER");
-    expect(await outcome(writers, 2)).toEqual(["ended", "ended"]);
+    // They ask all the time, so they may have ended before anybody looks.
+    const ended = () => writers.lines().filter(({ kind }) => kind === "ended").length;
+    await waitFor(() => ended() === 2, {
+      what: "the end of both",
+      timeoutMs: TIMEOUT_MS,
+      found: () => writers.lines(),
+    });
   });
 });
