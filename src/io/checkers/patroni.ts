@@ -1,7 +1,7 @@
 import type { PatroniCheckConfig } from "../../config/check.types.ts";
 import { PATRONI_PATH } from "../../health/patroniCheck.ts";
 import { type HttpHost, HttpProber, type HttpQuestion } from "./http.ts";
-import { TlsFiles } from "./tls.ts";
+import { openVerified } from "./tls.ts";
 
 /**
  * `patroni`: one GET by HTTP or HTTPS, whatever roles the checks behind it want. Every status is an answer: 200 and 503 tell
@@ -9,9 +9,8 @@ import { TlsFiles } from "./tls.ts";
  */
 export function patroniProber(check: PatroniCheckConfig, host: HttpHost): HttpProber {
   const { tls, credentials } = check;
-  const files = tls && new TlsFiles(tls);
   return new HttpProber(questionOf(check), host, {
-    ...(files && { open: (options) => files.open(options) }),
+    ...(tls && { open: (options) => openVerified(tls, host.contexts, options) }),
     ...(credentials && { headers: { authorization: basicAuthorization(credentials) } }),
   });
 }
