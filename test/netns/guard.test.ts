@@ -140,8 +140,9 @@ requires("netns", "tshark")("holdfast-guard", () => {
     rig.send({ command: "beat", everyMs: 50 });
     // Two limits of beats.
     await new Promise((resolve) => setTimeout(resolve, 3_000));
-    rig.send({ command: "extend", ms: 60_000 });
+    // In this order: a heartbeat behind the extension would put the deadline back to one limit.
     rig.send({ command: "beat", everyMs: 0 });
+    rig.send({ command: "extend", ms: 60_000 });
     await new Promise((resolve) => setTimeout(resolve, 2_500));
     rig.send({ command: "goodbye" });
     await rig.waitFor("the end", ({ event }) => event === "goodbyeDone");
