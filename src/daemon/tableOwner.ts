@@ -34,6 +34,8 @@ export class TableOwner {
   readonly #drifts = new Map<ServiceId, number>();
   #table: RememberedTable | undefined;
   #owned: ReadonlySet<ServiceId>;
+  /** `#owned` as the store has it. */
+  #stored: ReadonlySet<ServiceId>;
   #existing: ReadonlyMap<ServiceId, unknown> = new Map();
   #inSync = false;
   #lastProblem: string | undefined;
@@ -60,7 +62,8 @@ export class TableOwner {
     this.#events = modules.events;
     this.#clock = modules.clock;
     this.#timers = modules.timers;
-    this.#owned = modules.store.readOwnedServices();
+    this.#stored = modules.store.readOwnedServices();
+    this.#owned = this.#stored;
   }
 
   /**
@@ -78,12 +81,13 @@ export class TableOwner {
 
   /**
    * Takes every service of the kernel's table for ours, so that the next programming removes what is not wanted (`lvs_flush`,
-   * `lvs_flush_on_stop`). Throws HoldfastError when the kernel has no IPVS.
+   * `lvs_flush_on_stop`). Remembered with that programming only: a start that fails before it leaves foreign services to whoever
+   * made them. Throws HoldfastError when the kernel has no IPVS.
    */
   claimEverything(): void {
     this.#table ??= new RememberedTable(this.#open());
     this.#table.forget();
-    this.#claim(new Set([...this.#owned, ...existingWeights(this.#table.dump()).keys()]));
+    this.#owned = new Set([...this.#owned, ...existingWeights(this.#table.dump()).keys()]);
   }
 
   hasExisting(desired: readonly DesiredService[]): boolean {
@@ -204,9 +208,10 @@ export class TableOwner {
   }
 
   #claim(owned: ReadonlySet<ServiceId>): void {
-    if (owned.size === this.#owned.size && [...owned].every((id) => this.#owned.has(id))) return;
-    this.#store.writeOwnedServices(owned);
     this.#owned = owned;
+    if (owned.size === this.#stored.size && [...owned].every((id) => this.#stored.has(id))) return;
+    this.#store.writeOwnedServices(owned);
+    this.#stored = owned;
   }
 
   #tell(report: ReconcileReport, cause: ProgrammingCause): void {

@@ -16,7 +16,7 @@ import { Notifier } from "../../src/daemon/notify/notifier.ts";
 import { TableOwner } from "../../src/daemon/tableOwner.ts";
 import { Trackers } from "../../src/daemon/track/trackers.ts";
 import { serviceId } from "../../src/plan/keys.ts";
-import type { DesiredService } from "../../src/plan/types.ts";
+import type { DesiredService, ServiceId } from "../../src/plan/types.ts";
 import type { Recording } from "../../src/vrrp/recorder.ts";
 import type { VrrpListener } from "../../src/workers/vrrp/handle.types.ts";
 import type { Surrender, TrackResult } from "../../src/workers/vrrp/protocol.ts";
@@ -143,6 +143,8 @@ const RECORDING: Recording = { format: "holdfast-recording-1", begin: { instance
 function world(
   options: { readonly vrrpStart?: Promise<void>; readonly config?: Config; readonly scriptsHang?: boolean } = {},
 ) {
+  /** What the run directory remembers as ours. */
+  let owned: ReadonlySet<ServiceId> = new Set();
   const time = new VirtualTime();
   const tracked: (readonly TrackResult[])[] = [];
   let vrrp: VrrpListener | undefined;
@@ -166,7 +168,12 @@ function world(
     { repairInterval: milliseconds(2_000) },
     {
       open: () => kernel,
-      store: { readOwnedServices: () => new Set(), writeOwnedServices: silent },
+      store: {
+        readOwnedServices: () => new Set(owned),
+        writeOwnedServices: (now) => {
+          owned = now;
+        },
+      },
       events,
       clock: { nowUs: () => instantUs(0) },
       timers: { at: () => silent },
@@ -246,6 +253,7 @@ function world(
       return health;
     },
     services: () => kernel.dump().map(({ key }) => serviceId(key)),
+    owned: () => [...owned],
     refusesScripts: (problem: ScriptProblem | undefined) => {
       refused = problem;
     },
@@ -386,6 +394,21 @@ test.each([
   expect(it.taken().filter((call) => call.includes("Service"))).toEqual(first);
   await it.daemon.stop();
   expect(it.services()).toEqual(left);
+});
+
+test("lvs_flush in a start that fails: what was to go stays, and is not remembered as ours", async () => {
+  const config = configOf(5432);
+  let fails: (error: Error) => void = silent;
+  const it = world({
+    config: { ...config, lvs: { ...config.lvs, flushAtStart: true } },
+    vrrpStart: new Promise((_, reject) => (fails = reject)),
+  });
+  const foreign = { protocol: "TCP", address: ip("10.0.2.99"), port: 80 } as const;
+  it.kernel.apply([{ kind: "addService", service: foreign, attributes: PLAIN_SERVICE }]);
+  const starting = it.daemon.start();
+  fails(new HoldfastError("vrrpWorkerDied", "on purpose"));
+  await expect(starting).rejects.toThrow("on purpose");
+  expect([it.services(), it.owned()]).toEqual([["TCP 10.0.2.99:80"], []]);
 });
 
 test("ha_suspend: checks are told which addresses the host holds, by VRRP at once, by others within two seconds", async () => {
