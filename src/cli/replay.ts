@@ -8,7 +8,7 @@ import { EXIT, type ExitCode } from "./exitCodes.ts";
 import type { Output } from "./output.ts";
 import { time } from "./timeText.ts";
 
-const FORMAT: TakenRecording["format"] = "holdfast-recording-1";
+const FORMAT: TakenRecording["format"] = "holdfast-recording-2";
 
 /** `holdfast replay FILE`: the recorded inputs through the machines of this version. Throws HoldfastError for what is no recording. */
 export function runReplay(options: { readonly file: string; readonly inputs: boolean }, output: Output): ExitCode {

@@ -21,10 +21,10 @@ const NO_EFFECTS: StepResult["effects"] = [];
 /** Off the beat at most so many adverts go out for each on it, however the trackers flap. */
 const OFF_BEAT_PER_INTERVAL = 10;
 
-export function masterDeadline({ role, parameters }: MasterState): Us {
-  // An unsent advert, after one sent off the beat, may let the silence end before the next advert is due.
-  const silenceEnds = after(role.lastAdvertAt, silenceLimit(parameters));
-  return Math.min(role.nextAdvertAt, silenceEnds, nextAnnouncement(role.announcements)) as Us;
+export function masterDeadline({ role }: MasterState): Us {
+  const { at, silenceLimit: limit } = role.lastAdvert;
+  // An unsent advert, after one sent off the beat or by a shorter interval, may let the silence end before the next is due.
+  return Math.min(role.nextAdvertAt, after(at, limit), nextAnnouncement(role.announcements)) as Us;
 }
 
 /**
@@ -34,10 +34,10 @@ export function masterDeadline({ role, parameters }: MasterState): Us {
  */
 export function yieldAfterSilence(state: MasterState, nowUs: Us): StepResult | undefined {
   const { role, parameters } = state;
-  const silence = between(role.lastAdvertAt, nowUs);
-  if (silence < silenceLimit(parameters)) return undefined;
+  const { at, silenceLimit: limit } = role.lastAdvert;
+  if (between(at, nowUs) < limit) return undefined;
   const latenessUs = Math.max(0, between(role.nextAdvertAt, nowUs));
-  const sendsFailed = between(role.lastAdvertAt, role.nextAdvertAt) > parameters.advertInterval;
+  const sendsFailed = between(at, role.nextAdvertAt) > parameters.advertInterval;
   return sendsFailed && latenessUs < parameters.advertInterval
     ? becomeFault(state, nowUs, "advertsNotSent")
     : becomeBackup(state, nowUs, "pausedTooLong", { latenessUs });
@@ -97,8 +97,8 @@ export function onAddressesMissing(
 /** The silence goes on since the advert before; yieldAfterSilence ends it. A first advert that fails ends the term at once: nothing was added. */
 export function onAdvertNotSent(state: MasterState, detail: string, nowUs: Us): StepResult {
   const { role } = state;
-  if (role.advertBeforeAt === undefined) return becomeFault(state, nowUs, "advertsNotSent", detail);
-  return { state: { ...state, role: { ...role, lastAdvertAt: role.advertBeforeAt } }, effects: NO_EFFECTS };
+  if (role.advertBefore === undefined) return becomeFault(state, nowUs, "advertsNotSent", detail);
+  return { state: { ...state, role: { ...role, lastAdvert: role.advertBefore } }, effects: NO_EFFECTS };
 }
 
 /**
@@ -108,7 +108,7 @@ export function onAdvertNotSent(state: MasterState, detail: string, nowUs: Us): 
 export function tellPriority(state: MasterState, before: number, nowUs: Us): StepResult {
   const { role, parameters, tracking } = state;
   if (tracking.priority <= before) return { state, effects: NO_EFFECTS };
-  const soonest = after(role.lastAdvertAt, durationUs(Math.ceil(parameters.advertInterval / OFF_BEAT_PER_INTERVAL)));
+  const soonest = after(role.lastAdvert.at, durationUs(Math.ceil(parameters.advertInterval / OFF_BEAT_PER_INTERVAL)));
   if (nowUs >= soonest) return advertise(state, nowUs, NO_EFFECTS);
   const nextAdvertAt = earlier(soonest, role.nextAdvertAt);
   return { state: { ...state, role: { ...role, nextAdvertAt } }, effects: NO_EFFECTS };
@@ -157,8 +157,8 @@ function advertise(
       role: {
         ...role,
         nextAdvertAt: after(onBeat ? role.nextAdvertAt : nowUs, parameters.advertInterval),
-        lastAdvertAt: nowUs,
-        advertBeforeAt: role.lastAdvertAt,
+        lastAdvert: { at: nowUs, silenceLimit: silenceLimit(parameters) },
+        advertBefore: role.lastAdvert,
       },
     },
     effects: [advertEffect(state), { kind: "addresses", action: "refresh" }, ...behind],

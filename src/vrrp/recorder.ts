@@ -15,7 +15,7 @@ import type { Effect, Input, RouterState, Transition } from "./types.ts";
 export const GENERATION_ENTRIES_MAX = 20_000;
 
 export interface Recording {
-  readonly format: "holdfast-recording-1";
+  readonly format: "holdfast-recording-2";
   readonly begin: Snapshot;
   readonly entries: readonly RecordedEntry[];
 }
@@ -60,7 +60,7 @@ export class Recorder {
 
   recording(): Recording {
     return {
-      format: "holdfast-recording-1",
+      format: "holdfast-recording-2",
       begin: (this.#old ?? this.#current).begin,
       entries: [...(this.#old?.entries() ?? []), ...this.#current.entries()],
     };

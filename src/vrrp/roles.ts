@@ -1,6 +1,13 @@
 import { after, type DurationUs, durationUs, type Us } from "../core/units.ts";
 import { announce, termAnnouncements } from "./announcements.ts";
-import { faultRetryInterval, learnedInterval, masterDownInterval, OWNER_PRIORITY, RESIGN_PRIORITY } from "./timers.ts";
+import {
+  faultRetryInterval,
+  learnedInterval,
+  masterDownInterval,
+  OWNER_PRIORITY,
+  RESIGN_PRIORITY,
+  silenceLimit,
+} from "./timers.ts";
 import type {
   BackupReason,
   Effect,
@@ -50,8 +57,8 @@ export function becomeMaster(
     {
       name: "MASTER",
       nextAdvertAt: after(nowUs, parameters.advertInterval),
-      lastAdvertAt: nowUs,
-      advertBeforeAt: undefined,
+      lastAdvert: { at: nowUs, silenceLimit: silenceLimit(parameters) },
+      advertBefore: undefined,
       announcements: termAnnouncements(parameters.garp, nowUs),
       takenAt: [],
     },

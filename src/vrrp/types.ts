@@ -104,12 +104,18 @@ export interface MasterRole {
   readonly name: "MASTER";
   readonly nextAdvertAt: Us;
   /** The last advert handed to the kernel: what the peers' master-down timers and our leases run from. */
-  readonly lastAdvertAt: Us;
+  readonly lastAdvert: SentAdvert;
   /** The one before, to fall back on when the last turns out not to have been sent; undefined = the first of this term. */
-  readonly advertBeforeAt: Us | undefined;
+  readonly advertBefore: SentAdvert | undefined;
   readonly announcements: Announcements;
   /** When addresses were put back because others had removed them, oldest first, within the last minute. */
   readonly takenAt: readonly Us[];
+}
+
+export interface SentAdvert {
+  readonly at: Us;
+  /** No peer that heard it takes over before so much silence: by the configuration that it was sent with, whatever a reload says since. */
+  readonly silenceLimit: DurationUs;
 }
 
 /** Announcements that are due; undefined = none of the kind. */

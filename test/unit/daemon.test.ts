@@ -137,7 +137,7 @@ function hostSide(parts: {
   });
 }
 
-const RECORDING: Recording = { format: "holdfast-recording-1", begin: { instances: [], groups: [] }, entries: [] };
+const RECORDING: Recording = { format: "holdfast-recording-2", begin: { instances: [], groups: [] }, entries: [] };
 
 /** A daemon between halves that only write down what they are told, over the fake kernel. */
 function world(

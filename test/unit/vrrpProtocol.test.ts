@@ -170,7 +170,7 @@ const fromWorker: Samples<FromWorker> = {
     postedUs,
     id: 2,
     part: {
-      format: "holdfast-recording-1",
+      format: "holdfast-recording-2",
       begin: { instances: [], groups: [] },
       entries: [{ kind: "input", atUs: postedUs, instance: "RW", input: { kind: "deadline" } }],
     },

@@ -54,7 +54,7 @@ describe("the flight recorder", () => {
 
   it("an instance that the recording does not know is refused by name", () => {
     const recording: Recording = {
-      format: "holdfast-recording-1",
+      format: "holdfast-recording-2",
       begin: { instances: [], groups: [] },
       entries: [{ kind: "input", atUs: instantUs(0), instance: "p", input: { kind: "start" } }],
     };

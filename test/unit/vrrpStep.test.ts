@@ -201,9 +201,16 @@ describe("step, over random lives", () => {
   it("a MASTER that was silent for three intervals sends and refreshes nothing", () => {
     live(({ before, effects, nowUs }) => {
       const { role } = before;
-      if (role.name !== "MASTER" || nowUs - role.lastAdvertAt < silenceLimit(before.parameters)) return;
+      if (role.name !== "MASTER" || nowUs - role.lastAdvert.at < role.lastAdvert.silenceLimit) return;
       expect(effects[0]).toEqual({ kind: "addresses", action: "remove" });
       expect(effects.some((effect) => effect.kind === "sendAdvert" || effect.kind === "announce")).toBe(false);
+    });
+  });
+
+  it("an advert promises the silence limit of the configuration that it is sent with", () => {
+    live(({ after, effects }) => {
+      if (after.role.name !== "MASTER" || !effects.some(({ kind }) => kind === "sendAdvert")) return;
+      expect(after.role.lastAdvert.silenceLimit).toBe(silenceLimit(after.parameters));
     });
   });
 

@@ -7,7 +7,7 @@ import type { Surrender } from "../../workers/vrrp/protocol.ts";
  * yours, listening. Until `surrender` the predecessor goes on whatever happens to the other; from there on the successor
  * is responsible, and the guard watches it.
  */
-export const HANDOVER_VERSION = 2;
+export const HANDOVER_VERSION = 3;
 
 /** A virtual router, as both must see it in the file: else what one holds, the other does not know. */
 export interface RouterKey {
