@@ -59,6 +59,8 @@ export class FakeVrrpHost implements VrrpHost {
   /** Routes and rules in the kernel's tables, as JSON. */
   readonly routing = new Set<string>();
   readonly sysctls = new Map<string, string>();
+  /** What drivers say of their links, by interface; the others cannot tell. */
+  readonly driverLinks = new Map<string, boolean>();
   /** Every message of a sender, with whence, where to and by what. */
   readonly sent: { device: string; source: Ip; destination: Ip; message: Uint8Array; options: SenderOptions }[] = [];
   /** What each address change costs, by family. */
@@ -281,6 +283,11 @@ export class FakeVrrpHost implements VrrpHost {
     this.calls.push(`sysctl ${path}=${value}`);
     this.sysctls.set(path, value);
     return { ok: true };
+  }
+
+  driverLink(linkIndex: number): boolean | undefined {
+    const link = this.#links.find(({ index }) => index === linkIndex);
+    return link === undefined ? undefined : this.driverLinks.get(link.name);
   }
 
   openReceiver(

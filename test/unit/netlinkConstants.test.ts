@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { loadAddon } from "../../src/io/addon.ts";
 import type { AttributeTable } from "../../src/wire/netlink/attributes.ts";
 import * as connector from "../../src/wire/netlink/connector.ts";
+import * as ethtool from "../../src/wire/netlink/ethtool.ts";
 import * as genl from "../../src/wire/netlink/genl.ts";
 import * as ipvs from "../../src/wire/netlink/ipvs.ts";
 import * as message from "../../src/wire/netlink/message.ts";
@@ -16,7 +17,7 @@ function expectHeaderValue(kernel: string, value: number): void {
   expect(value, kernel).toBe(constants[kernel]);
 }
 
-const attributeTables = Object.entries({ ...genl, ...ipvs, ...message, ...rtnl })
+const attributeTables = Object.entries({ ...ethtool, ...genl, ...ipvs, ...message, ...rtnl })
   .filter(([name]) => name.endsWith("_ATTRIBUTES"))
   .map(([name, table]) => [name, table as AttributeTable] as const);
 
@@ -28,12 +29,14 @@ test("every attribute table is looked at", () => {
     "CONTROLLER_ATTRIBUTES",
     "DAEMON_ATTRIBUTES",
     "DESTINATION_ATTRIBUTES",
+    "ETHTOOL_HEADER_ATTRIBUTES",
     "FAMILY_ATTRIBUTES",
     "INET6_ATTRIBUTES",
     "INFO_ATTRIBUTES",
     "IPVLAN_ATTRIBUTES",
     "LINK_ATTRIBUTES",
     "LINK_INFO_ATTRIBUTES",
+    "LINK_STATE_ATTRIBUTES",
     "MACVLAN_ATTRIBUTES",
     "NEXTHOP_ATTRIBUTES",
     "ROUTE_ATTRIBUTES",
@@ -57,6 +60,11 @@ function names<Table extends Record<string, number>>(
 }
 
 test.each([
+  ["ETHTOOL_GENL_VERSION", ethtool.ETHTOOL_VERSION],
+  ...names(ethtool.ETHTOOL_COMMAND, {
+    linkStateGet: "ETHTOOL_MSG_LINKSTATE_GET",
+    linkStateReply: "ETHTOOL_MSG_LINKSTATE_GET_REPLY",
+  }),
   ...names(message.NLMSG, {
     noop: "NLMSG_NOOP",
     error: "NLMSG_ERROR",

@@ -90,7 +90,8 @@ const pollingType = {
   ...row,
   status: "noEffect",
   reload: "none",
-  reason: "it is a preference only; holdfast polls the link state that the kernel has by rtnetlink",
+  reason:
+    "it is a preference only; holdfast asks every driver by ethtool, who answers from the PHY where there is one",
   kind: flag,
 } as const;
 
@@ -141,13 +142,13 @@ export const interfaceRows = {
     line: linkbeatLine,
     lineTable: linkbeatOptions,
     lineExample: "eth0 ETHTOOL",
-    doc: "Interfaces whose link state is polled besides the kernel's notifications.",
+    doc: "Interfaces whose drivers are asked for their link twice a second, besides the kernel's notifications: down by either is down.",
     example: "linkbeat_interfaces {\n  eth0\n}",
   } satisfies LinesRow<Name>,
   linkbeat_use_polling: {
     ...row,
     kind: flag,
-    doc: "Polls the link states of all interfaces of instances besides the kernel's notifications.",
+    doc: "linkbeat_interfaces for all interfaces of instances.",
     example: "linkbeat_use_polling",
   } satisfies ValueRow<true>,
 } as const;

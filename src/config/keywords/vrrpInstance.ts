@@ -177,7 +177,7 @@ const behaviourRows = {
   linkbeat_use_polling: {
     ...value,
     kind: flag,
-    doc: "Polls the link state of the interface besides the kernel's notifications (deprecated: use linkbeat_interfaces).",
+    doc: "Asks the interface's driver for its link as linkbeat_interfaces does (deprecated: use that).",
     example: "linkbeat_use_polling",
   } satisfies ValueRow<true>,
   accept: {

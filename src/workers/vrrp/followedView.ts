@@ -1,6 +1,6 @@
 import { after, instantUs, milliseconds, type Us } from "../../core/units.ts";
 import { NetlinkError } from "../../io/netlinkSocket.ts";
-import { IndexedView, NO_INTERFACES } from "./hostView.ts";
+import { type HostView, IndexedView, NO_INTERFACES } from "./hostView.ts";
 import type { VrrpHost } from "./ports.ts";
 
 /** A burst of notifications is one dump: the first at once, the others together this much later. */
@@ -16,10 +16,17 @@ export class FollowedView {
   #dumpedAt: Us | undefined;
   /** When to dump for notifications that came too soon after the last dump. */
   #dumpAt: Us | undefined;
+  /** Interfaces whose drivers are asked with every dump. */
+  #polled: ReadonlySet<string> = new Set();
   readonly #host: VrrpHost;
 
   constructor(host: VrrpHost) {
     this.#host = host;
+  }
+
+  /** `linkbeat_interfaces`: of these a link counts as up only if the driver says so too. */
+  poll(interfaces: readonly string[]): void {
+    this.#polled = new Set(interfaces);
   }
 
   get current(): IndexedView {
@@ -67,7 +74,7 @@ export class FollowedView {
     this.#dumpAt = undefined;
     this.#whole = false;
     try {
-      this.#view = new IndexedView(this.#host.view());
+      this.#view = new IndexedView(this.#asked(this.#host.view()));
       this.#stale = false;
       this.#whole = true;
     } catch (error) {
@@ -76,5 +83,16 @@ export class FollowedView {
       this.#dumpAt = after(this.#host.clock.nowUs(), DUMP_INTERVAL);
     }
     this.#dumpedAt = this.#host.clock.nowUs();
+  }
+
+  #asked(view: HostView): HostView {
+    if (this.#polled.size === 0) return view;
+    return {
+      interfaces: view.interfaces.map((link) =>
+        link.up && this.#polled.has(link.name) && this.#host.driverLink(link.index) === false
+          ? { ...link, up: false }
+          : link,
+      ),
+    };
   }
 }

@@ -1,5 +1,6 @@
 import { instantUs } from "../../core/units.ts";
 import { loadAddon } from "../../io/addon.ts";
+import { DriverLinks } from "../../io/driverLinks.ts";
 import { HostNetwork } from "../../io/hostNetwork.ts";
 import { HostRouting } from "../../io/hostRouting.ts";
 import { VrrpSender } from "../../io/vrrpSockets.ts";
@@ -13,6 +14,7 @@ export function openHost(): VrrpHost {
   const addon = loadAddon();
   const network = new HostNetwork(addon);
   const routing = new HostRouting(addon);
+  const links = new DriverLinks(addon);
   const networking = openNetwork(network);
   let listener: (event: HostEvent) => void = () => undefined;
   return {
@@ -20,6 +22,7 @@ export function openHost(): VrrpHost {
     openTimer: (onExpired) => addon.openTimer(onExpired),
     setRealtime: (priority) => addon.setRealtime(priority),
     ...networking,
+    driverLink: (linkIndex) => links.hasLink(linkIndex),
     watch: (onEvent) => {
       listener = onEvent;
       networking.watch(onEvent);
@@ -31,6 +34,7 @@ export function openHost(): VrrpHost {
     openFrameWatch: (link, on) => openFrameWatch(link, on, addon),
     close: () => {
       network.close();
+      links.close();
       routing.close();
     },
   };

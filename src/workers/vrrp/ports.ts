@@ -14,6 +14,8 @@ export interface VrrpHost extends RoutingHost, DeviceHost {
   setRealtime(priority: number): void;
   /** A whole dump. Throws HoldfastError when the kernel refuses it. */
   view(): HostView;
+  /** Asks the driver itself (`linkbeat_interfaces`). Undefined where it cannot tell. */
+  driverLink(linkIndex: number): boolean | undefined;
   /**
    * Calls for notifications of links and addresses, for lost ones (`overrun`), and for what else receiving fails with.
    * What this host's own `applyAddresses` changed is not told.

@@ -60,6 +60,7 @@ export class PreparedHost {
   #configure(config: VrrpConfig): void {
     this.links.configure(config.linkDelays);
     this.#promoteSecondaries(config);
+    this.view.poll(config.linkbeatInterfaces);
     this.view.refresh();
     this.#devices.configure(wantedDevices(config.instances), this.view.current);
     const listening = config.instances.map((instance) => ({

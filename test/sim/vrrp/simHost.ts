@@ -154,6 +154,10 @@ export class SimHost implements VrrpHost {
     return outcomes;
   }
 
+  driverLink(): undefined {
+    return undefined;
+  }
+
   openReceiver(
     link: HostInterface,
     options: ReceiverOptions,
