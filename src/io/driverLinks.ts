@@ -21,9 +21,7 @@ export class DriverLinks {
     this.#open ??= this.#connect();
     const { socket, familyId } = this.#open;
     if (familyId === undefined) return undefined;
-    const [answer] = answersTo(() =>
-      socket.request((writer) => encodeGetLinkState(writer, familyId, interfaceIndex)),
-    );
+    const [answer] = answersTo(() => socket.request((writer) => encodeGetLinkState(writer, familyId, interfaceIndex)));
     const state = answer === undefined ? undefined : decodeLinkState(answer);
     return state?.ok === true ? state.value : undefined;
   }

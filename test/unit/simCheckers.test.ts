@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { milliseconds, seconds } from "../../src/core/units.ts";
 import type { DriverModules } from "../../src/workers/vrrp/driver.ts";
 import { VrrpDriver } from "../../src/workers/vrrp/driver.ts";
+import { Dice } from "../sim/dice.ts";
 import { addressesOnlyWhereMaster } from "../sim/vrrp/checkers/addresses.ts";
 import { advertsOnTime } from "../sim/vrrp/checkers/adverts.ts";
 import { groupsTogether } from "../sim/vrrp/checkers/groups.ts";
@@ -10,6 +12,7 @@ import { listensAfterPause } from "../sim/vrrp/checkers/pauses.ts";
 import { noForbiddenPreemption } from "../sim/vrrp/checkers/preemption.ts";
 import { oneReasonEach } from "../sim/vrrp/checkers/reasons.ts";
 import { someMaster } from "../sim/vrrp/checkers/someMaster.ts";
+import { Lan } from "../sim/vrrp/lan.ts";
 import { calmOptions } from "../sim/vrrp/options.ts";
 import { pending } from "../sim/vrrp/pending.ts";
 import type { Seat } from "../sim/vrrp/seat.ts";
@@ -249,6 +252,28 @@ describe("each checker of the simulation takes a right history and refuses a wro
     expect(() => checker.advertTaken?.(backup, source, advert)).not.toThrow();
     expect(() => checker.advertTaken?.(master, source, advert)).toThrow(/stays MASTER/);
   });
+});
+
+// Seed 412307205: adverts every 10 ms on a LAN that delayed each by up to 14 ms made backups take over for ever.
+test("on a LAN at rest nothing is lost, doubled, or later than another by more than half of the shortest interval", () => {
+  const { backup } = settled();
+  const sent = packetFrom(backup);
+  if (sent === undefined) throw new Error("no packet");
+  const delays = { delayMin: milliseconds(0.1), delayMax: milliseconds(14), reorderDelay: seconds(1) };
+  const arrivalsUs: number[] = [];
+  const modules = {
+    dice: new Dice(1),
+    intervalMin: milliseconds(10),
+    push: (atUs: number) => arrivalsUs.push(atUs),
+    nowUs: () => 0,
+  };
+  const lan = new Lan(2, { ...delays, loss: 0.5, duplicate: 0.5, reorder: 0.5 }, modules);
+  lan.attach({ router: 1 - sent.from, has: () => true, arrive: () => undefined });
+  lan.atRest = true;
+  for (let count = 0; count < 1_000; count++) lan.transmit(sent);
+  expect(arrivalsUs).toHaveLength(1_000);
+  expect(Math.max(...arrivalsUs)).toBeLessThanOrEqual(100 + 5_000);
+  expect(Math.max(...arrivalsUs)).toBeGreaterThan(4_000);
 });
 
 test("a world without MASTER does not converge", () => {

@@ -90,8 +90,7 @@ const pollingType = {
   ...row,
   status: "noEffect",
   reload: "none",
-  reason:
-    "it is a preference only; holdfast asks every driver by ethtool, who answers from the PHY where there is one",
+  reason: "it is a preference only; holdfast asks every driver by ethtool, who answers from the PHY where there is one",
   kind: flag,
 } as const;
 

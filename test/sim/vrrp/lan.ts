@@ -1,4 +1,5 @@
 import type { Family, Ip } from "../../../src/core/ip.ts";
+import type { DurationUs } from "../../../src/core/units.ts";
 import type { Datagram } from "../../../src/workers/vrrp/ports.ts";
 import type { Dice } from "../dice.ts";
 import type { Event } from "./eventQueue.ts";
@@ -33,6 +34,8 @@ export interface Port {
 
 export interface LanModules {
   readonly dice: Dice;
+  /** Of the advertisement intervals that there may be: at rest one packet is later than another by half of it at most. */
+  readonly intervalMin: DurationUs;
   readonly push: (atUs: number, event: Event) => void;
   readonly nowUs: () => number;
 }
@@ -41,7 +44,7 @@ export interface LanModules {
 export class Lan {
   lossMore = 0;
   delayMore = 0;
-  /** At rest nothing is lost, doubled or overtaken. */
+  /** At rest nothing is lost, doubled or overtaken, and no delay looks like a lost advert. */
   atRest = false;
   delivered = 0;
   readonly #ports: Port[] = [];
@@ -102,9 +105,10 @@ export class Lan {
   }
 
   #deliver(packet: Packet, port: Port, held: number): void {
-    const { dice, push } = this.#modules;
+    const { dice, push, intervalMin } = this.#modules;
     const { delayMin, delayMax } = this.#options;
-    const delay = delayMin + dice.next() * (delayMax - delayMin + this.delayMore);
+    const jitter = delayMax - delayMin + this.delayMore;
+    const delay = delayMin + dice.next() * (this.atRest ? Math.min(jitter, intervalMin / 2) : jitter);
     push(packet.sentAtUs + delay + held, new Delivery(this, port, packet));
   }
 

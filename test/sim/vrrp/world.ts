@@ -60,7 +60,12 @@ export class World {
     this.dice = new Dice(options.seed);
     this.trace = new Trace(() => this.nowUs);
     this.plan = withOwners(drawPlan(options, this.dice), options, this.dice);
-    const modules = { dice: this.dice, push: this.#push.bind(this), nowUs: () => this.nowUs };
+    const modules = {
+      dice: this.dice,
+      intervalMin: options.intervalMin,
+      push: this.#push.bind(this),
+      nowUs: () => this.nowUs,
+    };
     this.#lans = Array.from({ length: options.segments }, () => new Lan(options.routers, options.lan, modules));
     this.#checkers = [
       ...[oneMaster(this), someMaster(this), oneHolder(this), addressesOnlyWhereMaster(), groupsTogether()],
