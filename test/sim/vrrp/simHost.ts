@@ -1,6 +1,7 @@
 import { type Family, family, type Ip } from "../../../src/core/ip.ts";
-import type { Us } from "../../../src/core/units.ts";
+import { ago, between, durationUs, type Us } from "../../../src/core/units.ts";
 import { NetlinkError } from "../../../src/io/netlinkSocket.ts";
+import { WAIT_MAX } from "../../../src/io/vrrpSockets.ts";
 import { encodeIpv4 } from "../../../src/wire/ipv4.ts";
 import { decodeAdvert, isMulticast, VRRP_PROTOCOL, VRRP_TYPE_OF_SERVICE } from "../../../src/wire/vrrp.ts";
 import type { HostInterface, HostView } from "../../../src/workers/vrrp/hostView.ts";
@@ -27,6 +28,8 @@ interface Socket extends ReceiverOptions {
   readonly segment: number;
   readonly onDatagrams: (datagrams: readonly Datagram[]) => void;
   waiting: Packet[];
+  /** By the router's own clock, when each came. */
+  readonly arrivedAt: Us[];
 }
 
 /** Messages known to be read: more than a process has, but for reloads. */
@@ -164,7 +167,14 @@ export class SimHost implements VrrpHost {
     on: { readonly datagrams: (datagrams: readonly Datagram[]) => void },
   ): AdvertReceiver {
     const { index, segment } = this.#link(link);
-    const socket: Socket = { ...options, linkIndex: index, segment, onDatagrams: on.datagrams, waiting: [] };
+    const socket: Socket = {
+      ...options,
+      linkIndex: index,
+      segment,
+      onDatagrams: on.datagrams,
+      waiting: [],
+      arrivedAt: [],
+    };
     this.#sockets.push(socket);
     return {
       drain: () => this.#drain(socket),
@@ -207,6 +217,7 @@ export class SimHost implements VrrpHost {
       if (socket.linkIndex !== link.index || socket.family !== packet.family) continue;
       if (packet.multicast && !socket.groups.includes(packet.destination)) continue;
       this.#router.world.advertArrived(this.#router, link, packet);
+      socket.arrivedAt.push(this.clock.nowUs());
       if (socket.waiting.push(packet) === 1) this.#router.enter(() => this.#drain(socket));
     }
   }
@@ -220,8 +231,10 @@ export class SimHost implements VrrpHost {
   #drain(socket: Socket): void {
     if (socket.waiting.length === 0) return;
     const packets = socket.waiting;
+    const arrivedAt = socket.arrivedAt.splice(0);
     socket.waiting = [];
-    socket.onDatagrams(packets.map(({ datagram }) => datagram));
+    const now = this.clock.nowUs();
+    socket.onDatagrams(packets.map(({ datagram }, at) => stamped(datagram, arrivedAt[at] as Us, now)));
     this.#router.world.advertsTaken(this.#router, socket.segment, packets);
   }
 
@@ -347,6 +360,12 @@ const HEADER = {
 
 function refused(code: string): Error {
   return Object.assign(new Error(code), { code });
+}
+
+/** As the product's receiver reads the kernel's stamp; what was read at once is shared by all who got it. */
+function stamped(datagram: Datagram, arrivedAt: Us, now: Us): Datagram {
+  const waited = between(arrivedAt, now);
+  return waited === 0 ? datagram : { ...datagram, receivedAt: ago(now, durationUs(Math.min(waited, WAIT_MAX))) };
 }
 
 function hasAddress({ addresses }: StoredLink, wanted: Ip): boolean {
