@@ -16,6 +16,7 @@ import { AddressFollower } from "../daemon/lvs/addressFollower.ts";
 import { LvsSide } from "../daemon/lvs/lvsSide.ts";
 import { Notifier } from "../daemon/notify/notifier.ts";
 import type { OperatorResult } from "../daemon/operator.ts";
+import { playBetweenTimes, rehearsal } from "../daemon/rehearsal.ts";
 import { TableOwner } from "../daemon/tableOwner.ts";
 import { Trackers } from "../daemon/track/trackers.ts";
 import { healthMachine } from "../health/machine.ts";
@@ -47,6 +48,8 @@ import { loadConfiguration, logWarnings } from "./loadConfiguration.ts";
 import { metricsText } from "./metricsText.ts";
 
 /** Drift of the kernel's table is found and repaired within this and one dump; the promise is 5 s. */
+/** Between two steps of the rehearsal the loop looks for what really happens. */
+const REHEARSAL_PAUSE_MS = 2;
 const REPAIR_INTERVAL = milliseconds(2_000);
 
 /** What a successor has of its predecessor. */
@@ -116,7 +119,7 @@ export async function createDaemon(start: {
         vrrp = new VrrpWorkerHandle({ realtimePriority, ...guarding }, { logger, listener });
         return vrrp;
       },
-      createHealth: (listener) => createHealth({ addon, scripts, listener }),
+      createHealth: (listener) => createHealth({ addon, scripts, listener: rehearsing(listener, config) }),
       createHostSide: (onResults) => createHostSide({ scripts, events, addon, onResults }),
       notify: (state) => void sdNotify(state),
       load: () => {
@@ -179,6 +182,18 @@ function once(handOver: HandOver): HandOver {
     } finally {
       running = false;
     }
+  };
+}
+
+/** As soon as the first programming is done, the first switch is played before it comes. */
+function rehearsing(listener: HealthListener, { virtualServers }: Config): HealthListener {
+  const soon = (call: () => void): unknown => setTimeout(call, REHEARSAL_PAUSE_MS).unref();
+  return {
+    ...listener,
+    onFirstVerdicts: () => {
+      listener.onFirstVerdicts();
+      playBetweenTimes(rehearsal(healthMachine, virtualServers), soon);
+    },
   };
 }
 

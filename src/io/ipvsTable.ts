@@ -72,10 +72,19 @@ export class NetlinkIpvsTable implements IpvsTable {
    * is asked for once more. Throws NetlinkError `netlinkDumpInterrupted` when that does not end.
    */
   dump(): KernelService[] {
+    return this.#dump(decodeIpvsWithoutCounters);
+  }
+
+  /** As `dump`, with the counters of services and rows, for people: `ipvsadm -Ln --stats`. */
+  dumpWithCounters(): KernelService[] {
+    return this.#dump(decodeIpvs);
+  }
+
+  #dump(decode: typeof decodeIpvs): KernelService[] {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
-      const services = this.#services();
-      const table = services.map((service) => kernelService(service, this.#destinations(service, decodeIpvs) ?? []));
-      if (fingerprint(services) === fingerprint(this.#services())) return table;
+      const services = this.#services(decode);
+      const table = services.map((service) => kernelService(service, this.#destinations(service, decode) ?? []));
+      if (fingerprint(services) === fingerprint(this.#services(decodeIpvsWithoutCounters))) return table;
     }
     throw new NetlinkError("netlinkDumpInterrupted", `the IPVS table changed during each of ${DUMP_ATTEMPTS} dumps`);
   }
@@ -104,8 +113,8 @@ export class NetlinkIpvsTable implements IpvsTable {
     this.#socket.close();
   }
 
-  #services(): IpvsService[] {
-    return this.#socket.dump({ command: IPVS_COMMAND.getService }).flatMap(({ service }) => service ?? []);
+  #services(decode: typeof decodeIpvs): IpvsService[] {
+    return this.#socket.dump({ command: IPVS_COMMAND.getService }, decode).flatMap(({ service }) => service ?? []);
   }
 
   #destinations(service: IpvsService, decode: typeof decodeIpvs): KernelDestination[] | undefined {

@@ -48,7 +48,7 @@ class RememberedRows {
  *
  * What somebody else changed meanwhile is not in it. That is found by the next dump after `forget`, and it never makes
  * an exclusive service unsafe: `dumpDestinations`, on which a raise is decided, always asks the kernel.
- * Counters and connections are those of the last dump.
+ * Connections are those of the last dump.
  */
 export class RememberedTable implements IpvsTable {
   readonly #table: IpvsTable;

@@ -118,7 +118,10 @@ export type OperationOutcome =
  * the kernel has applied what it applied when a call returns.
  */
 export interface IpvsTable {
-  /** Whole table, never a mixture of two states: an interrupted dump is retried. Throws HoldfastError when IPVS is missing. */
+  /**
+   * Whole table, without its counters, never a mixture of two states: an interrupted dump is retried. Throws HoldfastError when
+   * IPVS is missing.
+   */
   dump(): KernelService[];
   /** The rows of one service, without their counters; undefined when the service does not exist. */
   dumpDestinations(service: ServiceKey): KernelDestination[] | undefined;

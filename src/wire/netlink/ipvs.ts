@@ -183,9 +183,11 @@ export const COMMAND_ATTRIBUTES = {
   udpTimeoutSec: { attr: 6, type: u32, kernel: "IPVS_CMD_ATTR_TIMEOUT_UDP" },
 } as const satisfies AttributeTable;
 
-const { statistics: _, statistics64: __, ...DESTINATION_WITHOUT_COUNTERS } = DESTINATION_ATTRIBUTES;
+const { statistics: _, statistics64: __, ...SERVICE_WITHOUT_COUNTERS } = SERVICE_ATTRIBUTES;
+const { statistics: ___, statistics64: ____, ...DESTINATION_WITHOUT_COUNTERS } = DESTINATION_ATTRIBUTES;
 const COMMAND_WITHOUT_COUNTERS = {
   ...COMMAND_ATTRIBUTES,
+  service: { ...COMMAND_ATTRIBUTES.service, type: nested(SERVICE_WITHOUT_COUNTERS) },
   destination: { ...COMMAND_ATTRIBUTES.destination, type: nested(DESTINATION_WITHOUT_COUNTERS) },
 } satisfies AttributeTable;
 
@@ -237,7 +239,7 @@ export function decodeIpvs(
   return decodeBy(COMMAND_ATTRIBUTES, message);
 }
 
-/** As `decodeIpvs`, without the counters of rows, which are most of their attributes: a switch waits for this. */
+/** As `decodeIpvs`, without the counters, which are most of what a dump says: a switch may wait for this. */
 export function decodeIpvsWithoutCounters(
   message: NetlinkMessage,
 ): Result<IpvsMessage & { readonly unknown: number }, NetlinkFailure> {
