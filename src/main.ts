@@ -126,6 +126,17 @@ function buildProgram(finish: (code: number) => void): Command {
     );
 
   program
+    .command("kick")
+    .description(
+      "let every check ask now, or those of some services: a hint that roles have changed, which the answers confirm or not",
+    )
+    .argument("[services...]", "virtual servers, for example 10.0.2.10:5432; default: all")
+    .addOption(runDirectoryOption)
+    .action(async (services, options) =>
+      finish(await (await import("./cli/operator.ts")).runKick({ runDirectory: options.runDir, services }, output)),
+    );
+
+  program
     .command("pause-repair")
     .description("leave the kernel's table to an administrator for so long: no repair, no programming; 0 ends it")
     .argument("<seconds>", "0 to 86400")

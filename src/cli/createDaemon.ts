@@ -5,13 +5,14 @@ import type { Logger } from "../core/interfaces.ts";
 import type { Ip } from "../core/ip.ts";
 import type { ScriptRunner } from "../core/scripts.ts";
 import { milliseconds } from "../core/units.ts";
-import type { ControlAnswer, OverrideRequest } from "../daemon/control.types.ts";
+import type { ControlAnswer, KickRequest, OverrideRequest } from "../daemon/control.types.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { EventLog } from "../daemon/events.ts";
 import { giveOver, type HandoverResult } from "../daemon/handover/giver.ts";
 import type { FromPredecessor, FromSuccessor } from "../daemon/handover/protocol.ts";
 import { createHealthDriver, type HealthDriver, type HealthListener } from "../daemon/healthDriver.ts";
 import { HostSide } from "../daemon/hostSide.ts";
+import { KickDoor } from "../daemon/kickDoor.ts";
 import { AddressFollower } from "../daemon/lvs/addressFollower.ts";
 import { LvsSide } from "../daemon/lvs/lvsSide.ts";
 import { Notifier } from "../daemon/notify/notifier.ts";
@@ -30,6 +31,7 @@ import { takeNetworkNamespace } from "../io/hostChecks.ts";
 import { hostName } from "../io/hostName.ts";
 import { readHostFacts } from "../io/hostNetwork.ts";
 import { openIpvsTable } from "../io/ipvsTable.ts";
+import { serveKicks } from "../io/kickServer.ts";
 import { lvsHost } from "../io/lvsHost.ts";
 import { here, inNetworkNamespace, type Within } from "../io/networkNamespace.ts";
 import { openNotifyFifo } from "../io/notify/fifo.ts";
@@ -101,7 +103,12 @@ export async function createDaemon(start: {
   const lvs = createLvsSide(within, runDirectory, events);
   const scripts = new HostScripts(config.global, { logger });
   let vrrp: VrrpWorkerHandle | undefined;
-  const daemon = new Daemon(
+  const kickDoor = new KickDoor({
+    open: serveKicks,
+    kick: (services, source) => daemon.operator.kick({ services }, source),
+    ...{ events, clock: monotonicClock, timers: loopTimers },
+  });
+  const daemon: Daemon = new Daemon(
     { version: readVersion(), configFile: file, config },
     {
       events,
@@ -120,7 +127,7 @@ export async function createDaemon(start: {
         return vrrp;
       },
       createHealth: (listener) => createHealth({ addon, scripts, listener: rehearsing(listener, config) }),
-      createHostSide: (onResults) => createHostSide({ scripts, events, addon, onResults }),
+      createHostSide: (onResults) => createHostSide({ scripts, events, addon, kickDoor, onResults }),
       notify: (state) => void sdNotify(state),
       load: () => {
         const loaded = loadConfiguration(file);
@@ -142,6 +149,7 @@ export async function createDaemon(start: {
     path: runDirectory.path,
     daemon,
     events,
+    kickDoor,
     pulse: async () => await vrrp?.pulse(),
   });
   const handOver = once(async (program) => {
@@ -229,9 +237,10 @@ function createHostSide(parts: {
   readonly scripts: HostScripts;
   readonly events: EventLog;
   readonly addon: NativeAddon;
+  readonly kickDoor: KickDoor;
   readonly onResults: (results: readonly TrackResult[]) => void;
 }): HostSide {
-  const { scripts: runner, events, addon, onResults } = parts;
+  const { scripts: runner, events, addon, kickDoor, onResults } = parts;
   const common = { runner, clock: monotonicClock, timers: loopTimers, wallMs: (): number => Date.now(), events };
   const trackers = new Trackers({ ...common, files: hostFiles, processes: new HostProcesses(addon), onResults });
   const notifier = new Notifier({
@@ -241,7 +250,8 @@ function createHostSide(parts: {
     // Who reads it without being named is the script user: only the owner may.
     openFifo: (spec, told) => openNotifyFifo(spec, told, { addon, owner: runner.identityOf(spec.user, spec.group) }),
   });
-  return new HostSide({ ...common, setScriptPolicy: (global) => runner.setPolicy(global), trackers, notifier });
+  const setScriptPolicy = (global: Config["global"]): void => runner.setPolicy(global);
+  return new HostSide({ ...common, setScriptPolicy, trackers, notifier, kickDoor });
 }
 
 async function answer(daemon: Daemon, handOver: HandOver, request: unknown): Promise<ControlAnswer> {
@@ -266,10 +276,12 @@ async function answer(daemon: Daemon, handOver: HandOver, request: unknown): Pro
       return operatorAnswer(daemon.operator.override(request as OverrideRequest));
     case "enable":
       return operatorAnswer(daemon.operator.enable(request as OverrideRequest));
+    case "kick":
+      return operatorAnswer(daemon.operator.kick(request as KickRequest, "the control socket"));
     case "pauseRepair":
       return operatorAnswer(daemon.operator.pauseRepair((request as { readonly seconds?: unknown }).seconds));
     default: {
-      const known = "status, reload, record, metrics, handover, override, enable, pauseRepair";
+      const known = "status, reload, record, metrics, handover, override, enable, kick, pauseRepair";
       return { ok: false, error: `unknown command ${JSON.stringify(command)}; known: ${known}` };
     }
   }

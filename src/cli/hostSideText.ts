@@ -1,3 +1,5 @@
+import { endpointText } from "../core/ip.ts";
+import type { KickDoorStatus } from "../daemon/control.types.ts";
 import type { FifoReaderStatus } from "../daemon/notify/fifoSet.ts";
 import type { NotifyStatus } from "../daemon/notify/notifier.ts";
 import type { TrackerStatus } from "../daemon/track/types.ts";
@@ -68,6 +70,15 @@ function fifoText({ path, written, waiting, dropped, problem, script }: FifoRead
 function mailText({ sent, failed, dropped, waiting, lastFailure }: NotifyStatus["mail"]): string {
   const failure = lastFailure === undefined ? "" : `; last failure ${time(lastFailure.atMs)}: ${lastFailure.detail}`;
   return `${counted({ sent, failed, dropped, waiting })}${failure}`;
+}
+
+/** Where kicks come in by HTTP. */
+export function kickLines(door: KickDoorStatus | undefined): string[] {
+  if (door === undefined) return [];
+  const { address, port, listening, problem, requests } = door;
+  const counts = requests.map(({ labels, count }) => `, ${labels.result} ${count}`).join("");
+  const state = listening ? "taken" : `NOT TAKEN${problem === undefined ? "" : ` (${problem})`}`;
+  return [`kicks: ${state} on ${endpointText(address, port)}${counts}`];
 }
 
 /** The first count always, others where they are not 0. */

@@ -1,5 +1,6 @@
 import type { Daemon } from "../daemon/daemon.ts";
 import type { EventLog } from "../daemon/events.ts";
+import type { KickDoor } from "../daemon/kickDoor.ts";
 import { Liveness } from "../daemon/liveness.ts";
 import { loopTimers, monotonicClock } from "../io/clock.ts";
 import { type ControlServer, controlSocketPath, serveControl } from "../io/controlSocket.ts";
@@ -13,11 +14,12 @@ export interface ListeningParts {
   readonly path: string;
   readonly daemon: Daemon;
   readonly events: EventLog;
+  readonly kickDoor: KickDoor;
   /** Resolves when the VRRP thread's loop has answered. */
   readonly pulse: () => Promise<void>;
 }
 
-/** What one process of a host alone can have, and a daemon gives to its successor: control socket, metrics port, the watchdog's attention. */
+/** What one process of a host alone can have, and a daemon gives to its successor: control socket, ports for metrics and kicks, the watchdog's attention. */
 export class Listening {
   readonly #parts: ListeningParts;
   readonly #liveness: Liveness;
@@ -39,6 +41,7 @@ export class Listening {
     if (metricsListen !== undefined) {
       this.#metrics = await serveMetrics(metricsListen, async () => metricsText(await daemon.status()));
     }
+    await this.#parts.kickDoor.begin();
     this.#liveness.start();
   }
 
@@ -46,6 +49,7 @@ export class Listening {
   async end(): Promise<void> {
     this.#liveness.stop();
     this.#control?.stopListening();
+    await this.#parts.kickDoor.end();
     await this.#metrics?.close();
     this.#metrics = undefined;
   }

@@ -50,6 +50,14 @@ export async function runPauseRepair(
   return await tell(options.runDirectory, { command: "pauseRepair", seconds: Number(options.seconds) }, output);
 }
 
+/** `holdfast kick [SERVICE...]` */
+export async function runKick(
+  { runDirectory, services }: { readonly runDirectory: string; readonly services: readonly string[] },
+  output: Output,
+): Promise<ExitCode> {
+  return await tell(runDirectory, { command: "kick", services }, output);
+}
+
 async function tell(runDirectory: string, request: Parameters<typeof ask>[1], output: Output): Promise<ExitCode> {
   const answer = await ask(runDirectory, request, output);
   if (answer === undefined || !("lines" in answer)) return EXIT.failed;

@@ -2,7 +2,7 @@ import { bytesText, toSeconds } from "../core/units.ts";
 import type { DaemonStatus, OperatorStatus, RecordedEvent, ServiceStatus } from "../daemon/control.types.ts";
 import { overrideText } from "../health/overrides.ts";
 import type { ServerHealth } from "../health/types.ts";
-import { notificationSection, trackerSection } from "./hostSideText.ts";
+import { kickLines, notificationSection, trackerSection } from "./hostSideText.ts";
 import { lvsSection } from "./lvsText.ts";
 import { time } from "./timeText.ts";
 import { vrrpSection } from "./vrrpText.ts";
@@ -17,7 +17,7 @@ export function formatStatus(status: DaemonStatus): string {
   ];
   if (status.configuration.lastError !== undefined)
     lines.push(`LAST RELOAD REFUSED: ${status.configuration.lastError}`);
-  lines.push(guardLine(status), ...vrrpSection(status.vrrp));
+  lines.push(guardLine(status), ...kickLines(status.kickDoor), ...vrrpSection(status.vrrp));
   lines.push("", "Services", ...operatorLines(status.operator));
   if (status.services.length === 0) lines.push("  no virtual servers");
   for (const service of status.services) lines.push(...serviceLines(service));

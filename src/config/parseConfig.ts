@@ -6,6 +6,7 @@ import { topLevelTable } from "./keywords/topLevel.ts";
 import { lex } from "./lexer.ts";
 import { parseBlock } from "./parser.ts";
 import { placesOf } from "./places.ts";
+import { checkKickRules } from "./rules/kick.ts";
 import { checkLvsRules } from "./rules/lvs.ts";
 import { checkLvsGlobalRules } from "./rules/lvsGlobal.ts";
 import { checkVrrpRules } from "./rules/vrrp.ts";
@@ -38,6 +39,7 @@ export function parseConfig(text: string, file: string): ParseOutcome {
   checkVrrpRules({ file: parsed, global }, found);
   checkLvsRules(parsed, found);
   checkLvsGlobalRules({ file: parsed, global }, found);
+  checkKickRules({ file: parsed, global }, found);
   const places = placesOf(parsed, global);
   if (found.hasErrors) return { config: undefined, diagnostics: found.sorted(), places };
   const config = buildConfig(parsed, global);

@@ -45,6 +45,15 @@ export interface GlobalConfig {
   readonly tellsFirstUp: boolean;
   /** SCHED_RR priority of the VRRP thread (`vrrp_rt_priority`); undefined = the command line's. */
   readonly vrrpRealtimePriority: number | undefined;
+  /** Native: where `POST /kick` is answered; undefined = nowhere. */
+  readonly kick: KickConfig | undefined;
+}
+
+/** `kick_listen`, `kick_token_file` */
+export interface KickConfig {
+  readonly address: Ip;
+  readonly port: number;
+  readonly tokenFile: string;
 }
 
 /** `notify_fifo`, `vrrp_notify_fifo`, `lvs_notify_fifo` with the script that reads it. */

@@ -1,3 +1,4 @@
+import type { Ip } from "../core/ip.ts";
 import type { Us } from "../core/units.ts";
 import type { ServiceHealth } from "../health/types.ts";
 import type { Recording } from "../vrrp/recorder.ts";
@@ -12,6 +13,7 @@ import type { TrackerStatus } from "./track/types.ts";
 export type ControlRequest =
   | { readonly command: "status" | "reload" | "record" | "metrics" }
   | OverrideRequest
+  | KickRequest
   /** 0 ends a pause. */
   | { readonly command: "pauseRepair"; readonly seconds: number }
   /** `program`: an executable instead of the one that runs. */
@@ -29,6 +31,12 @@ export interface OverrideRequest {
   readonly seconds?: number;
   /** Over a restart of the daemon as well. */
   readonly keep?: boolean;
+}
+
+/** Every check of these services asks at once; without them, of all. */
+export interface KickRequest {
+  readonly command: "kick";
+  readonly services?: readonly string[];
 }
 
 export type ControlAnswer =
@@ -71,6 +79,8 @@ export interface DaemonStatus {
   /** Scripts, files and processes that instances track. */
   readonly trackers: readonly TrackerStatus[];
   readonly notifications: NotifyStatus;
+  /** Where kicks come in by HTTP; undefined without `kick_listen`. */
+  readonly kickDoor: KickDoorStatus | undefined;
   readonly events: readonly RecordedEvent[];
   /** Since the start: events by kind, transitions by instance or group, state entered and reason. */
   readonly counts: {
@@ -97,6 +107,16 @@ export interface OperatorStatus {
   }[];
   /** Until then the table is left to an administrator; undefined = it is ours. */
   readonly repairPausedUntilMs: number | undefined;
+}
+
+export interface KickDoorStatus {
+  readonly address: Ip;
+  readonly port: number;
+  readonly listening: boolean;
+  /** Why it does not listen. */
+  readonly problem: string | undefined;
+  /** Since the start, by how they ended. */
+  readonly requests: readonly Counted[];
 }
 
 export interface ServiceStatus extends ServiceHealth {

@@ -40,6 +40,8 @@ export interface HealthDriver {
   ): void;
   /** All that operators say now. */
   override(overrides: readonly Override[]): void;
+  /** A hint of `source` that roles have changed in these services, undefined = in any: they are asked now. */
+  kick(services: ReadonlySet<ServiceId> | undefined, source: string): void;
   /** Every address that the host holds now, for services with `ha_suspend`. */
   addresses(held: ReadonlySet<Ip>): void;
   /** Values of the track files that FILE_CHECKs follow; undefined = not known yet. */
@@ -94,6 +96,10 @@ class MachineDriver<State> implements HealthDriver {
 
   override(overrides: readonly Override[]): void {
     this.#feed({ kind: "overrides", overrides });
+  }
+
+  kick(services: ReadonlySet<ServiceId> | undefined, source: string): void {
+    this.#feed({ kind: "kick", services, source });
   }
 
   addresses(held: ReadonlySet<Ip>): void {

@@ -3,7 +3,9 @@ import type { ScriptCommand } from "../config/vrrp.types.ts";
 import type { Clock, Timers } from "../core/interfaces.ts";
 import { describeOutcome, type ScriptProblemReason, type ScriptRunner, succeeded } from "../core/scripts.ts";
 import { after, type DurationUs, milliseconds } from "../core/units.ts";
+import type { KickDoorStatus } from "./control.types.ts";
 import type { EventLog } from "./events.ts";
+import type { KickDoor } from "./kickDoor.ts";
 import type { Notifier, NotifyStatus } from "./notify/notifier.ts";
 import { notifyScripts } from "./notify/occasion.ts";
 import { serviceScripts } from "./notify/serviceNotices.ts";
@@ -21,6 +23,7 @@ export interface HostSideModules {
   readonly setScriptPolicy: (global: Config["global"]) => void;
   readonly trackers: Trackers;
   readonly notifier: Notifier;
+  readonly kickDoor: KickDoor;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly events: EventLog;
@@ -34,7 +37,7 @@ interface NamedScript {
   readonly command: ScriptCommand;
 }
 
-/** Scripts, trackers and notifications: what the host says to VRRP and is told by it, besides packets. */
+/** Scripts, trackers, notifications and the door for kicks: what the host says to VRRP and is told by it, besides packets. */
 export class HostSide {
   readonly notifier: Notifier;
   readonly #modules: HostSideModules;
@@ -72,6 +75,7 @@ export class HostSide {
   configure(config: Config): void {
     this.#modules.notifier.configure(config);
     this.#modules.trackers.configure(config);
+    this.#modules.kickDoor.configure(config.global.kick);
   }
 
   /** Before VRRP takes a new configuration: what is new in it begins, what only the old one has goes on. */
@@ -129,8 +133,13 @@ export class HostSide {
     await runner.close();
   }
 
-  status(): { readonly trackers: readonly TrackerStatus[]; readonly notifications: NotifyStatus } {
-    return { trackers: this.#modules.trackers.status(), notifications: this.#modules.notifier.status() };
+  status(): {
+    readonly trackers: readonly TrackerStatus[];
+    readonly notifications: NotifyStatus;
+    readonly kickDoor: KickDoorStatus | undefined;
+  } {
+    const { trackers, notifier, kickDoor } = this.#modules;
+    return { trackers: trackers.status(), notifications: notifier.status(), kickDoor: kickDoor.status() };
   }
 
   async #runTimed(name: string, script: TimedScript | undefined): Promise<void> {

@@ -109,6 +109,11 @@ export function describeHealthEvent(event: HealthEvent): string {
       return `${event.target}: ${event.to}, by an operator (${event.reason})`;
     case "fallback":
       return `${event.service}: fallback ${event.phase}: ${event.reason}`;
+    case "kick": {
+      const { services, asked, later } = event;
+      const waits = later === 0 ? "" : `, ${later} more within a second`;
+      return `${services?.join(", ") ?? "all services"}: ${asked} checks ask at once${waits}: kicked by ${event.source}`;
+    }
     case "hunt":
       return `${event.service}: hunt for the role's holder ${event.phase}: ${event.reason}`;
     default:

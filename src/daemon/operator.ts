@@ -17,7 +17,7 @@ import {
 } from "../health/overrides.ts";
 import type { ServerHealth, ServiceHealth } from "../health/types.ts";
 import { destinationId, serviceId } from "../plan/keys.ts";
-import type { OperatorStatus, OverrideRequest } from "./control.types.ts";
+import type { KickRequest, OperatorStatus, OverrideRequest } from "./control.types.ts";
 import type { HealthDriver } from "./healthDriver.ts";
 import { type OperatorMemory, readMemory } from "./operatorMemory.ts";
 import type { TableOwner } from "./tableOwner.ts";
@@ -29,7 +29,7 @@ const PAUSE_MAX_SEC = 86_400;
 export interface OperatorModules {
   /** Remembers over restarts and handovers. */
   readonly store: { readOperatorMemory(): unknown; writeOperatorMemory(memory: OperatorMemory): void };
-  readonly health: Pick<HealthDriver, "override" | "view">;
+  readonly health: Pick<HealthDriver, "override" | "view" | "kick">;
   readonly table: Pick<TableOwner, "pauseRepair" | "pausedUntil">;
   readonly services: () => readonly VirtualServerConfig[];
   /** Why nothing can be said now: the table is being given up, or is a successor's; undefined = it can. */
@@ -113,6 +113,21 @@ export class Operator {
       ok: true,
       lines: [...taken, ...this.#servers(target).map(([service, server]) => effectText(service, server, target))],
     };
+  }
+
+  /** `holdfast kick` and `POST /kick`: a hint of `source` that roles have changed. It makes checks ask, and moves nothing by itself. */
+  kick({ services: written }: Pick<KickRequest, "services">, source: string): OperatorResult {
+    const refusal = this.#modules.refusal();
+    if (refusal !== undefined) return refused(refusal);
+    const wanted: readonly unknown[] = Array.isArray(written) ? written : [];
+    const services = this.#modules.services();
+    const named = wanted.map((each) => services.filter((service) => answersTo(service, String(each))));
+    const unknown = named.findIndex((found) => found.length === 0);
+    if (unknown >= 0) return refused(`there is no service ${String(wanted[unknown])}; there are: ${namesOf(services)}`);
+    const meant =
+      wanted.length === 0 ? services : services.filter((service) => named.some((found) => found.includes(service)));
+    this.#modules.health.kick(wanted.length === 0 ? undefined : new Set(meant.map(({ name }) => name)), source);
+    return { ok: true, lines: [`the checks of these services ask now: ${namesOf(meant)}`] };
   }
 
   /** `holdfast pause-repair`; 0 ends a pause. */

@@ -304,6 +304,8 @@ export function probeFor(state: HealthState, check: CheckState): ProbeState {
     reading: undefined,
     system: undefined,
     wakeAt: undefined,
+    kickAt: undefined,
+    kicksSpentUntil: undefined,
     overdueSeen: false,
   };
   state.probes.set(check.key, probe);

@@ -9,6 +9,7 @@ import { judgeFiles } from "./files.ts";
 import { Heap } from "./heap.ts";
 import { askPorts, endHold } from "./hold.ts";
 import { closeOpen, serverReason, serverVerdict } from "./judge.ts";
+import { kick } from "./kick.ts";
 import {
   applyOverrides,
   expire,
@@ -67,6 +68,9 @@ export const healthMachine: HealthMachine<HealthState> = {
         break;
       case "overrides":
         step.overridden(input.overrides);
+        break;
+      case "kick":
+        step.events(kick(state, input, now));
         break;
       case "rows":
         step.rowsRead(input.rows);

@@ -22,6 +22,7 @@ import type { HealthEffect } from "./types.ts";
  * - all members of a hunting service: 25 ms after each answer for 10 s, then 50 ms up to 120 s (a failover of Patroni takes
  *   ttl + loop_wait, 40 s by default), then doubled every minute up to delay_loop; once one has the key and is being promoted,
  *   that one 5 ms after each quick answer for 10 s, the others every 200 ms.
+ * - after a kick: now, see kick.ts;
  * - always: a node that needs long for its answers is left alone for as long as the last one took, at most REST_MOST.
  * Jitter only ever shortens, so that what the documentation calls the worst case is one.
  */
@@ -157,6 +158,8 @@ function dueAt(state: HealthState, probe: ProbeState, now: Us): Us {
   if (startedAt === undefined || finishedAt === undefined) return now;
   let at = Number.POSITIVE_INFINITY;
   for (const user of probe.users) at = Math.min(at, dueForUser(state, probe, user, startedAt, finishedAt, now));
+  if (probe.kickAt !== undefined)
+    at = Math.min(at, Math.max(probe.kickAt, after(finishedAt, restAfter(between(startedAt, finishedAt)))));
   return Math.max(at, now) as Us;
 }
 
@@ -213,6 +216,8 @@ function startOrWait(state: HealthState, probe: ProbeState, now: Us, effects: He
   }
   node.inFlight.add(probe.spec.key);
   probe.inFlightSince = now;
+  // Whatever a kick said before is what this question finds out.
+  probe.kickAt = undefined;
   wakeProbe(state, probe, after(after(now, probe.spec.check.timing.connectTimeout), OVERDUE_GRACE));
   effects.push({ kind: "startProbe", spec: probe.spec });
 }

@@ -61,6 +61,9 @@ export interface ProbeState {
   system: string | undefined;
   /** In flight: when it is taken for lost. Else: when it is due. Undefined = waits for its node. */
   wakeAt: Us | undefined;
+  /** When the question of a kick is due that was not asked yet, and what the kicks of late have used up (see kick.ts). */
+  kickAt: Us | undefined;
+  kicksSpentUntil: Us | undefined;
   /** The time for an answer was over once; one more short wait lets an answer in that a stalled thread kept waiting. */
   overdueSeen: boolean;
 }

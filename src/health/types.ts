@@ -95,6 +95,8 @@ export type HealthInput =
   /** Every address that the host holds now: services with `ha_suspend` are checked only where one of theirs is among them. */
   | { readonly kind: "addresses"; readonly held: ReadonlySet<Ip> }
   | { readonly kind: "probeDone"; readonly key: ProbeKey; readonly startedAt: Us; readonly outcome: ProbeOutcome }
+  /** Somebody says that roles have changed, in these services or (undefined) anywhere; who, for the log. */
+  | { readonly kind: "kick"; readonly services: ReadonlySet<ServiceId> | undefined; readonly source: string }
   /** All that operators say now; each ends by itself when its time is over. */
   | { readonly kind: "overrides"; readonly overrides: readonly Override[] }
   /** Values of the track files that FILE_CHECKs follow; undefined = not known yet. */
@@ -182,6 +184,14 @@ export type HealthEvent =
       readonly service: ServiceId;
       readonly phase: "began" | "ended";
       readonly reason: string;
+    }
+  /** Questions that go out now, or as soon as kicks may again, because of a kick; `services` undefined = of all. */
+  | {
+      readonly kind: "kick";
+      readonly services: readonly ServiceId[] | undefined;
+      readonly source: string;
+      readonly asked: number;
+      readonly later: number;
     }
   | {
       readonly kind: "hunt";

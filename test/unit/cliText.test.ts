@@ -114,6 +114,7 @@ const status: DaemonStatus = {
   configuration: { file: "/etc/keepalived/keepalived.conf", loadedAtMs: 0, lastError: undefined },
   guard: { processId: 43, lockedInMemory: true },
   lvs: FULL_STATUS.lvs,
+  kickDoor: FULL_STATUS.kickDoor,
   vrrp: {
     instances: [
       {

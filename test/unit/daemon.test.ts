@@ -11,6 +11,7 @@ import { giveOver } from "../../src/daemon/handover/giver.ts";
 import type { FromSuccessor } from "../../src/daemon/handover/protocol.ts";
 import type { HealthListener } from "../../src/daemon/healthDriver.ts";
 import { HostSide } from "../../src/daemon/hostSide.ts";
+import { KickDoor } from "../../src/daemon/kickDoor.ts";
 import { AddressFollower } from "../../src/daemon/lvs/addressFollower.ts";
 import { Notifier } from "../../src/daemon/notify/notifier.ts";
 import { TableOwner } from "../../src/daemon/tableOwner.ts";
@@ -114,6 +115,11 @@ function hostSide(parts: {
   return new HostSide({
     ...common,
     setScriptPolicy: silent,
+    kickDoor: new KickDoor({
+      ...common,
+      open: () => Promise.reject(new Error("not asked here")),
+      kick: () => ({ ok: true, lines: [] }),
+    }),
     trackers: new Trackers({
       ...common,
       onResults,
@@ -218,6 +224,7 @@ function world(
             calls.push("health configure");
             configured = virtualServers;
           },
+          kick: (services) => void calls.push(`kick ${services === undefined ? "all" : [...services].join()}`),
           override: (overrides) => void calls.push(`override ${overrides.length}`),
           addresses: (held) => void calls.push(`addresses ${[...held].join(" ")}`),
           files: (values) => {

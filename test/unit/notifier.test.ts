@@ -49,7 +49,7 @@ function configuration({ notify = {}, global = {}, groups = [], instances = ["VI
     global: {
       ...{ routerId: "lb1", vrrpStrict: false, enableScriptSecurity: false, scriptUser: undefined, fifos: [FIFO] },
       ...{ mail: MAIL, startupScript: undefined, shutdownScript: undefined, fifoWriteStatesOnReload: false },
-      ...{ vrrpRealtimePriority: undefined, tellsFirstUp: false },
+      ...{ vrrpRealtimePriority: undefined, tellsFirstUp: false, kick: undefined },
       ...global,
     },
     vrrp: vrrpConfig(

@@ -46,6 +46,7 @@ function operator(): Operator {
         rig.feed({ kind: "overrides", overrides });
       },
       view: () => rig.view(),
+      kick: (services, source) => rig.feed({ kind: "kick", services, source }),
     },
     table: {
       get pausedUntil() {

@@ -128,6 +128,10 @@ export const FULL_STATUS: DaemonStatus = {
     ],
     mail: { sent: 2, failed: 1, dropped: 0, waiting: 0, lastFailure: undefined },
   },
+  kickDoor: {
+    ...{ address: ip("10.0.2.1"), port: 8009, listening: false, problem: "cannot listen: EADDRNOTAVAIL" },
+    requests: [{ labels: { result: "kicked" }, count: 6 }],
+  },
   counts: {
     events: [{ labels: { kind: "transition" }, count: 3 }],
     transitions: [{ labels: { instance: "PGRW", to: "MASTER", reason: "masterDown" }, count: 2 }],

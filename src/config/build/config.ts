@@ -1,4 +1,4 @@
-import type { Config, GlobalConfig } from "../types.ts";
+import type { Config, GlobalConfig, KickConfig } from "../types.ts";
 import type { AnnouncePacingConfig, SyncGroupConfig, VrrpConfig, VrrpInstanceConfig } from "../vrrp.types.ts";
 import { buildStaticAddress } from "./addresses.ts";
 import { memberNames, staticInterface } from "./effective.ts";
@@ -37,7 +37,13 @@ function buildGlobal(global: ParsedGlobal): GlobalConfig {
     fifoWriteStatesOnReload: global.fifo_write_vrrp_states_on_reload !== undefined,
     tellsFirstUp: global.rs_init_notifies !== undefined,
     vrrpRealtimePriority: global.vrrp_rt_priority?.value,
+    kick: buildKick(global),
   };
+}
+
+function buildKick({ kick_listen, kick_token_file }: ParsedGlobal): KickConfig | undefined {
+  if (kick_listen === undefined || kick_token_file === undefined) return undefined;
+  return { ...kick_listen.value, tokenFile: kick_token_file.value };
 }
 
 function buildVrrp(file: ParsedFile, global: ParsedGlobal): VrrpConfig {

@@ -1,4 +1,5 @@
 import { globalElsewhereRows } from "./globalElsewhere.ts";
+import { globalKickRows } from "./globalKick.ts";
 import { globalLvsRows } from "./globalLvs.ts";
 import { globalNotifyRows } from "./globalNotify.ts";
 import { globalVrrpRows } from "./globalVrrp.ts";
@@ -21,5 +22,6 @@ export const globalDefsTable = blockTable("global_defs", {
   ...globalVrrpRows,
   ...globalNotifyRows,
   ...globalLvsRows,
+  ...globalKickRows,
   ...globalElsewhereRows,
 });

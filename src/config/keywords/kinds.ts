@@ -151,6 +151,16 @@ export function text(what: string, maxBytes: number): ValueKind<string> {
   });
 }
 
+/** PATH_MAX (linux/limits.h) is 4096 with its closing NUL. */
+const PATH_BYTES = 4_095;
+
+export const absolutePath = (example: string): ValueKind<string> =>
+  oneWord("<PATH>", (word) =>
+    word.text.startsWith("/")
+      ? text("PATH", PATH_BYTES).parse([word])
+      : invalid(word, "is no absolute path", `write the file with its leading /: ${example}`),
+  );
+
 /** IFNAMSIZ (linux/if.h) is 16 with its closing NUL. */
 export const INTERFACE_NAME_BYTES = 15;
 

@@ -144,4 +144,28 @@ const NOTIFY_METRICS: readonly Metric[] = [
   single("gauge", "holdfast_mails_waiting", "Mails that wait.", ({ notifications: { mail } }) => mail.waiting),
 ];
 
-export const HOST_METRICS: readonly Metric[] = [...PROCESS_METRICS, ...TRACK_METRICS, ...NOTIFY_METRICS];
+const KICK_METRICS: readonly Metric[] = [
+  each(
+    ...([
+      "gauge",
+      "holdfast_kick_listening",
+      "1 while kicks are taken by HTTP; absent without `kick_listen`.",
+    ] as const),
+    [],
+    ({ kickDoor }) => (kickDoor === undefined ? [] : [kickDoor]),
+    ({ listening }) => ({ labels: [], value: listening }),
+  ),
+  each(
+    ...(["counter", "holdfast_kick_requests_total", "HTTP requests at `kick_listen`, by how they ended."] as const),
+    ["result"],
+    ({ kickDoor }) => kickDoor?.requests ?? [],
+    ({ labels, count }) => ({ labels: [labels.result ?? ""], value: count }),
+  ),
+];
+
+export const HOST_METRICS: readonly Metric[] = [
+  ...PROCESS_METRICS,
+  ...TRACK_METRICS,
+  ...NOTIFY_METRICS,
+  ...KICK_METRICS,
+];

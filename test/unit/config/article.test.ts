@@ -77,6 +77,7 @@ function expectedConfig(host: "KAD1" | "KAD2"): Config {
       fifoWriteStatesOnReload: false,
       vrrpRealtimePriority: undefined,
       tellsFirstUp: false,
+      kick: undefined,
     },
     vrrp: vrrpConfig([
       instance("PGRW", 1, host === "KAD1" ? "MASTER" : "BACKUP"),

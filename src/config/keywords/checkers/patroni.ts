@@ -1,7 +1,7 @@
 import { ok } from "../../../core/result.ts";
 import { type DurationUs, seconds } from "../../../core/units.ts";
 import type { PatroniRole } from "../../check.types.ts";
-import { choice, flag, invalid, oneWord, type Parsed, port, text, timer, truth } from "../kinds.ts";
+import { absolutePath, choice, flag, invalid, oneWord, type Parsed, port, text, timer, truth } from "../kinds.ts";
 import { type BlockRow, blockTable, type ValueKind, type ValueRow } from "../row.ts";
 import { checkerRows } from "../timing.ts";
 import { connectionRows } from "./connection.ts";
@@ -27,7 +27,6 @@ const PATRONI_PORT = 8008;
 const UNKNOWN_HOLD_SEC = 30;
 const UNKNOWN_HOLD_MAX_SEC = 86_400;
 const NAME_BYTES = 253;
-const PATH_BYTES = 4_095;
 const SECRET_BYTES = 255;
 
 /** Units as PostgreSQL and Patroni write them. */
@@ -70,11 +69,7 @@ const unknownPolicy: ValueKind<DurationUs> = {
   format: (hold) => (hold === 0 ? "drop" : `hold ${holdTime.format(hold)}`),
 };
 
-const path: ValueKind<string> = oneWord("<PATH>", (word) =>
-  word.text.startsWith("/")
-    ? text("PATH", PATH_BYTES).parse([word])
-    : invalid(word, "is no absolute path", "write the file with its leading /: /etc/holdfast/patroni-ca.pem"),
-);
+const path = absolutePath("/etc/holdfast/patroni-ca.pem");
 
 /** RFC 7617, 2: a user's name has no colon. */
 const userName: ValueKind<string> = oneWord("<USER>", (word) =>
