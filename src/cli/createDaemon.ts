@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import type { Config } from "../config/types.ts";
+import { BorrowedSettings } from "../core/borrowedSettings.ts";
 import { HoldfastError } from "../core/errors.ts";
 import type { Logger } from "../core/interfaces.ts";
 import type { Ip } from "../core/ip.ts";
@@ -23,7 +24,6 @@ import { Trackers } from "../daemon/track/trackers.ts";
 import { healthMachine } from "../health/machine.ts";
 import { isNativeError, loadAddon } from "../io/addon.ts";
 import type { NativeAddon } from "../io/addon.types.ts";
-import { HostBorrowedSettings } from "../io/borrowedSettings.ts";
 import { createCheckers } from "../io/checkers/index.ts";
 import { loopTimers, monotonicClock } from "../io/clock.ts";
 import { type Heritage, startSuccessor } from "../io/handoverProcess.ts";
@@ -123,7 +123,8 @@ export async function createDaemon(start: {
         const realtimePriority = options.realtimePriority === 0 ? undefined : options.realtimePriority;
         const inheritedGuard = inherited && { ...inherited.guard, descriptor: inherited.heritage.guard };
         const guarding = { guardDirectory: runDirectory.path, ...(inheritedGuard && { inheritedGuard }) };
-        vrrp = new VrrpWorkerHandle({ realtimePriority, ...guarding }, { logger, listener });
+        const modules = { logger, listener, settings: runDirectory.interfaceSettings };
+        vrrp = new VrrpWorkerHandle({ realtimePriority, ...guarding }, modules);
         return vrrp;
       },
       createHealth: (listener) => createHealth({ addon, scripts, listener: rehearsing(listener, config) }),
@@ -218,7 +219,7 @@ function createHealth(parts: {
 
 function createLvsSide(within: Within, runDirectory: RunDirectory, events: EventLog): LvsSide {
   const { open, access } = lvsHost(within);
-  const settings = new HostBorrowedSettings(access, runDirectory);
+  const settings = new BorrowedSettings(access, runDirectory.ipvsSettings);
   return new LvsSide({ open, settings, store: runDirectory, events, clock: monotonicClock, timers: loopTimers });
 }
 

@@ -1,8 +1,7 @@
 import { compareIp, endpointText, family, type Ip } from "../core/ip.ts";
-import type { LvsTimeouts } from "../daemon/lvs/lvsSide.ts";
 import { serviceFamily, serviceId } from "../plan/keys.ts";
 import type { FoundSyncDaemon } from "../plan/syncDaemons.ts";
-import type { Forwarding, KernelDestination, KernelService } from "../plan/types.ts";
+import type { Forwarding, IpvsTimeouts, KernelDestination, KernelService } from "../plan/types.ts";
 
 export interface IpvsInfo {
   /** The kernel's IPVS version, for example 1.2.1. */
@@ -45,7 +44,7 @@ export function formatIpvsTable(info: IpvsInfo, services: readonly KernelService
 }
 
 /** `ipvsadm -Ln --timeout` */
-export function formatTimeouts({ tcp, tcpfin, udp }: LvsTimeouts): string {
+export function formatTimeouts({ tcp, tcpfin, udp }: IpvsTimeouts): string {
   return `Timeout (tcp tcpfin udp): ${tcp} ${tcpfin} ${udp}\n`;
 }
 

@@ -1,5 +1,6 @@
 import { family, ipBytes } from "../core/ip.ts";
 import type { FoundSyncDaemon, SyncDaemon, SyncKernel, SyncStep } from "../plan/syncDaemons.ts";
+import type { IpvsTimeouts } from "../plan/types.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -14,13 +15,6 @@ import type { NativeAddon } from "./addon.types.ts";
 import { IpvsSocket } from "./ipvsSocket.ts";
 import { LINUX } from "./linux.ts";
 import { NetlinkError, NetlinkSocket } from "./netlinkSocket.ts";
-
-/** Idle limits of connections, by keepalived's words (`lvs_timeouts`), in seconds. */
-export interface IpvsTimeouts {
-  readonly tcp: number;
-  readonly tcpfin: number;
-  readonly udp: number;
-}
 
 const TIMEOUT_ATTRIBUTES = { tcp: "tcpTimeoutSec", tcpfin: "tcpFinTimeoutSec", udp: "udpTimeoutSec" } as const;
 

@@ -1,5 +1,6 @@
-import type { SettingAccess } from "./borrowedSettings.ts";
-import { type IpvsTimeouts, type NetlinkIpvsSettings, openIpvsSettings } from "./ipvsSettings.ts";
+import type { SettingAccess } from "../core/borrowedSettings.ts";
+import type { IpvsTimeouts } from "../plan/types.ts";
+import { type NetlinkIpvsSettings, openIpvsSettings } from "./ipvsSettings.ts";
 import type { Within } from "./networkNamespace.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 

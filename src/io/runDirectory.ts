@@ -9,7 +9,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { HeldSetting } from "../core/borrowed.ts";
+import type { BorrowedSettingsStore, HeldSetting } from "../core/borrowedSettings.ts";
 import { HoldfastError } from "../core/errors.ts";
 import type { SyncRole } from "../plan/syncDaemons.ts";
 import type { ServiceId } from "../plan/types.ts";
@@ -17,7 +17,8 @@ import type { NativeAddon } from "./addon.types.ts";
 
 /** What is remembered over a restart, each a file of JSON. */
 const OWNED_SERVICES = "owned-services.json";
-const BORROWED_SETTINGS = "borrowed-settings.json";
+const IPVS_SETTINGS = "borrowed-settings.json";
+const INTERFACE_SETTINGS = "interface-settings.json";
 const OPERATOR_MEMORY = "operator.json";
 const SYNC_ROLES = "sync-roles.json";
 
@@ -29,6 +30,10 @@ export type RunDirectoryErrorCode = "runDirectoryUnusable" | "alreadyRunning";
  */
 export class RunDirectory {
   readonly path: string;
+  /** Settings of IPVS that an earlier life set and did not give back. Writing throws HoldfastError `runDirectoryUnusable`. */
+  readonly ipvsSettings = this.#settings(IPVS_SETTINGS);
+  /** The same for settings of interfaces. */
+  readonly interfaceSettings = this.#settings(INTERFACE_SETTINGS);
   readonly #lockDescriptor: number;
 
   private constructor(path: string, lockDescriptor: number) {
@@ -89,17 +94,6 @@ export class RunDirectory {
     this.#write(OWNED_SERVICES, [...owned]);
   }
 
-  /** Settings of the host that an earlier life set and did not give back. */
-  readBorrowedSettings(): readonly HeldSetting[] {
-    const stored = this.#read(BORROWED_SETTINGS);
-    return Array.isArray(stored) ? stored.filter(isHeldSetting) : [];
-  }
-
-  /** Throws HoldfastError `runDirectoryUnusable`. */
-  writeBorrowedSettings(held: readonly HeldSetting[]): void {
-    this.#write(BORROWED_SETTINGS, held);
-  }
-
   /** Overrides and pauses, as the daemon wrote them; undefined when it never did. */
   readOperatorMemory(): unknown {
     return this.#read(OPERATOR_MEMORY);
@@ -124,6 +118,16 @@ export class RunDirectory {
 
   close(): void {
     closeSync(this.#lockDescriptor);
+  }
+
+  #settings(file: string): BorrowedSettingsStore {
+    return {
+      readBorrowedSettings: () => {
+        const stored = this.#read(file);
+        return Array.isArray(stored) ? stored.filter(isHeldSetting) : [];
+      },
+      writeBorrowedSettings: (held) => this.#write(file, held),
+    };
   }
 
   /** Missing on a first start; unreadable means that a crash tore it, and then nothing is remembered. */

@@ -113,6 +113,13 @@ export type OperationOutcome =
   | { readonly operation: Operation; readonly ok: true }
   | { readonly operation: Operation; readonly ok: false; readonly errno: number; readonly message: string };
 
+/** Idle limits of connections of a whole IPVS (`lvs_timeouts`, `ipvsadm --set`), in seconds. */
+export interface IpvsTimeouts {
+  readonly tcp: number;
+  readonly tcpfin: number;
+  readonly udp: number;
+}
+
 /**
  * The kernel's table as the daemon uses it: `io` implements it by netlink, simulations by a fake kernel. Synchronous:
  * the kernel has applied what it applied when a call returns.

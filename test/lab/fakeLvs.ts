@@ -1,8 +1,7 @@
-import type { HeldSetting } from "../../src/core/borrowed.ts";
+import { BorrowedSettings, type HeldSetting } from "../../src/core/borrowedSettings.ts";
 import type { Clock, Timers } from "../../src/core/interfaces.ts";
 import type { EventLog } from "../../src/daemon/events.ts";
 import { type LvsKernel, LvsSide } from "../../src/daemon/lvs/lvsSide.ts";
-import { HostBorrowedSettings } from "../../src/io/borrowedSettings.ts";
 import type { FoundSyncDaemon, SyncRole, SyncStep } from "../../src/plan/syncDaemons.ts";
 
 /** The kernel's IPVS as a whole, and the run directory: both stay when a daemon dies. */
@@ -50,7 +49,7 @@ export class FakeLvs implements LvsKernel {
 
   /** As a daemon has it that starts now. */
   side(modules: { readonly events: EventLog; readonly clock: Clock; readonly timers: Timers }): LvsSide {
-    const settings = new HostBorrowedSettings(
+    const settings = new BorrowedSettings(
       {
         read: (name) => this.settings.get(name),
         write: (name, value) => {

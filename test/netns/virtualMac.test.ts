@@ -86,6 +86,26 @@ requires("netns")("use_vmac of a keepalived.conf", () => {
     expect(last.ethernetSource).toBe(VIRTUAL_MAC);
   });
 
+  test("after kill -9 the next life knows what the settings of the base were, also when its file has no use_vmac any more", async () => {
+    const start = async (file: string): Promise<Holdfast> => {
+      daemon = await Holdfast.start(kad1, join(folder, file), join(folder, "run"));
+      await daemon.waitForStatus("the VIP", (status) => status.vrrp.instances[0]?.state === "MASTER");
+      return daemon;
+    };
+    writeFileSync(join(folder, "plain.conf"), CONFIGURATION.replace("  use_vmac\n", ""));
+    for (const next of ["keepalived.conf", "plain.conf"]) {
+      const killed = await start("keepalived.conf");
+      expect(await arpSettings()).toEqual(["1", "2"]);
+      killed.process.signal("SIGKILL");
+      await killed.process.exited;
+      expect(await arpSettings()).toEqual(["1", "2"]);
+      const second = await start(next);
+      expect(await arpSettings()).toEqual(next === "plain.conf" ? ["0", "0"] : ["1", "2"]);
+      await second.stop();
+      expect(await arpSettings()).toEqual(["0", "0"]);
+    }
+  });
+
   test("the device of an earlier life is taken over", async () => {
     await kad1.ip(
       "link",

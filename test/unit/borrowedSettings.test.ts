@@ -1,6 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import type { HeldSetting } from "../../src/core/borrowed.ts";
-import { HostBorrowedSettings } from "../../src/io/borrowedSettings.ts";
+import { BorrowedSettings, type HeldSetting } from "../../src/core/borrowedSettings.ts";
 
 /** What a start, a change by others, a refusal and a death make of a setting that was borrowed. */
 
@@ -9,8 +8,8 @@ let host: Map<string, string>;
 let stored: readonly HeldSetting[];
 let refuse: boolean;
 /** As after a start of the program. */
-const life = (): HostBorrowedSettings =>
-  new HostBorrowedSettings(
+const life = (): BorrowedSettings =>
+  new BorrowedSettings(
     {
       read: (name) => host.get(name),
       write: (name, value) => {
@@ -90,9 +89,15 @@ test("what somebody else has set before the release is theirs", () => {
 test("a refusal is told with its reason and borrows nothing; a refused return is tried again by the next life", () => {
   refuse = true;
   const settings = life();
-  expect(settings.hold(NAME, "1")).toEqual({ ok: false, detail: `${NAME} cannot be set to 1: EROFS` });
+  expect(settings.hold(NAME, "1")).toEqual({
+    ...{ ok: false, code: "EROFS" },
+    detail: `${NAME} cannot be set to 1: EROFS`,
+  });
   expect(stored).toEqual([]);
-  expect(settings.hold("ipv4/vs/none", "1")).toEqual({ ok: false, detail: "ipv4/vs/none does not exist" });
+  expect(settings.hold("ipv4/vs/none", "1")).toEqual({
+    ...{ ok: false, code: "ENOENT" },
+    detail: "ipv4/vs/none does not exist",
+  });
   refuse = false;
   settings.hold(NAME, "1");
   refuse = true;

@@ -44,10 +44,12 @@ test("owned services survive a restart; a torn file claims nothing", () => {
 test("settings that were borrowed survive a restart; a torn file remembers none", () => {
   const directory = RunDirectory.open(folder, loadAddon());
   const held = [{ name: "ipv4/vs/sloppy_tcp", before: "0", value: "1" }];
-  directory.writeBorrowedSettings(held);
-  expect(directory.readBorrowedSettings()).toEqual(held);
+  const { ipvsSettings, interfaceSettings } = directory;
+  ipvsSettings.writeBorrowedSettings(held);
+  expect(ipvsSettings.readBorrowedSettings()).toEqual(held);
+  expect(interfaceSettings.readBorrowedSettings()).toEqual([]);
   writeFileSync(join(folder, "borrowed-settings.json"), '[{"name":"ipv4/vs/sloppy_tcp"}]');
-  expect(directory.readBorrowedSettings()).toEqual([]);
+  expect(ipvsSettings.readBorrowedSettings()).toEqual([]);
   directory.close();
 });
 

@@ -112,6 +112,19 @@ describe("settings of the host that a virtual MAC device needs", () => {
   });
 });
 
+it("promote_secondaries is set when its device comes, and given back at the reload that wants it no more", () => {
+  const path = "ipv4/conf/eth0/promote_secondaries";
+  const { host, driver, begin } = setUp(instance({ promoteSecondaries: true }));
+  begin();
+  host.sysctls.set(path, "0");
+  host.addLink("eth0", "10.0.2.1/24");
+  host.notify();
+  host.advance(1_000_000);
+  expect(host.sysctls.get(path)).toBe("1");
+  driver.configure(vrrpConfig([instance()]));
+  expect(host.sysctls.get(path)).toBe("0");
+});
+
 it("promote_secondaries is given back at the end", () => {
   const path = "ipv4/conf/eth0/promote_secondaries";
   const { host, driver, begin } = setUp(instance({ promoteSecondaries: true }));

@@ -23,7 +23,7 @@ const start: WorkerStart = {
   resign: ["RW"],
   guard: 17,
   standby: true,
-  borrowed: [{ path: "ipv4/conf/eth0/arp_ignore", before: "0", written: "1" }],
+  borrowed: [{ name: "ipv4/conf/eth0/arp_ignore", before: "0", value: "1" }],
 };
 const transition = {
   from: "BACKUP",
@@ -114,7 +114,7 @@ const surrender: Surrender = {
     },
   ],
   groups: [initialGroupState("G", ["RW"])],
-  settings: [{ path: "ipv4/conf/eth0/arp_ignore", before: "0", written: "1" }],
+  settings: [{ name: "ipv4/conf/eth0/arp_ignore", before: "0", value: "1" }],
 };
 
 const toWorker: Samples<ToWorker> = {

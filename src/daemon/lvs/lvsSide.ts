@@ -1,5 +1,5 @@
 import type { Config, LvsConfig } from "../../config/types.ts";
-import type { BorrowedSettings, HeldSetting, SettingOutcome } from "../../core/borrowed.ts";
+import type { BorrowedSettings, HeldSetting, SettingOutcome } from "../../core/borrowedSettings.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { Clock, Timers } from "../../core/interfaces.ts";
 import { after, milliseconds } from "../../core/units.ts";
@@ -12,20 +12,13 @@ import {
   syncDaemonText,
   syncSteps,
 } from "../../plan/syncDaemons.ts";
-import type { DesiredService } from "../../plan/types.ts";
+import type { DesiredService, IpvsTimeouts } from "../../plan/types.ts";
 import type { StateName } from "../../vrrp/types.ts";
 import type { EventLog } from "../events.ts";
 
 /** The kernel as far as IPVS as a whole goes. */
 export interface LvsKernel extends SyncKernel {
-  timeouts(): LvsTimeouts;
-}
-
-/** Idle limits in seconds. */
-export interface LvsTimeouts {
-  readonly tcp: number;
-  readonly tcpfin: number;
-  readonly udp: number;
+  timeouts(): IpvsTimeouts;
 }
 
 /** Remembers over a restart which threads of connection sync this instance started. */
@@ -47,7 +40,7 @@ export interface LvsSideModules {
 /** `holdfast status`: undefined where nothing of IPVS is used. */
 export interface LvsStatus {
   /** Idle limits of the kernel now; undefined where they cannot be read. */
-  readonly timeoutsSec: LvsTimeouts | undefined;
+  readonly timeoutsSec: IpvsTimeouts | undefined;
   /** Threads of connection sync that run, whoever started them. */
   readonly syncDaemons: readonly FoundSyncDaemon[];
   /** The instance whose state they follow. */

@@ -1,4 +1,4 @@
-import type { BorrowedSetting } from "./borrowedSettings.ts";
+import type { HeldSetting } from "../../core/borrowedSettings.ts";
 import type { Report } from "./instance.types.ts";
 import type { GuardHost, VrrpHost } from "./ports.ts";
 
@@ -9,5 +9,5 @@ export interface DriverModules {
   /** Undefined where no guard is used. */
   readonly guardHost?: GuardHost;
   /** Settings of the host that a worker that died had changed, and what they were. */
-  readonly borrowed?: readonly BorrowedSetting[];
+  readonly borrowed?: readonly HeldSetting[];
 }

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import type { VrrpConfig } from "../../config/vrrp.types.ts";
+import type { BorrowedSettingsStore } from "../../core/borrowedSettings.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { Logger } from "../../core/interfaces.ts";
 import { monotonicClock } from "../../io/clock.ts";
@@ -21,6 +22,8 @@ export interface VrrpWorkerOptions {
 export interface VrrpWorkerModules {
   readonly logger: Logger;
   readonly listener: VrrpListener;
+  /** Remembers over a death of the process what of the host is to be given back; undefined = nobody does. */
+  readonly settings?: BorrowedSettingsStore;
 }
 
 export type VrrpWorkerErrorCode = "vrrpWorkerDied" | "vrrpWorkerNotRunning";
@@ -94,6 +97,8 @@ export class VrrpWorkerHandle implements VrrpHandle {
 
   start(vrrp: VrrpConfig): Promise<void> {
     this.#vrrp = vrrp;
+    // What a predecessor holds comes with its surrender.
+    if (!this.#standby) this.#borrowed = this.#modules.settings?.readBorrowedSettings() ?? [];
     // The guard's lock first: an older guard keeps it until what it had to release is gone. A predecessor's guard is still its own.
     const guarded = this.#standby ? undefined : this.#guard?.start();
     this.#starting = (guarded ?? Promise.resolve()).then(() => this.#spawn(vrrp, []));
@@ -306,7 +311,7 @@ export class VrrpWorkerHandle implements VrrpHandle {
         listener.onAlarm(message.instance, message.alarm);
         return;
       case "borrowed":
-        this.#borrowed = message.settings;
+        this.#borrow(message.settings);
         return;
       case "configured":
         this.#configures.shift()?.resolve();
@@ -335,6 +340,17 @@ export class VrrpWorkerHandle implements VrrpHandle {
       case "stopped":
         // The worker ends now; `stop` waits for that.
         return;
+    }
+  }
+
+  #borrow(settings: WorkerStart["borrowed"]): void {
+    this.#borrowed = settings;
+    try {
+      this.#modules.settings?.writeBorrowedSettings(settings);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      const words = "a start after a death would not know which settings of interfaces to give back";
+      this.#modules.logger.warn({ error: error.message }, words);
     }
   }
 

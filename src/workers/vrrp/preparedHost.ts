@@ -1,7 +1,7 @@
 import type { VrrpConfig } from "../../config/vrrp.types.ts";
+import { BorrowedSettings, type HeldSetting } from "../../core/borrowedSettings.ts";
 import type { Family } from "../../core/ip.ts";
 import { sendingOf } from "./advertOutput.ts";
-import { type BorrowedSetting, BorrowedSettings } from "./borrowedSettings.ts";
 import { DebouncedLinks } from "./debouncedLinks.ts";
 import { FollowedView } from "./followedView.ts";
 import type { Report } from "./instance.ts";
@@ -18,8 +18,8 @@ export interface PreparedHostModules {
   readonly onDatagrams: (device: string, family: Family, datagrams: readonly Datagram[]) => void;
   readonly onSocketError: (device: string, error: unknown) => void;
   readonly report: (message: Report) => void;
-  /** What a worker that died had borrowed. */
-  readonly borrowed?: readonly BorrowedSetting[];
+  /** What a worker that died, or an earlier life, had borrowed. */
+  readonly borrowed?: readonly HeldSetting[];
 }
 
 /** What an election needs of the host, followed through every change: the view, devices of our own, sockets. */
@@ -27,8 +27,14 @@ export class PreparedHost {
   readonly view: FollowedView;
   readonly links = new DebouncedLinks();
   readonly segments: Segments;
-  /** Given back at the end. */
+  /** Given back when nothing needs them any more, at the latest at the end. */
   readonly settings: BorrowedSettings;
+  /** What is borrowed now, where the main thread has not been told yet: all at once, since a host may have thousands of interfaces. */
+  #untold: readonly HeldSetting[] | undefined;
+  /** Devices whose other addresses are to stay when one goes (`promote_secondaries`). */
+  #promoting: ReadonlySet<string> = new Set();
+  /** Warnings since the last configuration: each is told once. */
+  readonly #warned = new Set<string>();
   readonly #devices: VirtualDevices;
   readonly #modules: PreparedHostModules;
 
@@ -37,8 +43,15 @@ export class PreparedHost {
     this.#modules = modules;
     this.view = new FollowedView(host);
     this.segments = new Segments({ host, onDatagrams, onError: onSocketError });
-    this.settings = new BorrowedSettings(host);
-    if (modules.borrowed !== undefined) this.settings.adopt(modules.borrowed);
+    this.settings = new BorrowedSettings(
+      { read: (path) => host.readSysctl(path), write: (path, value) => host.writeSysctl(path, value) },
+      {
+        readBorrowedSettings: () => modules.borrowed ?? [],
+        writeBorrowedSettings: (held) => {
+          this.#untold = held;
+        },
+      },
+    );
     this.#devices = new VirtualDevices({
       host,
       settings: this.settings,
@@ -59,10 +72,13 @@ export class PreparedHost {
 
   #configure(config: VrrpConfig): void {
     this.links.configure(config.linkDelays);
-    this.#promoteSecondaries(config);
+    this.#warned.clear();
     this.view.poll(config.linkbeatInterfaces);
     this.view.refresh();
     this.#devices.configure(wantedDevices(config.instances), this.view.current);
+    const promoting = config.instances.filter((instance) => instance.promoteSecondaries);
+    this.#promoting = new Set(promoting.flatMap((instance) => heldAddresses(instance).map((vip) => vip.device)));
+    this.#giveBackUnless((setting) => this.#devices.needs(setting) || this.#promotes(setting));
     const listening = config.instances.map((instance) => ({
       device: listeningDevice(instance),
       family: instance.family,
@@ -83,8 +99,8 @@ export class PreparedHost {
   }
 
   /** What a predecessor has borrowed is to be given back by us. */
-  adopt(settings: readonly BorrowedSetting[]): void {
-    this.settings.adopt(settings);
+  adopt(settings: readonly HeldSetting[]): void {
+    this.settings.inherit(settings);
     this.#reportSettings();
   }
 
@@ -94,8 +110,8 @@ export class PreparedHost {
 
   close(): void {
     this.view.refresh();
-    this.#devices.remove(this.view.current);
-    this.settings.giveBack();
+    this.#devices.configure([], this.view.current);
+    this.#giveBackUnless(() => false);
     this.#reportSettings();
     this.segments.close();
   }
@@ -106,28 +122,42 @@ export class PreparedHost {
   }
 
   #reportSettings(): void {
-    const settings = this.settings.takeChanged();
+    const settings = this.#untold;
+    this.#untold = undefined;
     if (settings !== undefined) this.#modules.report({ kind: "borrowed", settings });
+  }
+
+  #giveBackUnless(needed: (setting: string) => boolean): void {
+    for (const message of this.settings.releaseUnless(needed)) this.#warn(message);
+  }
+
+  #warn(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#modules.report({ kind: "log", level: "warn", fields: {}, message });
   }
 
   #followView(): void {
     for (let round = 0; round < DEVICE_ROUNDS_MAX && this.#devices.follow(this.view.current); round++) {
       this.view.refresh();
     }
+    this.#promoteSecondaries();
     this.links.observe(this.view.current, this.#modules.host.clock.nowUs());
     this.segments.follow(this.view.current);
   }
 
   /** keepalived.conf(5), promote_secondaries: other addresses of a subnet stay when one goes. */
-  #promoteSecondaries({ instances }: VrrpConfig): void {
-    const { report } = this.#modules;
-    const asking = instances.filter((instance) => instance.promoteSecondaries);
-    for (const device of new Set(asking.flatMap((instance) => heldAddresses(instance).map((vip) => vip.device)))) {
-      const path = `ipv4/conf/${device}/promote_secondaries`;
-      const outcome = this.settings.set(path, "1");
-      if (outcome.ok) continue;
-      const fields = { path, code: outcome.code };
-      report({ kind: "log", level: "warn", fields, message: `sysctl ${path} cannot be set` });
+  #promoteSecondaries(): void {
+    for (const device of this.#promoting) {
+      if (this.view.current.named(device) === undefined) continue;
+      const outcome = this.settings.hold(promoteSecondariesOf(device), "1");
+      if (!outcome.ok) this.#warn(outcome.detail);
     }
   }
+
+  #promotes(setting: string): boolean {
+    return [...this.#promoting].some((device) => promoteSecondariesOf(device) === setting);
+  }
 }
+
+const promoteSecondariesOf = (device: string): string => `ipv4/conf/${device}/promote_secondaries`;

@@ -1,9 +1,9 @@
 import type { ChecksumForm, VrrpConfig, VrrpVersion } from "../../config/vrrp.types.ts";
+import type { HeldSetting } from "../../core/borrowedSettings.ts";
 import type { Family, Ip } from "../../core/ip.ts";
 import type { DurationUs, Us } from "../../core/units.ts";
 import type { Recording } from "../../vrrp/recorder.ts";
 import type { StateName, TrackFault, Transition, TransitionReason, VrrpAlarm } from "../../vrrp/types.ts";
-import type { BorrowedSetting } from "./borrowedSettings.ts";
 import type { Surrender } from "./surrender.ts";
 
 export type { Surrender } from "./surrender.ts";
@@ -22,8 +22,8 @@ export interface WorkerStart {
   readonly guard: number | undefined;
   /** Beside a predecessor that goes on until `adopt`: nothing is swept or sent. */
   readonly standby: boolean;
-  /** What a worker that died had borrowed of the host's settings, as it last said. */
-  readonly borrowed: readonly BorrowedSetting[];
+  /** What a worker that died, or an earlier life, had borrowed of the host's settings. */
+  readonly borrowed: readonly HeldSetting[];
 }
 
 export type ToWorker = { readonly postedUs: Us } & (
@@ -66,7 +66,7 @@ export type FromWorker = { readonly postedUs: Us } /** Sockets are open and left
     }
   | { readonly kind: "configured" }
   /** All settings of the host that are to be given back, whenever they have changed: they outlive the thread. */
-  | { readonly kind: "borrowed"; readonly settings: readonly BorrowedSetting[] }
+  | { readonly kind: "borrowed"; readonly settings: readonly HeldSetting[] }
   | { readonly kind: "pulse" }
   | { readonly kind: "transition"; readonly instance: string; readonly transition: Transition }
   /** After the members' own transitions that it consists of. */

@@ -1,4 +1,4 @@
-import type { BorrowedSettings } from "./borrowedSettings.ts";
+import type { BorrowedSettings } from "../../core/borrowedSettings.ts";
 import type { IndexedView } from "./hostView.ts";
 import type { VrrpHost } from "./ports.ts";
 
@@ -19,10 +19,10 @@ export function moveReversePathFilter(
   if (all === "0") return;
   const others = view.interfaces.map(({ name }) => name).filter((name) => !ours(name));
   for (const name of ["default", ...others]) {
-    if (Number(host.readSysctl(path(name)) ?? all) < Number(all)) settings.set(path(name), all);
+    if (Number(host.readSysctl(path(name)) ?? all) < Number(all)) settings.hold(path(name), all);
   }
   // Last: until then nothing is less strict than before.
-  settings.set(path("all"), "0");
+  settings.hold(path("all"), "0");
 }
 
 export function isReversePathFilter(setting: string): boolean {

@@ -1,6 +1,6 @@
+import type { BorrowedSettings } from "../../core/borrowedSettings.ts";
 import type { Us } from "../../core/units.ts";
 import type { Recorder, Snapshot } from "../../vrrp/recorder.ts";
-import type { BorrowedSettings } from "./borrowedSettings.ts";
 import type { Groups } from "./groups.ts";
 import type { VrrpInstance } from "./instance.ts";
 import type { Startup } from "./startup.ts";
@@ -16,7 +16,7 @@ export function surrenderOf(instances: Iterable<VrrpInstance>, groups: Groups, s
   return {
     instances: [...instances].map((instance) => instance.surrender()),
     groups: groups.states,
-    settings: settings.all,
+    settings: settings.held(),
   };
 }
 

@@ -1,7 +1,7 @@
+import type { HeldSetting } from "../../core/borrowedSettings.ts";
 import type { Us } from "../../core/units.ts";
 import type { GroupState } from "../../vrrp/syncGroup.ts";
 import type { RouterState } from "../../vrrp/types.ts";
-import type { BorrowedSetting } from "./borrowedSettings.ts";
 import type { Lease } from "./leases.ts";
 import type { InstanceStatus } from "./protocol.ts";
 
@@ -13,7 +13,7 @@ export interface Surrender {
   readonly instances: readonly SurrenderedInstance[];
   readonly groups: readonly GroupState[];
   /** What the host is to be given back at the end. */
-  readonly settings: readonly BorrowedSetting[];
+  readonly settings: readonly HeldSetting[];
 }
 
 export interface SurrenderedInstance {

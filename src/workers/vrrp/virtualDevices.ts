@@ -1,5 +1,5 @@
 import type { VirtualMacConfig, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
-import type { BorrowedSettings } from "./borrowedSettings.ts";
+import type { BorrowedSettings } from "../../core/borrowedSettings.ts";
 import { hardwareText } from "./hardwareAddress.ts";
 import type { HostInterface, IndexedView } from "./hostView.ts";
 import { heldAddresses } from "./leases.ts";
@@ -44,8 +44,8 @@ export function wantedDevices(instances: readonly VrrpInstanceConfig[]): readonl
 export class VirtualDevices {
   readonly #modules: VirtualDeviceModules;
   #wanted: readonly WantedDevice[] = [];
-  /** Prepared devices by name: their index then, and what they stand on. */
-  readonly #prepared = new Map<string, { readonly index: number; readonly base: string }>();
+  /** Prepared devices by name, and their index then. */
+  readonly #prepared = new Map<string, number>();
   /** What was told of a device already, until it succeeds. */
   readonly #failures = new Map<string, string>();
 
@@ -76,9 +76,10 @@ export class VirtualDevices {
     return changed;
   }
 
-  /** At the end: removes every device, and gives back what was set for them. */
-  remove(view: IndexedView): void {
-    this.#remove([...this.#prepared.keys()], view);
+  /** Whether a setting of the host is borrowed for a device that is wanted. */
+  needs(setting: string): boolean {
+    if (this.#wanted.length > 0 && isReversePathFilter(setting)) return true;
+    return this.#wanted.some(({ base }) => sharedWith(base).includes(setting));
   }
 
   #ensure(device: WantedDevice, view: IndexedView): boolean {
@@ -87,7 +88,7 @@ export class VirtualDevices {
     const existing = view.named(config.name);
     if (baseLink === undefined) return false;
     if (existing !== undefined && matches(existing, baseLink, config)) {
-      if (this.#prepared.get(config.name)?.index !== existing.index) this.#prepare(device, baseLink, existing.index);
+      if (this.#prepared.get(config.name) !== existing.index) this.#prepare(device, baseLink, existing.index);
       if (existing.administrativelyUp || !baseLink.administrativelyUp) return false;
       return this.#check(instance, `${config.name} up`, this.#modules.host.setDeviceUp(existing.index));
     }
@@ -133,24 +134,18 @@ export class VirtualDevices {
     }
     const [ignore, announce] = sharedWith(base.name);
     // Else the base answers for the addresses of the device, with its own hardware address.
-    if (host.readSysctl(ignore) === "0") this.#check(instance, `sysctl ${ignore}`, settings.set(ignore, "1"));
+    if (host.readSysctl(ignore) === "0") this.#check(instance, `sysctl ${ignore}`, settings.hold(ignore, "1"));
     // Else an answer from a VIP asks for its receiver by the base, as the VIP: neighbours would learn the base's hardware address.
-    this.#check(instance, `sysctl ${announce}`, settings.set(announce, "2"));
-    this.#prepared.set(config.name, { index, base: base.name });
+    this.#check(instance, `sysctl ${announce}`, settings.hold(announce, "2"));
+    this.#prepared.set(config.name, index);
   }
 
   #remove(names: readonly string[], view: IndexedView): void {
-    const { host, settings } = this.#modules;
     for (const name of names) {
       const link = view.named(name);
-      const prepared = this.#prepared.get(name);
+      const index = this.#prepared.get(name);
       this.#prepared.delete(name);
-      if (link !== undefined && link.index === prepared?.index) host.deleteDevice(link.index);
-      if (prepared === undefined) continue;
-      const left = [...this.#prepared.values()];
-      if (left.some(({ base }) => base === prepared.base)) continue;
-      const shared = sharedWith(prepared.base);
-      settings.giveBack((path) => shared.includes(path) || (left.length === 0 && isReversePathFilter(path)));
+      if (link !== undefined && link.index === index) this.#modules.host.deleteDevice(link.index);
     }
   }
 
