@@ -7,6 +7,7 @@
       "sources": [
         "native/addon.cc",
         "native/arguments.cc",
+        "native/closing.cc",
         "native/constants.cc",
         "native/environment.cc",
         "native/errors.cc",

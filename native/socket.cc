@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "closing.h"
 #include "errors.h"
 
 namespace holdfast {
@@ -119,7 +120,7 @@ void Socket::Release() {
   StopPolling();
   if (descriptor_ < 0) return;
   // Linux frees the descriptor also when close(2) reports EINTR or EIO: never call it twice.
-  close(descriptor_);
+  CloseWithoutWaiting(descriptor_);
   descriptor_ = -1;
 }
 

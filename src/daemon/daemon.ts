@@ -12,8 +12,8 @@ import type { HostSide } from "./hostSide.ts";
 import type { AddressFollower } from "./lvs/addressFollower.ts";
 import { describeHealthEvent } from "./messages.ts";
 import { Operator } from "./operator.ts";
+import { StartOrder } from "./startOrder.ts";
 import { serviceStatuses } from "./statusView.ts";
-import type { ProgrammingCause } from "./tableOwner.ts";
 import { Tally } from "./tally.ts";
 import { vrrpListener } from "./vrrpEvents.ts";
 
@@ -35,6 +35,7 @@ export class Daemon {
   readonly #health: HealthDriver;
   readonly #host: HostSide;
   readonly #addresses: AddressFollower;
+  readonly #order: StartOrder;
   readonly #startedAtMs: number;
   readonly #tallies = { transitions: new Tally(), groupTransitions: new Tally() };
   /** What operators say at run time. */
@@ -42,15 +43,9 @@ export class Daemon {
   #config: Config;
   #loadedAtMs: number;
   #lastError: string | undefined;
-  #programmedOnce = false;
-  #listening = false;
-  /** Everything tracked has said something, or has had its time to. */
-  #tracked = false;
   #stopping: Promise<void> | undefined;
   /** Settles when it is known whether VRRP is given over. */
   #surrendering: Promise<void> | undefined;
-  /** In a successor until `adopt`: told of the first verdicts, and nothing is programmed. */
-  #standingBy: (() => void) | undefined;
   #leave: (followed: boolean) => void = () => undefined;
   /** Resolves at the end of a handover: whether a successor goes on in the place of this daemon, or nobody does. */
   readonly left = new Promise<boolean>((resolve) => {
@@ -66,6 +61,12 @@ export class Daemon {
     this.#config = options.config;
     this.#startedAtMs = modules.wallMs();
     this.#loadedAtMs = this.#startedAtMs;
+    this.#order = new StartOrder({
+      ...modules,
+      desired: () => this.#health.desired(),
+      elect: () => this.#vrrp.releaseElection(),
+      isStopping: () => this.#stopping !== undefined,
+    });
     this.#addresses = modules.followAddresses((held) => this.#health.addresses(held));
     this.#vrrp = modules.createVrrp(
       vrrpListener({
@@ -81,8 +82,8 @@ export class Daemon {
     });
     this.#health = modules.createHealth({
       onStep: (perform) => modules.events.writtenAfter(perform),
-      onTableChanged: () => this.#tableChanged(),
-      onFirstVerdicts: () => this.#firstProgramming(),
+      onTableChanged: () => this.#order.tableChanged(),
+      onFirstVerdicts: () => this.#order.firstVerdicts(),
       onEvent: (event) => this.#recordHealth(event),
       rows: (services) => modules.table.rows(services),
     });
@@ -117,18 +118,14 @@ export class Daemon {
       this.#addresses.stop();
       this.#health.stop();
       // Nobody calls `stop` of a start that failed.
-      if (this.#programmedOnce) this.#modules.table.clear();
+      if (this.#order.programmed) this.#modules.table.clear();
       this.#modules.lvs.stop();
       throw error;
     }
     // A signal may have come meanwhile: what stops must not take part in an election.
     if (this.#stopping !== undefined) return;
-    this.#listening = true;
-    this.#releaseWhenReady();
-    void this.#host.firstResults().then(() => {
-      this.#tracked = true;
-      this.#releaseWhenReady();
-    });
+    this.#order.listens();
+    void this.#host.firstResults().then(() => this.#order.tracked());
     this.#modules.events.record(
       "info",
       "started",
@@ -147,9 +144,7 @@ export class Daemon {
   async standBy(): Promise<void> {
     const refusal = this.#host.examine(this.#config);
     if (refusal !== undefined) throw new HoldfastError("scriptsRefused", refusal);
-    const verdicts = new Promise<void>((resolve) => {
-      this.#standingBy = resolve;
-    });
+    const verdicts = this.#order.standBy();
     this.#host.prepare(this.#config);
     const existing = this.#modules.table.existingWeights(this.#config.virtualServers);
     const listening = this.#vrrp.start(this.#config.vrrp);
@@ -160,14 +155,11 @@ export class Daemon {
   /** Goes on in the place of a predecessor, which has fallen silent. */
   async adopt(surrender: Surrender): Promise<void> {
     await this.#vrrp.adopt(surrender);
-    this.#standingBy = undefined;
-    this.#listening = true;
-    this.#tracked = true;
     this.#host.configure(this.#config);
     this.operator.load(true);
     this.#modules.lvs.adopt(surrender.instances.map(({ state }) => [state.parameters.name, state.role.name]));
     this.#modules.lvs.configure(this.#config);
-    this.#firstProgramming();
+    this.#order.takeOver();
     const { version, configFile } = this.#options;
     const words = `holdfast ${version} goes on with ${configFile} in the place of another process`;
     this.#modules.events.record("info", "tookOver", words, {});
@@ -177,8 +169,11 @@ export class Daemon {
     return routerKeys(this.#config.vrrp);
   }
 
-  /** Falls silent for the successor with this process id. Rejects, and goes on, when VRRP cannot be given over now. */
-  async surrender(successorProcessId: number): Promise<Surrender> {
+  /**
+   * Falls silent for the successor with this process id; `pass` is called with everything that it goes on with, before
+   * anything else is done here: until it has that, no advert leaves. Rejects, and goes on, when VRRP cannot be given over now.
+   */
+  async surrender(successorProcessId: number, pass: (surrender: Surrender) => void): Promise<void> {
     // A half of a reload would be nobody's.
     await this.#reloading;
     if (this.#stopping !== undefined) throw new HoldfastError("handoverFailed", STOPPING.message);
@@ -189,11 +184,10 @@ export class Daemon {
         () => undefined,
         () => undefined,
       );
-      const surrender = await given;
+      pass(await given);
       this.#health.stop();
       this.#modules.table.leave();
       this.#modules.lvs.leave();
-      return surrender;
     } catch (error) {
       this.#stopping = undefined;
       throw error;
@@ -309,19 +303,19 @@ export class Daemon {
     this.#lastError = undefined;
     this.#modules.lvs.configure(loaded.config);
     this.#configureHealth(loaded.existing);
-    if (this.#programmedOnce) this.#program("reload");
+    if (this.#order.programmed) this.#order.program("reload");
     this.#modules.events.record("info", "reloaded", `configuration ${this.#options.configFile} loaded again`, {
       instances: loaded.config.vrrp.instances.length,
       services: loaded.config.virtualServers.length,
     });
-    this.#notifyReady();
+    this.#order.notifyReady();
     return { ok: true };
   }
 
   #refuseReload(message: string): { readonly ok: false; readonly message: string } {
     this.#lastError = message;
     this.#modules.events.record("error", "reloadRefused", `reload refused, nothing was changed: ${message}`, {});
-    this.#notifyReady();
+    this.#order.notifyReady();
     return { ok: false, message };
   }
 
@@ -347,40 +341,6 @@ export class Daemon {
   #configureHealth(existing: ExistingWeights): void {
     this.#addresses.configure(this.#config);
     this.#health.configure(this.#config.virtualServers, existing);
-  }
-
-  /** Before the first verdicts only a table that already exists is touched: an empty one waits for them. */
-  #tableChanged(): void {
-    if (this.#standingBy !== undefined) return;
-    if (!this.#programmedOnce && !this.#modules.table.hasExisting(this.#health.desired())) return;
-    this.#program("change");
-  }
-
-  #program(cause: ProgrammingCause): void {
-    const desired = this.#health.desired();
-    this.#modules.lvs.serve(desired);
-    this.#modules.table.program(desired, cause);
-  }
-
-  #firstProgramming(): void {
-    this.#standingBy?.();
-    if (this.#standingBy !== undefined) return;
-    if (this.#programmedOnce) return;
-    this.#programmedOnce = true;
-    this.#program("start");
-    this.#modules.table.watch(() => this.#health.desired());
-    this.#releaseWhenReady();
-  }
-
-  /** An election before the first programming would draw traffic to an empty table. */
-  #releaseWhenReady(): void {
-    if (!this.#programmedOnce || !this.#listening || !this.#tracked || this.#stopping !== undefined) return;
-    this.#vrrp.releaseElection();
-    this.#notifyReady();
-  }
-
-  #notifyReady(): void {
-    if (this.#programmedOnce && this.#listening && this.#tracked) this.#modules.notify("READY=1");
   }
 
   #recordHealth(event: HealthEvent): void {

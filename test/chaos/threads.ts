@@ -3,7 +3,7 @@ import type { NetworkHost } from "../lab/netns.ts";
 import { projectRoot } from "../lab/root.ts";
 
 const PROGRAM = join(projectRoot, "dist-test/test/chaos/programs/evaluate.js");
-const PORT = 9229;
+export const PORT = 9229;
 
 /** For a daemon whose threads are to be told what to do. Each host has a loopback of its own. */
 export const INSPECTED = { nodeFlags: [`--inspect=127.0.0.1:${PORT}`] } as const;

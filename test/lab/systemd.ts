@@ -14,14 +14,15 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { DaemonStatus } from "../../src/daemon/control.types.ts";
 import { onCleanup } from "./cleanup.ts";
-import { controlGroupRoot, SYSTEMD } from "./controlGroups.ts";
+import { controlGroupRoot, memoryIsControlled, SYSTEMD } from "./controlGroups.ts";
 import { type FinishedProcess, type RunningProcess, runProcess, startProcess } from "./processes.ts";
 import { processTree } from "./processTree.ts";
 import { projectRoot } from "./root.ts";
 import { waitFor } from "./wait.ts";
 
-const UNIT = "holdfast.service";
+export const UNIT = "holdfast.service";
 /** What every unit wants of a machine; here there is nothing behind them. */
 const TARGETS = ["test", "sysinit", "basic", "shutdown", "network-online"];
 const PATIENCE_MS = 180_000;
@@ -55,6 +56,8 @@ export class Systemd {
     const root = controlGroupRoot();
     if (root === undefined) throw new Error("no control groups of version 2 here");
     const group = join(root, `holdfast-systemd-${process.pid}-${Date.now()}`);
+    // So that systemd finds it in its own group and can limit a unit. The machine's systemd has done it already.
+    if (memoryIsControlled()) writeFileSync(join(root, "cgroup.subtree_control"), "+memory");
     mkdirSync(group);
     const forget = onCleanup(() => remove(folder, group));
     for (const name of ["units", `units/${UNIT}.d`, "generators", "etc", "netns", "program"])
@@ -117,6 +120,39 @@ export class Systemd {
   async show(property: string): Promise<string> {
     const { stdout } = await this.systemctl(["show", "--value", "--property", property, UNIT]);
     return stdout.trim();
+  }
+
+  /** What the daemon of the service says; undefined while it does not answer. */
+  async status(): Promise<DaemonStatus | undefined> {
+    const { status, stdout } = await this.holdfast("status", "--json", "--run-dir", "/run/holdfast");
+    return status === 0 ? (JSON.parse(stdout) as DaemonStatus) : undefined;
+  }
+
+  /** Starts the service: ends when the daemon says that it is ready (Type=notify), and it is MASTER under a guard. */
+  async startService(): Promise<void> {
+    await this.systemctl(["start", UNIT]);
+    await this.#until("a MASTER under a guard", async () => {
+      const status = await this.status();
+      return status?.vrrp.will.armed === true && status.vrrp.instances.every(({ state }) => state === "MASTER");
+    });
+  }
+
+  async untilActive(): Promise<void> {
+    await this.#until("the service to be active", async () => (await this.show("ActiveState")) === "active");
+  }
+
+  /** Waits until the service was started again so often by itself. */
+  async untilRestarted(count: number): Promise<void> {
+    await this.#until(`${count} restarts`, async () => (await this.show("NRestarts")) === String(count));
+  }
+
+  /** The last words of systemd and of the service. */
+  told(): string {
+    return `${this.words.slice(-4_000)}\n${this.log.slice(-6_000)}`;
+  }
+
+  async #until(what: string, condition: () => Promise<boolean>): Promise<void> {
+    await waitFor(condition, { what, timeoutMs: PATIENCE_MS, found: () => this.told() });
   }
 
   configure(text: string): void {

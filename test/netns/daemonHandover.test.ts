@@ -1,34 +1,19 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import type { DaemonStatus } from "../../src/daemon/control.types.ts";
-import { AddressWatch, wallClockMs } from "../lab/addressWatch.ts";
+import { wallClockMs } from "../lab/addressWatch.ts";
 import { Holdfast } from "../lab/holdfast.ts";
-import { Keepalived } from "../lab/keepalived.ts";
-import { createNetwork, type Network } from "../lab/netns.ts";
 import { isRunning } from "../lab/processTree.ts";
 import { requires } from "../lab/requires.ts";
 import { projectRoot } from "../lab/root.ts";
+import { ADDRESSES, routerConfiguration, TwoRouters, VIP } from "../lab/twoRouters.ts";
 import { waitFor } from "../lab/wait.ts";
 import { Capture } from "./vrrp/capture.ts";
 
 const PROGRAM = join(projectRoot, "dist/main.js");
-const VIP = "10.0.2.10";
-const A = "10.0.2.1";
-const B = "10.0.2.2";
+const { a: A, b: B } = ADDRESSES;
 const PATIENCE_MS = 60_000;
-
-const configuration = (priority: number, vips = [VIP]): string => `vrrp_instance RW {
-  interface eth0
-  virtual_router_id 1
-  priority ${priority}
-  advert_int 1
-  virtual_ipaddress {
-${vips.map((vip) => `    ${vip}/24`).join("\n")}
-  }
-}
-`;
 
 /** One process of the program goes on in the place of another, and nobody outside sees it. */
 requires(
@@ -36,67 +21,43 @@ requires(
   "tshark",
   "keepalived",
 )("holdfast handover", () => {
-  const folder = mkdtempSync(join(tmpdir(), "holdfast-handover-"));
-  const fileOfA = join(folder, "a.conf");
-  let network: Network;
-  let watch: AddressWatch;
+  let lan: TwoRouters;
+  let fileOfA: string;
   let capture: Capture;
   let daemon: Holdfast | undefined;
-  let other: Holdfast | Keepalived | undefined;
 
   beforeAll(async () => {
-    network = await createNetwork({
-      prefix: "dhand",
-      hosts: [
-        { name: "a", addresses: [`${A}/24`] },
-        { name: "b", addresses: [`${B}/24`] },
-      ],
-    });
-    watch = await AddressWatch.start(network.hosts);
-    capture = await Capture.start(network.bridge);
+    lan = await TwoRouters.open("dhand");
+    fileOfA = join(lan.folder, "a.conf");
+    capture = await Capture.start(lan.network.bridge);
   });
   afterEach(async () => {
     await daemon?.stop();
-    await other?.stop();
-    daemon = other = undefined;
+    await lan.stopPeer();
+    daemon = undefined;
   });
   afterAll(async () => {
-    await watch?.stop();
     await capture?.stop();
-    network?.remove();
-    rmSync(folder, { recursive: true, force: true });
+    await lan?.close();
   });
 
   /** `a` holds the address under a guard; `b` is the other router. */
   async function start(program: "holdfast" | "keepalived"): Promise<Holdfast> {
-    writeFileSync(fileOfA, configuration(150));
-    daemon = await Holdfast.start(network.host("a"), fileOfA);
-    const holder = daemon;
+    writeFileSync(fileOfA, routerConfiguration(150));
+    const holder = await Holdfast.start(lan.host("a"), fileOfA);
+    daemon = holder;
     await holder.waitForStatus("an armed guard", ({ vrrp, guard }) => vrrp.will.armed && guard !== undefined);
-    const fileOfB = join(folder, "b.conf");
-    // Debian's keepalived is started without it; ours has no packet filter.
-    writeFileSync(fileOfB, `global_defs {\n  vrrp_strict\n}\n${configuration(100)}`);
-    if (program === "keepalived") other = await Keepalived.start(network.host("b"), fileOfB);
-    else {
-      const peer = await Holdfast.start(network.host("b"), fileOfB);
-      other = peer;
-      await peer.waitForStatus("a backup", ({ vrrp }) => vrrp.instances[0]?.state === "BACKUP");
-    }
+    await lan.startPeer(program);
     return holder;
   }
 
   const handOver = async (holder: Holdfast, ...more: string[]): ReturnType<Holdfast["command"]> =>
-    await network
+    await lan
       .host("a")
       .exec(process.execPath, [PROGRAM, "handover", "--run-dir", holder.runDirectory, ...more], { allowFailure: true });
 
-  async function untilHeldBy(host: string): Promise<void> {
-    await waitFor(() => watch.holders(VIP).join() === host, {
-      what: `${VIP} at ${host} alone`,
-      timeoutMs: PATIENCE_MS,
-      found: () => daemon?.process.output,
-    });
-  }
+  const untilHeldBy = async (host: "a" | "b"): Promise<void> =>
+    await lan.untilHeldBy(host, () => daemon?.process.output);
 
   /** Adverts of `a` go on for so many more beats; returns the longest gap between two since the instant. */
   async function longestGapMs(sinceMs: number, beats: number): Promise<number> {
@@ -134,14 +95,14 @@ requires(
     await waitFor(() => holder.process.exit, { what: "the end of the first process" });
     expect(holder.process.exit?.status).toBe(0);
     const since = (event: { readonly atMs: number }): boolean => event.atMs >= sinceMs;
-    expect(watch.events().filter(since)).toEqual([]);
+    expect(lan.watch.events().filter(since)).toEqual([]);
     expect(capture.adverts(B).filter(since)).toEqual([]);
     expect(capture.adverts(A).filter((advert) => since(advert) && advert.priority !== "150")).toEqual([]);
   });
 
   it("with a changed file: it is taken before the switch, and one that is refused hands nothing over", async () => {
     const holder = await start("holdfast");
-    writeFileSync(fileOfA, configuration(150, [VIP, "10.0.2.11"]));
+    writeFileSync(fileOfA, routerConfiguration(150, { vips: [VIP, "10.0.2.11"] }));
     expect((await handOver(holder)).status).toBe(0);
     const changed = await holder.status();
     expect(changed.vrrp.instances[0]?.addresses.map(({ held }) => held)).toEqual([true, true]);
@@ -178,8 +139,8 @@ requires(
     slow.release();
     // At once: it does not wait for an offer from nobody, for which a living predecessor has half a minute.
     await untilGone(successor, 20_000);
-    expect(watch.holders(VIP)).toEqual(["b"]);
-    expect(watch.doubleHoldMs(VIP, sinceMs)).toBe(0);
+    expect(lan.holders()).toBe("b");
+    expect(lan.watch.doubleHoldMs(VIP, sinceMs)).toBe(0);
   });
 
   it("the successor dies after the switch: the same guard answers for it", async () => {
@@ -189,7 +150,7 @@ requires(
     const sinceMs = wallClockMs();
     process.kill(processId, "SIGKILL");
     await untilHeldBy("b");
-    expect(watch.doubleHoldMs(VIP, sinceMs)).toBe(0);
+    expect(lan.watch.doubleHoldMs(VIP, sinceMs)).toBe(0);
     await waitFor(
       () => capture.adverts(A).filter(({ atMs, priority }) => atMs >= sinceMs && priority === "0").length === 2,
       { what: "the two resignations of the will", timeoutMs: PATIENCE_MS, found: () => holder.process.output },
@@ -214,7 +175,7 @@ requires(
 
   /** A program that waits to be released before it becomes holdfast. */
   function slowProgram(): { file: string; processId: () => Promise<number>; release: () => void } {
-    const [file, mark, go] = ["slow.sh", "slow.pid", "slow.go"].map((name) => join(folder, name)) as [
+    const [file, mark, go] = ["slow.sh", "slow.pid", "slow.go"].map((name) => join(lan.folder, name)) as [
       string,
       string,
       string,

@@ -13,6 +13,7 @@ import type { FrameWatch } from "../../src/workers/vrrp/ports.ts";
 import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
 import { waitFor } from "../lab/wait.ts";
+import { openDescriptors } from "./native/descriptors.ts";
 import { inNamespace } from "./native/inNamespace.ts";
 import { linkIndex } from "./native/linkIndex.ts";
 
@@ -23,6 +24,9 @@ const GROUP = ip("224.0.0.18");
 /** Of no device. */
 const STRANGER = Uint8Array.of(2, 0, 0, 0, 0, 9);
 const STRANGER_TEXT = "02:00:00:00:00:09";
+
+/** So many that a close that waits for the kernel would be seen: each takes a good part of 10 ms. */
+const MANY = 100;
 
 requires("netns", "tshark")("frames by packet sockets", () => {
   const addon = loadAddon();
@@ -45,6 +49,16 @@ requires("netns", "tshark")("frames by packet sockets", () => {
   afterAll(() => network?.remove());
   afterEach(() => {
     for (const each of opened.splice(0)) each.close();
+  });
+
+  test("closing many holds nobody up, and they are closed all the same", async () => {
+    const before = openDescriptors();
+    for (let count = 0; count < MANY; count++) await sender(a);
+    expect(openDescriptors().length).toBe(before.length + MANY);
+    const begunMs = performance.now();
+    for (const each of opened.splice(0)) each.close();
+    expect(performance.now() - begunMs).toBeLessThan(2 * MANY);
+    await waitFor(() => openDescriptors().join() === before.join(), { what: "the descriptors to be closed" });
   });
 
   const keep = <Opened extends { close(): void }>(each: Opened): Opened => {

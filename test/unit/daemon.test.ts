@@ -379,7 +379,7 @@ test("a successor's connection sync goes on as it was, and its predecessor stops
   await standing;
   await it.daemon.adopt({ instances: [{ state } as Surrender["instances"][number]], groups: [], settings: [] });
   expect(it.taken()).not.toContain("stop master");
-  await it.daemon.surrender(1);
+  await it.daemon.surrender(1, silent);
   expect(it.daemon.operator.pauseRepair(60)).toEqual({ ok: false, error: "holdfast is stopping" });
   await it.daemon.leave();
   expect(it.lvs.daemons).toHaveLength(1);
@@ -511,7 +511,7 @@ test("a surrender waits for the reload that runs, and both halves have the new f
   it.vrrpConfigures(() => new Promise((resolve) => (answered = resolve)));
   const reloading = it.daemon.reload();
   await settled();
-  const surrendering = it.daemon.surrender(1);
+  const surrendering = it.daemon.surrender(1, silent);
   await settled();
   expect(it.taken()).toEqual(["RELOADING=1", "vrrp configure"]);
   answered();
@@ -525,7 +525,7 @@ test("an end that is asked for during a surrender comes when that fails, and is 
   const it = await started();
   let fails: (error: Error) => void = silent;
   it.vrrpSurrenders(() => new Promise((_, reject) => (fails = reject)));
-  const surrendering = it.daemon.surrender(1);
+  const surrendering = it.daemon.surrender(1, silent);
   await settled();
   const stopping = it.daemon.stop();
   fails(new HoldfastError("vrrpWorkerDied", "on purpose"));
@@ -535,7 +535,7 @@ test("an end that is asked for during a surrender comes when that fails, and is 
   const other = await started();
   let given: () => void = silent;
   other.vrrpSurrenders(() => new Promise((resolve) => (given = resolve)));
-  const giving = other.daemon.surrender(1);
+  const giving = other.daemon.surrender(1, silent);
   await settled();
   const ended = other.daemon.stop();
   given();

@@ -16,6 +16,8 @@ class FakeGuard implements GuardHost {
   answers = true;
   beats = 0;
   limitMs = 0;
+  /** For how long answers were waited for. */
+  waitedMs: number[] = [];
   #sequence: number | undefined;
 
   constructor(host: FakeVrrpHost) {
@@ -50,10 +52,12 @@ class FakeGuard implements GuardHost {
           this.#sequence = view.getUint32(8, true);
         }
       },
-      receive: () => {
+      receive: (timeoutMs) => {
+        this.waitedMs.push(timeoutMs);
+        if (!this.answers) return undefined;
         const sequence = this.#sequence;
         this.#sequence = undefined;
-        return sequence === undefined || !this.answers ? undefined : { kind: "confirmed", sequence };
+        return sequence === undefined ? undefined : { kind: "confirmed", sequence };
       },
       close: () => undefined,
     };
@@ -97,6 +101,25 @@ describe("the last will", () => {
     expect(second).toBe(FULL);
     expect(third).toMatch(/^set 10\.0\.2\.10/);
     expect(driver.status().will).toMatchObject({ armed: true });
+  });
+
+  it("of a successor takes its predecessor's place without a wait, and is armed when the guard has answered", () => {
+    const { host, guard, driver, config } = setUp();
+    host.advance(3.7 * SECOND);
+    const successor = new VrrpDriver({ host, wallMs: () => 0, report: () => undefined, guardHost: guard });
+    successor.standBy(vrrpConfig([config]), undefined);
+    host.calls.length = 0;
+    guard.waitedMs = [];
+    guard.answers = false;
+    successor.adopt(driver.surrender(), 3);
+    expect(host.calls).toContain(FULL);
+    expect(guard.waitedMs.filter((ms) => ms > 0)).toEqual([]);
+    expect(successor.status().will.armed).toBe(false);
+    guard.answers = true;
+    expect(successor.status().will.armed).toBe(true);
+    host.calls.length = 0;
+    host.advance(2 * SECOND);
+    expect(host.calls.filter((call) => call.startsWith("will"))).toEqual([]);
   });
 
   it("shrinks after the addresses are gone, and is not sent anew while nothing changes", () => {

@@ -120,7 +120,7 @@ const surrender: Surrender = {
 const toWorker: Samples<ToWorker> = {
   configure: { kind: "configure", postedUs, vrrp: start.vrrp },
   releaseElection: { kind: "releaseElection", postedUs },
-  status: { kind: "status", postedUs, id: 1 },
+  status: { kind: "status", postedUs },
   pulse: { kind: "pulse", postedUs },
   track: { kind: "track", postedUs, results: [{ kind: "file", name: "f", value: -3 }] },
   record: { kind: "record", postedUs, id: 2 },
@@ -152,7 +152,6 @@ const fromWorker: Samples<FromWorker> = {
   status: {
     kind: "status",
     postedUs,
-    id: 1,
     status: {
       instances: [instanceStatus],
       groups: [{ name: "G", state: "MASTER", members: ["RW"] }],

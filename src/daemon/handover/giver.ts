@@ -57,8 +57,7 @@ async function giveToSuccessor(program: string | undefined, modules: GiverModule
     if (modules.guard()?.processId !== guard.processId) {
       throw new HoldfastError("handoverFailed", "the guard was replaced meanwhile; try again");
     }
-    const surrender = await daemon.surrender(successor.processId);
-    successor.send({ kind: "surrender", surrender });
+    await daemon.surrender(successor.processId, (surrender) => successor.send({ kind: "surrender", surrender }));
   } catch (error) {
     successor.kill();
     if (!(error instanceof HoldfastError)) throw error;

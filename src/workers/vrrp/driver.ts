@@ -8,11 +8,9 @@ import type { DriverModules } from "./driver.types.ts";
 import { FrameWatches } from "./frameWatches.ts";
 import { Groups } from "./groups.ts";
 import { Histogram, LATENESS_BOUNDS_US } from "./histogram.ts";
-import type { Report, VrrpInstance } from "./instance.ts";
-import { InstanceFactory } from "./instanceFactory.ts";
+import type { Report } from "./instance.ts";
+import { InstanceSet } from "./instanceSet.ts";
 import { LastWill } from "./lastWill.ts";
-import { VipTable } from "./leases.ts";
-import { sameRouter } from "./parameters.ts";
 import type { HostEvent } from "./ports.ts";
 import { PreparedHost } from "./preparedHost.ts";
 import type { TrackResult, VrrpStatus } from "./protocol.ts";
@@ -56,10 +54,8 @@ export class VrrpDriver {
   readonly #leftovers: Leftovers;
   readonly #will: LastWill;
   readonly #recorder: Recorder;
-  readonly #factory: InstanceFactory;
+  readonly #instances: InstanceSet;
   readonly #departure = new Departure();
-  #vips = new VipTable([]);
-  #instances = new Map<string, VrrpInstance>();
   readonly #slices = new SliceQueue();
   #started = false;
   #realtime = false;
@@ -108,16 +104,15 @@ export class VrrpDriver {
     this.#leftovers = new Leftovers({
       ...modules,
       view: this.#prepared.view,
-      instances: () => this.#instances.values(),
+      instances: () => this.#instances.all(),
     });
     this.#will = new LastWill({
       clock: host.clock,
       host: modules.guardHost,
-      estates: () => [...this.#instances.values()].flatMap((instance) => instance.estate() ?? []),
+      estates: () => this.#instances.all().flatMap((instance) => instance.estate() ?? []),
       log: (level, fields, message) => this.#log(level, fields, message),
     });
-    this.#recorder = new Recorder(() => snapshotOf(this.#instances.values(), this.#groups), RECORDED_ENTRIES_MAX);
-    this.#factory = new InstanceFactory({
+    this.#instances = new InstanceSet({
       ...modules,
       prepared: this.#prepared,
       announcements: this.#announcements,
@@ -125,9 +120,9 @@ export class VrrpDriver {
       groups: this.#groups,
       startup: this.#startup,
       will: this.#will,
-      recorder: this.#recorder,
+      recorder: () => this.#recorder,
       tally: this.#tally,
-      vips: () => this.#vips,
+      slices: this.#slices,
       transition: () => {
         this.#framesChanged = true;
       },
@@ -136,6 +131,7 @@ export class VrrpDriver {
         this.#slices.note(instance);
       },
     });
+    this.#recorder = new Recorder(() => snapshotOf(this.#instances.all(), this.#groups), RECORDED_ENTRIES_MAX);
     this.#agenda = new Agenda(
       host.openTimer(() => this.#onTimer()),
       [
@@ -169,7 +165,7 @@ export class VrrpDriver {
 
   /** Calls `leave` at a moment when no advert is due for as long as a switch takes; `surrender` is for then. */
   whenQuiet(leave: () => void): void {
-    this.#departure.plan(quietMoment(beatsOf(this.#instances.values()), this.#modules.host.clock.nowUs()), leave);
+    this.#departure.plan(quietMoment(beatsOf(this.#instances.all()), this.#modules.host.clock.nowUs()), leave);
     this.#rest();
   }
 
@@ -177,7 +173,7 @@ export class VrrpDriver {
   surrender(): Surrender {
     // What was heard before counts before.
     this.#prepared.segments.drain();
-    const surrender = surrenderOf(this.#instances.values(), this.#groups, this.#prepared.settings);
+    const surrender = surrenderOf(this.#instances.all(), this.#groups, this.#prepared.settings);
     this.#prepared.leave();
     this.#end();
     return surrender;
@@ -194,9 +190,9 @@ export class VrrpDriver {
       startup: this.#startup,
       recorder: this.#recorder,
     });
-    if (guardDescriptor !== undefined) this.#will.attach(guardDescriptor);
+    if (guardDescriptor !== undefined) this.#will.inherit(guardDescriptor);
     for (const instance of adopted) instance.resume();
-    this.#trackers.tell(this.#instances.values());
+    this.#trackers.tell(this.#instances.all());
     this.#framesChanged = true;
     this.#rest();
   }
@@ -235,7 +231,7 @@ export class VrrpDriver {
   /** The newest results of scripts, files and processes. */
   track(results: readonly TrackResult[]): void {
     this.#trackers.set(results);
-    this.#trackers.tell(this.#instances.values());
+    this.#trackers.tell(this.#instances.all());
     this.#startDue();
     this.#rest();
   }
@@ -249,7 +245,7 @@ export class VrrpDriver {
     return vrrpStatus({
       nowUs: this.#modules.host.clock.nowUs(),
       view: this.#prepared.view.current,
-      instances: [...this.#instances.values()],
+      instances: this.#instances.all(),
       groups: this.#groups,
       statics: this.#statics,
       trackers: this.#trackers,
@@ -263,13 +259,13 @@ export class VrrpDriver {
 
   /** Every instance releases its addresses, then resigns; devices of our own are removed, sockets are closed. */
   stop(): void {
-    for (const instance of this.#instances.values()) instance.feed({ kind: "stop" });
+    for (const instance of this.#instances.all()) instance.feed({ kind: "stop" });
     this.#prepared.close();
     this.#end();
   }
 
   #end(): void {
-    this.#instances = new Map();
+    this.#instances.forget();
     this.#will.close();
     this.#frames.close();
     this.#agenda.close();
@@ -279,38 +275,21 @@ export class VrrpDriver {
   /** Start and reload are this one path. */
   #apply(written: VrrpConfig, sweeps = true): void {
     const config = withPreferences(written);
-    const old = this.#instances;
-    const next = new Map(config.instances.map((instance) => [instance.name, instance]));
-    for (const [name, instance] of old) {
-      const now = next.get(name);
-      if (now !== undefined && sameRouter(now, instance.config)) continue;
-      this.#removeInstance(instance, now === undefined);
-    }
-    this.#vips = new VipTable(config.instances);
+    this.#instances.prune(config.instances);
     this.#announcements.configure(config);
     this.#groups.configure(config.syncGroups);
     this.#tally.logsUnknownVrids = config.logUnknownVrids;
     this.#prepared.configure(config);
-    const added = sweeps ? config.instances.filter(({ name }) => !old.has(name)) : [];
+    const added = sweeps ? config.instances.filter(({ name }) => this.#instances.get(name) === undefined) : [];
     this.#leftovers.sweep(config.instances, added);
     this.#statics.configure(config, this.#prepared.view.current);
-    const instances = config.instances.map((instance) => this.#factory.follow(instance, old.get(instance.name)));
-    this.#instances = new Map(instances.map((instance) => [instance.name, instance]));
+    const instances = this.#instances.follow(config.instances);
     this.#dispatcher.follow(instances, listeningDevice);
     this.#recorder.add({ kind: "groupsChanged", atUs: this.#modules.host.clock.nowUs(), groups: this.#groups.states });
     for (const instance of instances) this.#groups.stepped(instance);
-    this.#trackers.tell(this.#instances.values());
+    this.#trackers.tell(this.#instances.all());
     this.#will.settle();
     this.#linkbeat.set(config.linkbeatInterfaces.length > 0, this.#modules.host.clock.nowUs());
-  }
-
-  #removeInstance(instance: VrrpInstance, deleted: boolean): void {
-    instance.feed({ kind: "stop" });
-    this.#instances.delete(instance.name);
-    this.#startup.remove(instance);
-    this.#slices.remove(instance);
-    this.#recorder.add({ kind: "instanceRemoved", atUs: this.#modules.host.clock.nowUs(), instance: instance.name });
-    if (deleted) this.#modules.report({ kind: "deleted", instance: instance.name });
   }
 
   #onTimer(): void {
@@ -320,7 +299,7 @@ export class VrrpDriver {
     const now = this.#modules.host.clock.nowUs();
     this.#will.beat(now);
     if (isDue(this.#prepared.view.deadline, now) || isDue(this.#linkbeat.deadline, now)) this.#follow();
-    for (const instance of this.#instances.values()) {
+    for (const instance of this.#instances.all()) {
       const { deadline } = instance;
       if (deadline !== undefined && now >= deadline) {
         this.#lateness.add(between(deadline, now));
@@ -340,7 +319,7 @@ export class VrrpDriver {
   #onHostEvent(event: HostEvent): void {
     if (event.kind === "error") this.#log("warn", { error: String(event.error) }, "receiving notifications failed");
     if (event.kind === "overrun") {
-      for (const instance of this.#instances.values()) instance.alarms.tell({ kind: "netlinkOverrun" });
+      for (const instance of this.#instances.all()) instance.alarms.tell({ kind: "netlinkOverrun" });
     }
     if (this.#prepared.view.onChanged()) this.#follow();
     this.#rest();
@@ -353,7 +332,7 @@ export class VrrpDriver {
     this.#leftovers.settle();
     this.#linksChanged(this.#modules.host.clock.nowUs());
     this.#followStatics();
-    for (const instance of this.#instances.values()) instance.onRouting();
+    for (const instance of this.#instances.all()) instance.onRouting();
     this.#framesChanged = true;
   }
 
@@ -361,14 +340,14 @@ export class VrrpDriver {
     this.#prepared.links.observe(this.#prepared.view.current, now);
     // Asked before the first of them sets anything for what it sees.
     const { showsOwn } = this.#prepared.view;
-    for (const instance of this.#instances.values()) instance.onView(showsOwn);
+    for (const instance of this.#instances.all()) instance.onView(showsOwn);
     this.#will.settle();
-    this.#trackers.tell(this.#instances.values());
+    this.#trackers.tell(this.#instances.all());
   }
 
   #followStatics(): void {
     this.#statics.follow(this.#prepared.view.current);
-    this.#trackers.tell(this.#instances.values());
+    this.#trackers.tell(this.#instances.all());
   }
 
   #startDue(): void {
@@ -381,7 +360,7 @@ export class VrrpDriver {
     if (this.#framesChanged) {
       this.#framesChanged = false;
       this.#frames.forget(this.#modules.host.clock.nowUs());
-      this.#frames.follow(this.#prepared.view.current, [...this.#instances.values()]);
+      this.#frames.follow(this.#prepared.view.current, this.#instances.all());
     }
     if (this.#announcements.isWaiting) this.#announcements.send(this.#modules.host.clock.nowUs());
     this.#agenda.arm(this.#modules.host.clock.nowUs(), !this.#slices.isEmpty);

@@ -5,6 +5,7 @@ import { HoldfastError } from "../../core/errors.ts";
 import type { Logger } from "../../core/interfaces.ts";
 import { monotonicClock } from "../../io/clock.ts";
 import type { Recording } from "../../vrrp/recorder.ts";
+import { AnswerQueue } from "./answerQueue.ts";
 import { GuardKeeper } from "./guardKeeper.ts";
 import type { GuardStatus, InheritedGuard, VrrpHandle, VrrpListener } from "./handle.types.ts";
 import type { FromWorker, ToWorker, TrackResult, VrrpStatus, WorkerStart } from "./protocol.ts";
@@ -43,14 +44,16 @@ const HEALTHY_AFTER_MS = 60_000;
 /** Many times what it takes to release thousands of addresses; a thread that spins never answers. */
 const STOP_MS_MAX = 10_000;
 
-const NOT_RUNNING = "the VRRP worker does not run";
+function notRunning(): HoldfastError<VrrpWorkerErrorCode> {
+  return new HoldfastError("vrrpWorkerNotRunning", "the VRRP worker does not run");
+}
+
+interface PendingRecording {
+  readonly parts: Recording[];
+  readonly whole: AnswerQueue<Recording>;
+}
 
 type Message<Union> = Union extends { readonly postedUs: unknown } ? Omit<Union, "postedUs"> : never;
-
-interface Pending<Value> {
-  readonly resolve: (value: Value) => void;
-  readonly reject: (error: Error) => void;
-}
 
 /**
  * The main thread's side of the VRRP worker. A worker that dies (exception, exhausted heap) is replaced by a new one,
@@ -72,12 +75,15 @@ export class VrrpWorkerHandle implements VrrpHandle {
   #stopping = false;
   readonly #masters = new Set<string>();
   #nextRequestId = 1;
-  #pulses: Pending<void>[] = [];
-  readonly #statuses = new Map<number, Pending<VrrpStatus>>();
-  readonly #recordings = new Map<number, Pending<Recording> & { readonly parts: Recording[] }>();
-  #configures: Pending<void>[] = [];
-  #surrenders: Pending<Surrender>[] = [];
-  #adoptions: Pending<void>[] = [];
+  readonly #answers = {
+    pulse: new AnswerQueue(),
+    status: new AnswerQueue<VrrpStatus>(),
+    configure: new AnswerQueue(),
+    surrender: new AnswerQueue<Surrender>(),
+    adopt: new AnswerQueue(),
+  };
+  /** By their ids: their parts come among each other. */
+  readonly #recordings = new Map<number, PendingRecording>();
   /** Beside a predecessor, until `adopt`. */
   #standby: boolean;
   #restartMs = RESTART_MS_MIN;
@@ -124,10 +130,7 @@ export class VrrpWorkerHandle implements VrrpHandle {
   /** Rejects with a HoldfastError when the worker dies over it; the next worker goes on with what ran before. */
   async configure(vrrp: VrrpConfig): Promise<void> {
     await this.#starting;
-    await new Promise<void>((resolve, reject) => {
-      this.#configures.push({ resolve, reject });
-      this.#post({ kind: "configure", vrrp });
-    });
+    await this.#answers.configure.next(() => this.#post({ kind: "configure", vrrp }));
     this.#vrrp = vrrp;
   }
 
@@ -138,55 +141,42 @@ export class VrrpWorkerHandle implements VrrpHandle {
 
   async status(): Promise<VrrpStatus> {
     await this.#starting;
-    const id = this.#nextRequestId++;
-    return await new Promise<VrrpStatus>((resolve, reject) => {
-      this.#statuses.set(id, { resolve, reject });
-      this.#post({ kind: "status", id });
-    });
+    return await this.#answers.status.next(() => this.#post({ kind: "status" }));
   }
 
   /** Resolves when the worker's loop has answered. Rejects with a HoldfastError while no worker is ready. */
   pulse(): Promise<void> {
-    return new Promise<void>((resolve, reject) => {
-      if (!this.#ready) {
-        reject(new HoldfastError<VrrpWorkerErrorCode>("vrrpWorkerNotRunning", NOT_RUNNING));
-        return;
-      }
-      this.#pulses.push({ resolve, reject });
-      this.#post({ kind: "pulse" });
-    });
+    if (!this.#ready) return Promise.reject(notRunning());
+    return this.#answers.pulse.next(() => this.#post({ kind: "pulse" }));
   }
 
   async record(): Promise<Recording> {
     await this.#starting;
     const id = this.#nextRequestId++;
-    return await new Promise<Recording>((resolve, reject) => {
-      this.#recordings.set(id, { resolve, reject, parts: [] });
-      this.#post({ kind: "record", id });
-    });
+    const recording: PendingRecording = { parts: [], whole: new AnswerQueue() };
+    this.#recordings.set(id, recording);
+    return await recording.whole.next(() => this.#post({ kind: "record", id }));
   }
 
   async surrender(successorProcessId: number): Promise<Surrender> {
     await this.#starting;
-    const surrender = await new Promise<Surrender>((resolve, reject) => {
-      this.#surrenders.push({ resolve, reject });
-      this.#post({ kind: "surrender" });
-    });
+    const surrender = await this.#answers.surrender.next(() => this.#post({ kind: "surrender" }));
     this.#guard?.entrust(successorProcessId);
     return surrender;
   }
 
   async adopt(surrender: Surrender): Promise<void> {
     const { inheritedGuard } = this.#options;
+    // First: until the thread has it, no advert leaves.
+    const adopted = this.#answers.adopt.next(() =>
+      this.#post({ kind: "adopt", surrender, guard: inheritedGuard?.descriptor }),
+    );
     if (inheritedGuard !== undefined) this.#guard?.adopt(inheritedGuard);
     for (const { state } of surrender.instances) {
       if (state.role.name === "MASTER") this.#masters.add(state.parameters.name);
     }
     this.#standby = false;
-    await new Promise<void>((resolve, reject) => {
-      this.#adoptions.push({ resolve, reject });
-      this.#post({ kind: "adopt", surrender, guard: this.#guard?.descriptor });
-    });
+    await adopted;
   }
 
   async stop(): Promise<void> {
@@ -314,14 +304,13 @@ export class VrrpWorkerHandle implements VrrpHandle {
         this.#borrow(message.settings);
         return;
       case "configured":
-        this.#configures.shift()?.resolve();
+        this.#answers.configure.answer();
         return;
       case "pulse":
-        this.#pulses.shift()?.resolve();
+        this.#answers.pulse.answer();
         return;
       case "status":
-        this.#statuses.get(message.id)?.resolve(message.status);
-        this.#statuses.delete(message.id);
+        this.#answers.status.answer(message.status);
         return;
       case "recording":
         this.#onRecording(message);
@@ -332,10 +321,10 @@ export class VrrpWorkerHandle implements VrrpHandle {
       case "surrendered":
         // It ends now, and none takes its place in this process.
         this.#stopping = true;
-        this.#surrenders.shift()?.resolve(message.surrender);
+        this.#answers.surrender.answer(message.surrender);
         return;
       case "adopted":
-        this.#adoptions.shift()?.resolve();
+        this.#answers.adopt.answer();
         return;
       case "stopped":
         // The worker ends now; `stop` waits for that.
@@ -358,30 +347,22 @@ export class VrrpWorkerHandle implements VrrpHandle {
     const pending = this.#recordings.get(id);
     if (pending === undefined) return;
     pending.parts.push(part);
-    const [first] = pending.parts;
-    if (!last || first === undefined) return;
+    if (!last) return;
     this.#recordings.delete(id);
-    pending.resolve({ ...first, entries: pending.parts.flatMap(({ entries }) => entries) });
+    const [first = part] = pending.parts;
+    pending.whole.answer({ ...first, entries: pending.parts.flatMap(({ entries }) => entries) });
   }
 
   #rejectPending(error: Error): void {
-    for (const { reject } of this.#configures) reject(error);
-    this.#configures = [];
-    for (const { reject } of [...this.#surrenders, ...this.#adoptions]) reject(error);
-    this.#surrenders = [];
-    this.#adoptions = [];
-    for (const { reject } of this.#pulses) reject(error);
-    this.#pulses = [];
-    for (const { reject } of this.#statuses.values()) reject(error);
-    this.#statuses.clear();
-    for (const { reject } of this.#recordings.values()) reject(error);
+    for (const queue of Object.values(this.#answers)) queue.rejectAll(error);
+    for (const { whole } of this.#recordings.values()) whole.rejectAll(error);
     this.#recordings.clear();
   }
 
   #post(message: Message<ToWorker>): void {
     const worker = this.#worker;
     if (worker === undefined) {
-      this.#rejectPending(new HoldfastError<VrrpWorkerErrorCode>("vrrpWorkerNotRunning", NOT_RUNNING));
+      this.#rejectPending(notRunning());
       return;
     }
     worker.postMessage({ ...message, postedUs: monotonicClock.nowUs() });

@@ -55,19 +55,34 @@ export class LastWill {
    * there is. Throws NativeError.
    */
   attach(descriptor: number): void {
+    this.#open(descriptor);
+    this.settle();
+  }
+
+  /**
+   * A predecessor's guard, which has its will, and with it everything that is held: ours takes its place without being waited
+   * for, since no advert leaves meanwhile. Whoever asks for the status, or the next heartbeat, finds it confirmed. Throws NativeError.
+   */
+  inherit(descriptor: number): void {
+    this.#open(descriptor);
+    this.#estates = this.#modules.estates();
+    this.#write();
+  }
+
+  #open(descriptor: number): void {
     this.#link?.close();
     this.#link = this.#modules.host?.open(descriptor);
     this.#confirmed = false;
-    this.settle();
   }
 
   /** What would be left behind may be another thing now: returns when the guard knows. */
   settle(): void {
     if (this.#link === undefined) return;
     const estates = this.#modules.estates();
+    if (!this.#confirmed) this.#listen();
     if (this.#confirmed && sameEstates(estates, this.#estates)) return;
     this.#estates = estates;
-    this.#write();
+    if (this.#write()) this.#awaitConfirmation();
   }
 
   get deadline(): Us | undefined {
@@ -79,11 +94,17 @@ export class LastWill {
     if (this.#nextBeatAt === undefined || now < this.#nextBeatAt) return;
     this.#send([beatFrame()]);
     this.#planBeat(now);
-    for (let answer = this.#receive(0); answer !== undefined; answer = this.#receive(0)) this.#tell(answer);
+    this.#listen();
+  }
+
+  /** What the guard has said meanwhile. */
+  #listen(): void {
+    for (let answer = this.#receive(0); answer !== undefined; answer = this.#receive(0)) this.#hear(answer);
   }
 
   /** `armed`: a will that is not empty is confirmed, so a death is answered by the guard. */
   status(): { readonly attached: boolean; readonly armed: boolean; readonly limitMs: number } {
+    this.#listen();
     return {
       attached: this.#link !== undefined,
       armed: this.#confirmed && this.#estates.length > 0,
@@ -96,10 +117,11 @@ export class LastWill {
     this.#forget();
   }
 
-  #write(): void {
+  /** False when there is nobody to tell, or too much. */
+  #write(): boolean {
     const { host, log, clock } = this.#modules;
     this.#confirmed = false;
-    if (host === undefined) return;
+    if (host === undefined) return false;
     const items = this.#estates.map((estate) => this.#itemsOf(estate, host));
     // Addresses first, of all instances: a peer may answer the very first advert.
     const will = encodeWill([...items.flatMap(([requests]) => requests), ...items.flatMap(([, packets]) => packets)]);
@@ -109,13 +131,13 @@ export class LastWill {
         {},
         "the last will is larger than the guard holds: after a death addresses end with their leases only",
       );
-      return;
+      return false;
     }
     this.#limit = limitOf(this.#estates);
     this.#sequence += 1;
     this.#send(willFrames(will, toMilliseconds(this.#limit), this.#sequence));
-    this.#awaitConfirmation();
     this.#planBeat(clock.nowUs());
+    return true;
   }
 
   #itemsOf(estate: Estate, host: GuardHost): EstateItems {
@@ -140,25 +162,21 @@ export class LastWill {
           log("error", {}, "the guard does not confirm: after a death addresses end with their leases only");
         return;
       }
-      if (answer.kind === "confirmed" && answer.sequence === this.#sequence) {
-        this.#confirmed = true;
-        return;
-      }
-      if (answer.kind === "refused" && answer.sequence === this.#sequence) {
-        log("error", { reason: answer.reason }, "the guard refused the last will");
-        return;
-      }
-      this.#tell(answer);
+      if (this.#hear(answer)) return;
     }
   }
 
-  #tell(answer: GuardAnswer): void {
-    if (answer.kind !== "late") return;
-    this.#modules.log(
-      "warn",
-      { lateMs: answer.lateMs },
-      "the guard missed a heartbeat of the VRRP thread while nothing was held",
-    );
+  /** Returns whether it is what the guard says of the will as it is now. */
+  #hear(answer: GuardAnswer): boolean {
+    const { log } = this.#modules;
+    if (answer.kind === "late") {
+      const words = "the guard missed a heartbeat of the VRRP thread while nothing was held";
+      log("warn", { lateMs: answer.lateMs }, words);
+    }
+    if (!("sequence" in answer) || answer.sequence !== this.#sequence) return false;
+    if (answer.kind === "confirmed") this.#confirmed = true;
+    if (answer.kind === "refused") log("error", { reason: answer.reason }, "the guard refused the last will");
+    return answer.kind === "confirmed" || answer.kind === "refused";
   }
 
   #planBeat(now: Us): void {

@@ -30,7 +30,7 @@ export type ToWorker = { readonly postedUs: Us } & (
   | { readonly kind: "configure"; readonly vrrp: VrrpConfig }
   /** The first programming of the kernel's table is done: elections may begin. */
   | { readonly kind: "releaseElection" }
-  | { readonly kind: "status"; readonly id: number }
+  | { readonly kind: "status" }
   /** Answered by the same word, by the loop that sends the adverts: a sign of life. */
   | { readonly kind: "pulse" }
   /** What every script, file and process says now: the whole set, sent again whenever one of them changes. */
@@ -89,7 +89,7 @@ export type FromWorker = { readonly postedUs: Us } /** Sockets are open and left
   /** A new configuration does not have it any more; its addresses are released. */
   | { readonly kind: "deleted"; readonly instance: string }
   | { readonly kind: "alarm"; readonly instance: string; readonly alarm: VrrpAlarm | WorkerAlarm }
-  | { readonly kind: "status"; readonly id: number; readonly status: VrrpStatus }
+  | { readonly kind: "status"; readonly status: VrrpStatus }
   /** A part of a recording, small enough that copying it keeps no advert waiting; the parts in order are the whole. */
   | { readonly kind: "recording"; readonly id: number; readonly part: Recording; readonly last: boolean }
   | {

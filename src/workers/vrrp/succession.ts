@@ -28,7 +28,7 @@ export function adoptAll(
   surrender: Surrender,
   parts: {
     readonly atUs: Us;
-    readonly instances: ReadonlyMap<string, VrrpInstance>;
+    readonly instances: { get(name: string): VrrpInstance | undefined };
     readonly groups: Groups;
     readonly startup: Startup;
     readonly recorder: Recorder;

@@ -47,7 +47,7 @@ port.on("message", (message: ToWorker) => {
     case "pulse":
       return report({ kind: "pulse" });
     case "status":
-      return report({ kind: "status", id: message.id, status: driver.status() });
+      return report({ kind: "status", status: driver.status() });
     case "track":
       return driver.track(message.results);
     case "record":
