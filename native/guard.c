@@ -5,8 +5,9 @@
  *
  * The daemon's VRRP loop gives it ready-made bytes (native/guard_protocol.h): netlink requests that delete its virtual
  * addresses, then adverts of priority 0. When the daemon ends without a goodbye, or its heartbeats stop, the guard kills
- * it, waits until it is dead (a dying daemon could refresh an address once more), sends the requests, sends the
- * packets twice, says so and ends. Until then it only listens. It opens, allocates and parses nothing when it fires.
+ * it, waits until its writing thread has begun to end or it is dead (else it could refresh an address once more), sends the
+ * requests, sends the packets twice, says so and ends. Until then it only listens. It opens and allocates nothing when it
+ * fires, and parses one line of the kernel's.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,6 +40,10 @@ enum {
   /* Between the two rounds of packets: two losses in a row are not one burst. */
   ROUND_PAUSE_US = 2000,
   PACKET_ROUNDS = 2,
+  /* The end of a process takes long: its packet sockets alone 8 to 24 ms each. So its thread is looked at this often. */
+  WRITER_LOOK_MS = 1,
+  /* Of the flags in /proc/PID/task/TID/stat (proc(5)): set when a thread begins to end, from where it never runs its program again. */
+  PF_EXITING = 0x4,
   REALTIME_PRIORITY = 60,
   EXIT_USAGE = 2,
   EXIT_SETUP = 3,
@@ -61,6 +66,8 @@ static _Alignas(8) unsigned char frame_buffer[GUARD_FRAME_MAX];
 static int daemon_socket = -1;
 static int ward_pidfd = -1;
 static pid_t ward;
+/* /proc/WARD/task/TID/stat of the thread that writes addresses; -1 where it is not known, and then the end of the process counts. */
+static int writer_stat = -1;
 static int netlink_socket = -1;
 static int ipv4_socket = -1;
 static int ipv6_socket = -1;
@@ -165,6 +172,11 @@ static void on_commit(const struct guard_frame *frame) {
   answer(GUARD_CONFIRMED, frame->sequence, NULL, 0);
 }
 
+static void forget_writer(void) {
+  if (writer_stat >= 0) close(writer_stat);
+  writer_stat = -1;
+}
+
 static void on_ward(const struct guard_frame *frame, const unsigned char *payload) {
   uint32_t pid;
   if (frame->length != sizeof pid) return refuse(frame->sequence, GUARD_REFUSED_FRAME);
@@ -174,8 +186,20 @@ static void on_ward(const struct guard_frame *frame, const unsigned char *payloa
   close(ward_pidfd);
   ward_pidfd = descriptor;
   ward = (pid_t)pid;
+  /* That of the other process. */
+  forget_writer();
   beat();
   answer(GUARD_CONFIRMED, frame->sequence, NULL, 0);
+}
+
+static void on_writer(const struct guard_frame *frame, const unsigned char *payload) {
+  uint32_t tid;
+  char path[64];
+  if (frame->length != sizeof tid) return refuse(frame->sequence, GUARD_REFUSED_FRAME);
+  memcpy(&tid, payload, sizeof tid);
+  forget_writer();
+  snprintf(path, sizeof path, "/proc/%d/task/%" PRIu32 "/stat", (int)ward, tid);
+  writer_stat = open(path, O_RDONLY | O_CLOEXEC);
 }
 
 static void on_extend(const struct guard_frame *frame, const unsigned char *payload) {
@@ -202,6 +226,7 @@ static bool on_frame(size_t bytes) {
     case GUARD_BEAT: beat(); break;
     case GUARD_EXTEND: on_extend(&frame, payload); break;
     case GUARD_WARD: on_ward(&frame, payload); break;
+    case GUARD_WRITER: on_writer(&frame, payload); break;
     case GUARD_GOODBYE: return false;
     default: refuse(frame.sequence, GUARD_REFUSED_FRAME); break;
   }
@@ -235,7 +260,20 @@ static unsigned send_items(bool packets) {
   return failed;
 }
 
-/* Kills the ward and waits for its end. False when it could not be killed, or does not end. */
+/* Whether the thread that writes addresses will never write again. A thread in the midst of a batch ends behind it. */
+static bool writer_is_ending(void) {
+  static char line[1024];
+  unsigned flags;
+  if (writer_stat < 0) return false;
+  ssize_t length = pread(writer_stat, line, sizeof line - 1, 0);
+  if (length < 0) return errno == ESRCH;
+  line[length] = '\0';
+  /* The name in parentheses may have anything in it; behind it: state, five numbers, flags. */
+  const char *behind = strrchr(line, ')');
+  return behind != NULL && sscanf(behind, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && (flags & PF_EXITING) != 0;
+}
+
+/* Kills the ward and waits until it cannot write any more. False when it could not be killed, or does not end. */
 static bool kill_ward(void) {
   struct pollfd end = {ward_pidfd, POLLIN, 0};
   int64_t until = now_ms() + DEATH_WAIT_MS;
@@ -244,10 +282,12 @@ static bool kill_ward(void) {
     return false;
   }
   for (;;) {
+    if (writer_is_ending()) return true;
     int64_t left = until - now_ms();
+    if (left > WRITER_LOOK_MS && writer_stat >= 0) left = WRITER_LOOK_MS;
     int ready = poll(&end, 1, left > 0 ? (int)left : 0);
     if (ready > 0) return true;
-    if (ready < 0 && errno == EINTR) continue;
+    if (left > 0 || (ready < 0 && errno == EINTR)) continue;
     say("<3>", "process %d does not end; its addresses are deleted all the same", (int)ward);
     return false;
   }

@@ -10,6 +10,7 @@
  *   BEAT                              the loop lives
  *   EXTEND  ms u32                    no heartbeat is missed for so long: the loop is being replaced
  *   WARD    pid u32                   another process is watched from now on (hand-over); answered
+ *   WRITER  tid u32                   the one thread of the ward that writes addresses: when it ends, nothing comes back
  *   GOODBYE                           everything is released: the guard ends without firing
  *
  *   HELLO     pid u32, flags u32      the lock is held, sockets are open: first frame from the guard
@@ -44,6 +45,7 @@ enum guard_type {
   GUARD_EXTEND = 5,
   GUARD_WARD = 6,
   GUARD_GOODBYE = 7,
+  GUARD_WRITER = 8,
   GUARD_HELLO = 101,
   GUARD_CONFIRMED = 102,
   GUARD_REFUSED = 103,

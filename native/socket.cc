@@ -81,8 +81,16 @@ Napi::Value Socket::OpenPair(const Napi::CallbackInfo& info) {
 
 Napi::Value Socket::Adopt(const Napi::CallbackInfo& info) {
   int64_t given = 0;
-  if (!ReadInteger(info, 0, "descriptor", 0, INT_MAX, &given)) return info.Env().Undefined();
-  const int own = fcntl(static_cast<int>(given), F_DUPFD_CLOEXEC, 0);
+  int64_t least = 0;
+  if (!ReadInteger(info, 0, "descriptor", 0, INT_MAX, &given) ||
+      (!info[1].IsUndefined() && !ReadInteger(info, 1, "least", 0, INT_MAX, &least))) {
+    return info.Env().Undefined();
+  }
+  int own = fcntl(static_cast<int>(given), F_DUPFD_CLOEXEC, static_cast<int>(least));
+  // Beyond RLIMIT_NOFILE, or nothing free up there.
+  if (own < 0 && least > 0 && (errno == EINVAL || errno == EMFILE)) {
+    own = fcntl(static_cast<int>(given), F_DUPFD_CLOEXEC, 0);
+  }
   if (own < 0 || fcntl(own, F_SETFL, O_NONBLOCK) != 0) {
     ThrowErrno(info.Env(), errno, "fcntl");
     if (own >= 0) close(own);

@@ -15,7 +15,7 @@ class Socket : public Napi::ObjectWrap<Socket>, public Resource {
   static Napi::Value Open(const Napi::CallbackInfo& info);
   // openSocketPair(domain, type)
   static Napi::Value OpenPair(const Napi::CallbackInfo& info);
-  // adoptSocket(descriptor)
+  // adoptSocket(descriptor, least?)
   static Napi::Value Adopt(const Napi::CallbackInfo& info);
 
   explicit Socket(const Napi::CallbackInfo& info);

@@ -73,8 +73,11 @@ export interface NativeAddon {
   openSocket(domain: number, type: number, protocol: number): NativeSocket;
   /** socketpair(2) with SOCK_CLOEXEC and SOCK_NONBLOCK added. */
   openSocketPair(domain: number, type: number): [NativeSocket, NativeSocket];
-  /** A duplicate of an open descriptor, as a socket of this environment: closed with it, while the original stays. */
-  adoptSocket(descriptor: number): NativeSocket;
+  /**
+   * A duplicate of an open descriptor, as a socket of this environment: closed with it, while the original stays. Its number
+   * is at least `least`, where the limit of descriptors allows that.
+   */
+  adoptSocket(descriptor: number, least?: number): NativeSocket;
   openTimer(onExpired: () => void): NativeTimer;
   /** CLOCK_MONOTONIC in microseconds. */
   monotonicUs(): number;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { HoldfastError } from "../core/errors.ts";
 import { decodeAnswer, extendFrame, GUARD_FRAME_BYTES_MAX, goodbyeFrame, wardFrame } from "../wire/guard.ts";
 import type { NativeAddon, NativeSocket } from "./addon.types.ts";
+import { adoptGuardSocket } from "./guardSocket.ts";
 import { LINUX } from "./linux.ts";
 import { withInheritedOomScore } from "./oomScore.ts";
 import { packageRoot } from "./packageRoot.ts";
@@ -45,7 +46,7 @@ export class GuardProcess {
     { descriptor, ...hello }: GuardHello & { readonly descriptor: number },
     modules: { readonly addon: NativeAddon; readonly onEnd: (cause: string) => void },
   ): GuardProcess {
-    const socket = modules.addon.adoptSocket(descriptor);
+    const socket = adoptGuardSocket(modules.addon, descriptor);
     const ended = new Promise<void>((resolve) => {
       const probe = setInterval(() => {
         try {
@@ -88,9 +89,10 @@ export class GuardProcess {
     theirs.close();
     return new Promise((resolve, reject) => {
       let started = false;
+      let socket = ours;
       const ended = new Promise<void>((gone) => child.once("exit", () => gone()));
       const end = (cause: string): void => {
-        ours.close();
+        socket.close();
         if (started) modules.onEnd(cause);
         else reject(new HoldfastError<GuardErrorCode>("guardFailed", `the guard cannot run: ${cause}`));
       };
@@ -105,7 +107,9 @@ export class GuardProcess {
           // From here the VRRP thread reads the answers.
           ours.stopReceiving();
           started = true;
-          resolve(new GuardProcess(ended, ours, answer.value));
+          socket = adoptGuardSocket(modules.addon, ours.descriptor());
+          ours.close();
+          resolve(new GuardProcess(ended, socket, answer.value));
         },
         // The end of the stream shows as the child's exit.
         () => ours.stopReceiving(),

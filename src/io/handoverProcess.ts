@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync } from "node:fs";
 import { HoldfastError } from "../core/errors.ts";
-import type { NativeAddon } from "./addon.types.ts";
+import type { NativeAddon, NativeSocket } from "./addon.types.ts";
+import { adoptGuardSocket } from "./guardSocket.ts";
 import { withInheritedOomScore } from "./oomScore.ts";
 
 export type HandoverErrorCode = "handoverFailed";
@@ -112,9 +113,9 @@ export function findPredecessor<Said extends object, Heard>(addon: () => NativeA
   return {
     /** Duplicates that no child of ours inherits. */
     heritage: (): Heritage => ({
-      lock: own(addon(), DESCRIPTORS.lock),
-      namespace: own(addon(), DESCRIPTORS.namespace),
-      guard: own(addon(), DESCRIPTORS.guard),
+      lock: own(DESCRIPTORS.lock, (inherited) => addon().adoptSocket(inherited)),
+      namespace: own(DESCRIPTORS.namespace, (inherited) => addon().adoptSocket(inherited)),
+      guard: own(DESCRIPTORS.guard, (inherited) => adoptGuardSocket(addon(), inherited)),
     }),
     /** Resolves when it is on its way, or cannot be. */
     send: (message: Said): Promise<void> =>
@@ -131,8 +132,8 @@ export function findPredecessor<Said extends object, Heard>(addon: () => NativeA
 
 const kept: unknown[] = [];
 
-function own(addon: NativeAddon, inherited: number): number {
-  const duplicate = addon.adoptSocket(inherited);
+function own(inherited: number, adopt: (descriptor: number) => NativeSocket): number {
+  const duplicate = adopt(inherited);
   closeSync(inherited);
   // Closed with the process.
   kept.push(duplicate);

@@ -25,6 +25,7 @@ export const GUARD_FRAME = {
   extend: 5,
   ward: 6,
   goodbye: 7,
+  writer: 8,
   hello: 101,
   confirmed: 102,
   refused: 103,
@@ -96,6 +97,9 @@ export const extendFrame = (ms: number): Uint8Array => encodeFrame(GUARD_FRAME.e
 /** Another process is watched from now on; the guard answers. */
 export const wardFrame = (processId: number, sequence: number): Uint8Array =>
   encodeFrame(GUARD_FRAME.ward, sequence, words(processId));
+
+/** The thread of the ward that alone writes addresses: once it ends, none comes back. */
+export const writerFrame = (threadId: number): Uint8Array => encodeFrame(GUARD_FRAME.writer, 0, words(threadId));
 
 export function encodeFrame(type: number, sequence: number, payload: Uint8Array = new Uint8Array()): Uint8Array {
   const bytes = new Uint8Array(FRAME_HEADER_BYTES + payload.length);

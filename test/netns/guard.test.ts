@@ -14,6 +14,8 @@ import { Capture } from "./vrrp/capture.ts";
 const RIG = join(projectRoot, "dist-test/test/netns/guard/rig.js");
 const OWN = "10.0.2.1";
 const VIPS = ["10.0.2.10", "10.0.2.11"];
+/** The kernel needs a second or so to close them. */
+const PACKET_SOCKETS = 100;
 
 /** The real guard (native/guard.c) over a process that a test kills, stops or lets misbehave. */
 requires("netns", "tshark")("holdfast-guard", () => {
@@ -123,6 +125,17 @@ requires("netns", "tshark")("holdfast-guard", () => {
     await willExecuted(rig);
     expect(rig.process.stderr).toContain("0 requests and 0 packets were not taken");
     expect(await host.hasAddress(OWN)).toBe(true);
+  });
+
+  it("a process whose end takes long is not waited for, once the thread that writes addresses has begun to end", async () => {
+    const rig = await armedRig(0);
+    rig.send({ command: "slowEnd", packetSockets: PACKET_SOCKETS });
+    await rig.waitFor("its sockets", ({ event }) => event === "slow");
+    process.kill(rig.process.pid, "SIGKILL");
+    await addressesGone();
+    // It cannot be dead yet, but holds nothing any more.
+    expect(rig.process.exit).toBeUndefined();
+    await willExecuted(rig);
   });
 
   it("a stopped process is killed when its heartbeats stop", async () => {
@@ -255,6 +268,8 @@ requires("netns", "tshark")("holdfast-guard", () => {
     rig.send({ command: "frame", type: 1, payloadHex: "0400000000000000" });
     rig.send({ command: "frame", type: 2, payloadHex: "0000000000000000" });
     await rig.arm();
+    rig.send({ command: "slowEnd", packetSockets: 4 });
+    await rig.waitFor("its sockets", ({ event }) => event === "slow");
     process.kill(rig.process.pid, "SIGKILL");
     await willExecuted(rig);
   }

@@ -1,17 +1,20 @@
 import type { NativeAddon } from "../../io/addon.types.ts";
+import { adoptGuardSocket } from "../../io/guardSocket.ts";
 import { encodeAddressOperations } from "../../io/hostNetwork.ts";
 import { inetAddress, sendControl } from "../../io/sockaddr.ts";
-import { decodeAnswer, GUARD_FRAME_BYTES_MAX } from "../../wire/guard.ts";
+import { decodeAnswer, GUARD_FRAME_BYTES_MAX, writerFrame } from "../../wire/guard.ts";
 import { encodeIpv4 } from "../../wire/ipv4.ts";
 import { VRRP_PROTOCOL, VRRP_TYPE_OF_SERVICE } from "../../wire/vrrp.ts";
 import { addressOperation } from "./hostNetworking.ts";
 import type { GuardHost } from "./ports.ts";
 
-/** The real way to a guard: its socket, and messages in the kernel's own layout. */
+/** The real way to a guard: its socket, which is told that this thread writes the addresses, and messages in the kernel's own layout. */
 export function openGuardHost(addon: NativeAddon): GuardHost {
   return {
     open: (descriptor) => {
-      const socket = addon.adoptSocket(descriptor);
+      const socket = adoptGuardSocket(addon, descriptor);
+      const frame = writerFrame(addon.threadId());
+      socket.send(frame, 0, frame.length, undefined);
       return {
         send: (frame) => {
           socket.send(frame, 0, frame.length, undefined);

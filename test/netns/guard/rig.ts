@@ -5,7 +5,10 @@
 import { createInterface } from "node:readline";
 import { ip } from "../../../src/core/ip.ts";
 import { loadAddon } from "../../../src/io/addon.ts";
+import type { NativeSocket } from "../../../src/io/addon.types.ts";
 import { GuardProcess } from "../../../src/io/guardProcess.ts";
+import { adoptGuardSocket } from "../../../src/io/guardSocket.ts";
+import { LINUX } from "../../../src/io/linux.ts";
 import { inetAddress, sendControl } from "../../../src/io/sockaddr.ts";
 import {
   beatFrame,
@@ -15,6 +18,7 @@ import {
   type WillItem,
   wardFrame,
   willFrames,
+  writerFrame,
 } from "../../../src/wire/guard.ts";
 import { encodeIpv4 } from "../../../src/wire/ipv4.ts";
 import { encodeDeleteAddress } from "../../../src/wire/netlink/rtnl.ts";
@@ -36,6 +40,8 @@ export type RigCommand =
   /** Any frame, right or wrong. */
   | { readonly command: "frame"; readonly type: number; readonly payloadHex: string }
   | { readonly command: "goodbye" }
+  /** Says which thread writes the addresses, and makes the end of this process slow: the kernel closes each packet socket by itself. */
+  | { readonly command: "slowEnd"; readonly packetSockets: number }
   /** Closes the socket and lives on. */
   | { readonly command: "disconnect" };
 
@@ -72,7 +78,7 @@ const guard = await GuardProcess.start(
   { addon, onEnd: (cause) => print("guardEnded", { cause }) },
 );
 print("hello", { ...guard.hello });
-const socket = addon.adoptSocket(guard.descriptor);
+const socket = adoptGuardSocket(addon, guard.descriptor);
 socket.startReceiving(
   8,
   65_536,
@@ -85,6 +91,7 @@ socket.startReceiving(
   (error) => print("socketError", { code: error.code }),
 );
 const send = (frame: Uint8Array): void => void socket.send(frame, 0, frame.length, undefined);
+const kept: NativeSocket[] = [];
 let sequence = 0;
 const arm = (will: Uint8Array, limitMs: number): void => {
   for (const frame of willFrames(will, limitMs, ++sequence)) send(frame);
@@ -108,6 +115,12 @@ createInterface({ input: process.stdin }).on("line", (line) => {
       return send(wardFrame(command.processId, ++sequence));
     case "frame":
       return send(encodeFrame(command.type, ++sequence, Buffer.from(command.payloadHex, "hex")));
+    case "slowEnd":
+      send(writerFrame(addon.threadId()));
+      for (let count = 0; count < command.packetSockets; count++) {
+        kept.push(addon.openSocket(LINUX.AF_PACKET, LINUX.SOCK_RAW, 0));
+      }
+      return print("slow");
     case "goodbye":
       return void guard.goodbye().then(() => print("goodbyeDone"));
     case "disconnect":
