@@ -119,6 +119,16 @@ requires(
     expect(lan.holders()).toBe("a");
   });
 
+  it("systemctl reload of a file that is refused fails, says why, and changes nothing", async () => {
+    await start();
+    const [before, said] = [await systemd.show("MainPID"), systemd.log.length];
+    systemd.configure("vrrp_instance RW {\n  interface eth0\n");
+    expect((await systemd.systemctl(["reload", UNIT], true)).status).not.toBe(0);
+    expect(systemd.log.slice(said)).toContain("keepalived.conf:1:");
+    expect([await systemd.show("MainPID"), await systemd.show("ActiveState")]).toEqual([before, "active"]);
+    expect(lan.holders()).toBe("a");
+  });
+
   it("a handover: systemd follows the new main process, and nothing is seen; its death is answered as the first one's", async () => {
     await start();
     const sinceMs = wallClockMs();
