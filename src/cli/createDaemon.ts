@@ -120,7 +120,8 @@ export async function createDaemon(start: {
       wallMs,
       clock: monotonicClock,
       createVrrp: (listener) => {
-        const realtimePriority = options.realtimePriority === 0 ? undefined : options.realtimePriority;
+        const priority = config.global.vrrpRealtimePriority ?? options.realtimePriority;
+        const realtimePriority = priority === 0 ? undefined : priority;
         const inheritedGuard = inherited && { ...inherited.guard, descriptor: inherited.heritage.guard };
         const guarding = { guardDirectory: runDirectory.path, ...(inheritedGuard && { inheritedGuard }) };
         const modules = { logger, listener, settings: runDirectory.interfaceSettings };

@@ -37,6 +37,16 @@ const IPV4 = { addresses: ["10.0.2.10/24", "10.0.9.10/24"], advertised: "10.0.2.
 const IPV6 = { addresses: ["fe80::a/64", "2001:db8::a/64"], advertised: "fe80::a,2001:db8::a", sources: V6 } as const;
 
 const DIALECTS: readonly Dialect[] = [
+  { title: "version 2", ...IPV4, version: 2, interval: 1, destination: "224.0.0.18", lines: none },
+  {
+    title: "version 2 with PASS",
+    ...IPV4,
+    version: 2,
+    interval: 1,
+    destination: "224.0.0.18",
+    lines: () => ["authentication {", "auth_type PASS", "auth_pass secret78", "}"],
+    authType: "1",
+  },
   {
     title: "version 2 with PASS, unicast",
     ...IPV4,

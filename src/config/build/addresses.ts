@@ -1,7 +1,7 @@
 import { family } from "../../core/ip.ts";
 import type { VirtualAddressLine } from "../keywords/virtualIpaddress.ts";
 import { bitsOf } from "../keywords/words.ts";
-import type { VirtualAddressConfig } from "../vrrp.types.ts";
+import type { VirtualAddressConfig, VirtualMacConfig } from "../vrrp.types.ts";
 import type { VirtualMacPlan } from "./virtualMac.ts";
 
 /** Lines of addresses with their devices resolved. */
@@ -32,6 +32,31 @@ export function buildStaticAddress(line: VirtualAddressLine, defaultInterface: s
     baseInterface: undefined,
     preferredLifetime: line.preferredLifetime ?? (isWholeIpv6(line) ? 0 : "forever"),
     trackGroup: line.trackGroup,
+  };
+}
+
+/**
+ * The address of `use_ipvlan` is there like a static one, from whenever the device is. Without a route of its own: the
+ * base has the one of its subnet, and what the host sends is not to leave by another device because of VRRP.
+ */
+export function buildIpvlanAddress(device: VirtualMacConfig | undefined): VirtualAddressConfig | undefined {
+  if (device?.ipvlanAddress === undefined) return undefined;
+  return {
+    ...device.ipvlanAddress,
+    device: device.name,
+    ownVirtualMac: undefined,
+    baseInterface: undefined,
+    label: undefined,
+    scope: "global",
+    broadcast: undefined,
+    peer: undefined,
+    home: false,
+    manageTemporaryAddresses: false,
+    noPrefixRoute: true,
+    autojoin: false,
+    noTrack: false,
+    preferredLifetime: "forever",
+    trackGroup: undefined,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Config, GlobalConfig, KickConfig } from "../types.ts";
 import type { AnnouncePacingConfig, SyncGroupConfig, VrrpConfig, VrrpInstanceConfig } from "../vrrp.types.ts";
-import { buildStaticAddress } from "./addresses.ts";
+import { buildIpvlanAddress, buildStaticAddress } from "./addresses.ts";
 import { memberNames, staticInterface } from "./effective.ts";
 import { buildInstance } from "./instance.ts";
 import { buildLvs } from "./lvs.ts";
@@ -55,7 +55,10 @@ function buildVrrp(file: ParsedFile, global: ParsedGlobal): VrrpConfig {
   return {
     instances,
     syncGroups: file.vrrp_sync_group.map((group) => buildSyncGroup(group, global)),
-    staticAddresses: file.static_ipaddress.map(({ value }) => buildStaticAddress(value, staticInterface(global))),
+    staticAddresses: [
+      ...file.static_ipaddress.map(({ value }) => buildStaticAddress(value, staticInterface(global))),
+      ...instances.flatMap(({ virtualMac }) => buildIpvlanAddress(virtualMac) ?? []),
+    ],
     staticRoutes: file.static_routes.map(({ value }) => value.route),
     staticRules: file.static_rules.map(({ value }) => value.rule),
     trackGroups: Object.fromEntries(file.track_group.map((group) => [group.header, memberNames(group)])),

@@ -51,7 +51,7 @@ export function buildInstance(
     preemptDelay: preemptDelayCounts(values) ? values.preempt_delay.value : durationUs(0),
     strict,
     transport: buildTransport(values, global),
-    sourceAddress: (isUnicast(values) ? values.unicast_src_ip : values.mcast_src_ip)?.value,
+    sourceAddress: isUnicast(values) ? values.unicast_src_ip?.value : multicastSource(values),
     trackSourceAddress: values.track_src_ip !== undefined,
     authPassword: buildPassword(values, global),
     checksumForm: values.v3_checksum.value,
@@ -130,4 +130,9 @@ function buildGarp(values: InstanceValues, global: ParsedGlobal): GarpConfig {
 
 function globalOr<Value>(global: { readonly value: Value; readonly written: boolean }, minimal: boolean, least: Value) {
   return minimal && !global.written ? least : global.value;
+}
+
+/** An ipvlan device has the address that is written with it so that adverts leave from there. */
+function multicastSource(values: InstanceValues): Ip | undefined {
+  return values.mcast_src_ip?.value ?? values.use_ipvlan?.value.address?.address;
 }

@@ -282,7 +282,7 @@ export class VrrpDriver {
     this.#prepared.configure(config);
     const added = sweeps ? config.instances.filter(({ name }) => this.#instances.get(name) === undefined) : [];
     this.#leftovers.sweep(config.instances, added);
-    this.#statics.configure(config, this.#prepared.view.current);
+    if (this.#statics.configure(config, this.#prepared.view.current)) this.#prepared.view.lookAgain();
     const instances = this.#instances.follow(config.instances);
     this.#dispatcher.follow(instances, listeningDevice);
     this.#recorder.add({ kind: "groupsChanged", atUs: this.#modules.host.clock.nowUs(), groups: this.#groups.states });
@@ -346,7 +346,7 @@ export class VrrpDriver {
   }
 
   #followStatics(): void {
-    this.#statics.follow(this.#prepared.view.current);
+    if (this.#statics.follow(this.#prepared.view.current)) this.#prepared.view.lookAgain();
     this.#trackers.tell(this.#instances.all());
   }
 

@@ -70,6 +70,11 @@ export class FollowedView {
     return false;
   }
 
+  /** As after a notification, but never at once: for what this host has changed itself. */
+  lookAgain(): void {
+    this.#dumpAt ??= after(this.#dumpedAt ?? instantUs(0), DUMP_INTERVAL);
+  }
+
   refresh(): void {
     this.#dumpAt = undefined;
     this.#whole = false;

@@ -5,6 +5,7 @@ import {
   IFAPROT_HOLDFAST,
   IPVLAN_F,
   IPVLAN_MODE,
+  LIFETIME_FOREVER_SEC,
   MACVLAN_MODE,
   type NewLinkRequest,
   SCOPE,
@@ -66,11 +67,17 @@ export function addressOperation(change: AddressChange): AddressOperation {
       const lifetime = { validSec: change.validSec, preferredSec: change.preferredSec };
       return setOperation(change.lease, lifetime, IFAPROT_HOLDFAST);
     }
-    case "putBack": {
-      const { validSec } = change;
-      return setOperation(change.lease, validSec === undefined ? undefined : { validSec, preferredSec: validSec });
-    }
+    case "putBack":
+      return setOperation(change.lease, lifetimeOfOwn(change.lease, change.validSec));
   }
+}
+
+/** Of an address of the host's own, or a static one; undefined = for ever, and preferred as long. */
+function lifetimeOfOwn({ options: { preferredLifetime } }: Lease, validSec: number | undefined) {
+  if (validSec !== undefined) return { validSec, preferredSec: validSec };
+  return typeof preferredLifetime === "number"
+    ? { validSec: LIFETIME_FOREVER_SEC, preferredSec: preferredLifetime }
+    : undefined;
 }
 
 /** Without a protocol it is the host's own again. */

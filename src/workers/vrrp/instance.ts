@@ -111,7 +111,7 @@ export class VrrpInstance implements AdvertListener {
   #step(input: Input): readonly Input[] {
     const { host, record } = this.#modules;
     const now = host.clock.nowUs();
-    if (this.#config.debugLevel >= 2) this.#debug("input", input);
+    this.#debug("input", input, 2);
     record(this.name, input, now);
     const before = this.#state.role.name;
     const { state, effects } = step(this.#state, input, now);
@@ -134,7 +134,7 @@ export class VrrpInstance implements AdvertListener {
   discard(reason: string): void {
     this.counters.discarded.set(reason, (this.counters.discarded.get(reason) ?? 0) + 1);
     this.#modules.discarded(reason);
-    if (this.#config.debugLevel >= 1) this.#debug("discarded", { reason });
+    this.#debug("discarded", { reason }, 1);
   }
 
   track(tracking: Tracking): void {
@@ -388,7 +388,7 @@ export class VrrpInstance implements AdvertListener {
     return observe(this.#config, view(), isUp(this.#config.interface), vips().addresses);
   }
 
-  #debug(what: string, fields: object, level = 2): void {
+  #debug(what: string, fields: object, level: 1 | 2): void {
     if (this.#config.debugLevel < level) return;
     this.#modules.report({
       kind: "log",

@@ -64,6 +64,11 @@ export class RoutingHolder {
     return this.#present.has(keyOf(object));
   }
 
+  /** Not tracked, and taken away by others. */
+  isAbandoned(object: RoutingObject): boolean {
+    return this.#abandoned.has(keyOf(object));
+  }
+
   status(wanted: readonly RoutingObject[]): HostObjectStatus[] {
     return wanted.map((object) => ({ text: describe(object), present: this.has(object) }));
   }

@@ -26,6 +26,9 @@ export class Statics {
   #config: VrrpConfig | undefined;
   #objects: readonly RoutingObject[] = [];
   readonly #missing = new Set<VirtualAddressConfig>();
+  /** With `no_track`: the interface on which it was seen, and those that were taken from there by others. */
+  readonly #seenOn = new Map<VirtualAddressConfig, number>();
+  readonly #abandoned = new Set<VirtualAddressConfig>();
   readonly #failures = new Map<VirtualAddressConfig, string>();
   #retryAt: Us | undefined;
 
@@ -34,29 +37,35 @@ export class Statics {
     this.#routing = new RoutingHolder(modules);
   }
 
-  /** What a new configuration does not have any more is removed. */
-  configure(config: VrrpConfig, view: IndexedView): void {
+  /** What a new configuration does not have any more is removed. Returns as `follow`. */
+  configure(config: VrrpConfig, view: IndexedView): boolean {
     const gone = (this.#config?.staticAddresses ?? []).filter(
       (old) => !config.staticAddresses.some((now) => now.address === old.address && now.device === old.device),
     );
     this.#config = config;
     this.#objects = routingObjects(config.staticRoutes, config.staticRules);
     this.#missing.clear();
+    this.#seenOn.clear();
+    this.#abandoned.clear();
     this.#remove(gone, view);
-    this.follow(view);
+    return this.follow(view);
   }
 
-  /** A new dump, or a deadline: puts back what is missing. Routes go with their links. */
-  follow(view: IndexedView): void {
+  /**
+   * A new dump, or a deadline: puts back what is missing. Routes go with their links. True where addresses were set: the
+   * kernel does not tell us of our own, and instances may send from them.
+   */
+  follow(view: IndexedView): boolean {
     const { host } = this.#modules;
     this.#retryAt = undefined;
-    this.#putBackAddresses(view);
+    const changed = this.#putBackAddresses(view);
     if (this.#objects.length > 0) {
       this.#routing.lookForMissing();
       this.#routing.repair(this.#objects);
     }
-    const refused = this.#missing.size > 0 || this.#objects.some((object) => !this.#routing.has(object));
+    const refused = this.#missing.size > 0 || this.#objects.some((object) => this.#isMissing(object));
     if (refused) this.#retryAt = after(host.clock.nowUs(), RETRY_INTERVAL);
+    return changed;
   }
 
   get deadline(): Us | undefined {
@@ -72,7 +81,7 @@ export class Statics {
     const addresses = [...this.#missing].filter(({ trackGroup }) => concerns(trackGroup)).map(addressText);
     const objects = this.#objects
       .filter((object) => concerns(object.kind === "route" ? object.route.trackGroup : object.rule.trackGroup))
-      .filter((object) => !this.#routing.has(object))
+      .filter((object) => this.#isMissing(object))
       .map(describe);
     return [...addresses, ...objects];
   }
@@ -80,14 +89,19 @@ export class Statics {
   status(): HostObjectStatus[] {
     const addresses = (this.#config?.staticAddresses ?? []).map((address) => ({
       text: addressText(address),
-      present: !this.#missing.has(address),
+      present: !this.#missing.has(address) && !this.#abandoned.has(address),
     }));
     return [...addresses, ...this.#routing.status(this.#objects)];
   }
 
-  #putBackAddresses(view: IndexedView): void {
+  #isMissing(object: RoutingObject): boolean {
+    return !this.#routing.has(object) && !this.#routing.isAbandoned(object);
+  }
+
+  #putBackAddresses(view: IndexedView): boolean {
+    this.#noteAbandoned(view);
     const wanted = this.#config?.staticAddresses ?? [];
-    const missing = wanted.filter((address) => !isThere(address, view));
+    const missing = wanted.filter((address) => !isThere(address, view) && !this.#abandoned.has(address));
     const possible = missing.flatMap((address) => {
       const link = view.named(address.device);
       return link === undefined ? [] : [{ address, lease: leaseOf(address, link, address.prefixLength) }];
@@ -100,6 +114,25 @@ export class Statics {
         batch.map(({ lease }) => ({ kind: "putBack", lease, validSec: undefined })),
       );
       for (const [index, { address }] of batch.entries()) this.#judge(address, outcomes[index]);
+    }
+    return possible.some(({ address }) => !this.#missing.has(address));
+  }
+
+  /** `no_track`: what somebody took from an interface that is still there is left alone. */
+  #noteAbandoned(view: IndexedView): void {
+    for (const address of this.#config?.staticAddresses ?? []) {
+      if (!address.noTrack) continue;
+      const link = view.named(address.device);
+      const seenOn = this.#seenOn.get(address);
+      if (link !== undefined && link.index === seenOn && link.up && !isThere(address, view)) {
+        this.#abandoned.add(address);
+        continue;
+      }
+      if (link?.index !== seenOn) this.#abandoned.delete(address);
+      if (link !== undefined && isThere(address, view)) {
+        this.#abandoned.delete(address);
+        this.#seenOn.set(address, link.index);
+      }
     }
   }
 

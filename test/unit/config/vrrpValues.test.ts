@@ -507,6 +507,16 @@ describe("notifications", () => {
     });
   });
 
+  it("changes of the priority are told where the instance says so, else where vrrp_notify_priority_changes does", () => {
+    const told = (own: string, global = "") => instance(VIP + own, global).notify.priorityChanges;
+    expect([told(""), told("notify_priority_changes"), told("", "vrrp_notify_priority_changes on")]).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    expect(told("notify_priority_changes off", "vrrp_notify_priority_changes")).toBe(false);
+  });
+
   it.each([
     ["", "", false],
     ["smtp_alert on", "", true],
