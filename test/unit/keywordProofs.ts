@@ -273,5 +273,5 @@ export const PROOFS: Proofs = {
 export const ELSEWHERE: ReadonlySet<string> = new Set([
   ...["virtual_server", "virtual_server_group", "SSL", "net_namespace_ipvs", "smtp_alert_checker", "rs_init_notifies"],
   ...["lvs_notify_fifo", "lvs_notify_fifo_script", "lvs_sync_daemon", "lvs_timeouts", "lvs_flush", "lvs_flush_on_stop"],
-  "lvs_sloppy_tcp",
+  ...["lvs_sloppy_tcp", "kick_listen", "kick_token_file"],
 ]);
