@@ -269,9 +269,8 @@ export const PROOFS: Proofs = {
   garp_group: acts("garp_interval", "gna_interval", "interface", "interfaces"),
 };
 
-/** Rows of other halves in the same blocks. */
+/** Rows of other halves in the same tables. */
 export const ELSEWHERE: ReadonlySet<string> = new Set([
   ...["virtual_server", "virtual_server_group", "SSL", "net_namespace_ipvs", "smtp_alert_checker", "rs_init_notifies"],
-  ...["lvs_notify_fifo", "lvs_notify_fifo_script", "lvs_sync_daemon", "lvs_timeouts", "lvs_flush", "lvs_flush_on_stop"],
-  ...["lvs_sloppy_tcp", "kick_listen", "kick_token_file"],
+  ...["lvs_notify_fifo", "lvs_notify_fifo_script"],
 ]);
