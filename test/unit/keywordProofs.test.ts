@@ -22,7 +22,8 @@ function implemented(): Map<string, Set<string>> {
     if (!read || path.some((keyword) => OTHER_HALVES.test(keyword))) continue;
     const keywords = found.get(table.name) ?? new Set<string>();
     for (const [keyword, row] of Object.entries(table.rows)) {
-      if ((row.status === "implemented" || row.status === "native") && isVrrp(table.name, keyword)) keywords.add(keyword);
+      if ((row.status === "implemented" || row.status === "native") && isVrrp(table.name, keyword))
+        keywords.add(keyword);
     }
     if (keywords.size > 0) found.set(table.name, keywords);
   }
