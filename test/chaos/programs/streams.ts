@@ -40,7 +40,6 @@ interface Stream {
 
 async function read(address: string, port: number, count: number): Promise<void> {
   const streams = await Promise.all(Array.from({ length: count }, () => open(address, port)));
-  print({ kind: "open", connections: streams.length });
   // Asked also when none of them is left.
   setInterval(() => undefined, 60_000);
   process.on("SIGUSR1", () => {
@@ -53,6 +52,8 @@ async function read(address: string, port: number, count: number): Promise<void>
     });
     for (const stream of streams) Object.assign(stream, { bytes: 0, silenceMs: 0 });
   });
+  // Behind the handler: a signal that comes before it would only start Node's debugger.
+  print({ kind: "open", connections: streams.length });
 }
 
 function open(address: string, port: number): Promise<Stream> {
