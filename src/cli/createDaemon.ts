@@ -8,6 +8,7 @@ import type { ScriptRunner } from "../core/scripts.ts";
 import { milliseconds } from "../core/units.ts";
 import type { ControlAnswer, KickRequest, OverrideRequest } from "../daemon/control.types.ts";
 import { Daemon } from "../daemon/daemon.ts";
+import { discovering } from "../daemon/discoveringHealth.ts";
 import { EventLog } from "../daemon/events.ts";
 import { giveOver, type HandoverResult } from "../daemon/handover/giver.ts";
 import type { FromPredecessor, FromSuccessor } from "../daemon/handover/protocol.ts";
@@ -16,16 +17,19 @@ import { HostSide } from "../daemon/hostSide.ts";
 import { KickDoor } from "../daemon/kickDoor.ts";
 import { AddressFollower } from "../daemon/lvs/addressFollower.ts";
 import { LvsSide } from "../daemon/lvs/lvsSide.ts";
+import { MemberMemory } from "../daemon/memberMemory.ts";
 import { Notifier } from "../daemon/notify/notifier.ts";
 import type { OperatorResult } from "../daemon/operator.ts";
 import { playBetweenTimes, rehearsal } from "../daemon/rehearsal.ts";
 import { TableOwner } from "../daemon/tableOwner.ts";
 import { Trackers } from "../daemon/track/trackers.ts";
 import { healthMachine } from "../health/machine.ts";
+import type { RememberedMembers } from "../health/types.ts";
 import { isNativeError, loadAddon } from "../io/addon.ts";
 import type { NativeAddon } from "../io/addon.types.ts";
 import { createCheckers } from "../io/checkers/index.ts";
 import { loopTimers, monotonicClock } from "../io/clock.ts";
+import { createClusterReader } from "../io/clusterReader.ts";
 import { type Heritage, startSuccessor } from "../io/handoverProcess.ts";
 import { takeNetworkNamespace } from "../io/hostChecks.ts";
 import { hostName } from "../io/hostName.ts";
@@ -128,7 +132,9 @@ export async function createDaemon(start: {
         vrrp = new VrrpWorkerHandle({ realtimePriority, ...guarding }, modules);
         return vrrp;
       },
-      createHealth: (listener) => createHealth({ addon, scripts, listener: rehearsing(listener, config) }),
+      createHealth: (listener) =>
+        createHealth({ addon, scripts, listener: rehearsing(listener, config), runDirectory, events }),
+      createHostSide: (onResults) => createHostSide({ scripts, events, addon, kickDoor, onResults }),
       createHostSide: (onResults) => createHostSide({ scripts, events, addon, kickDoor, onResults }),
       notify: (state) => void sdNotify(state),
       load: () => {
@@ -211,11 +217,18 @@ function createHealth(parts: {
   readonly addon: NativeAddon;
   readonly scripts: ScriptRunner;
   readonly listener: HealthListener;
+  readonly runDirectory: RunDirectory;
+  readonly events: EventLog;
 }): HealthDriver {
-  const { addon, scripts, listener } = parts;
+  const { addon, scripts, listener, runDirectory, events } = parts;
   const probes = createCheckers({ addon: () => addon, scripts });
-  const modules = { probes, clock: monotonicClock, timers: loopTimers, listener };
-  return createHealthDriver({ seed: randomInt(2 ** 31) }, { machine: healthMachine, ...modules });
+  const memory = new MemberMemory({ store: runDirectory, events });
+  const common = { clock: monotonicClock, timers: loopTimers };
+  const remember = (members: RememberedMembers): void => memory.write(members);
+  const modules = { machine: healthMachine, probes, listener, remember, ...common };
+  const driver = createHealthDriver({ seed: randomInt(2 ** 31) }, modules);
+  const { ask } = createClusterReader(() => addon);
+  return discovering(driver, { ask, remembered: () => memory.read(), ...common });
 }
 
 function createLvsSide(within: Within, runDirectory: RunDirectory, events: EventLog): LvsSide {

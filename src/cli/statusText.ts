@@ -72,7 +72,20 @@ function serviceLines(service: ServiceStatus): string[] {
     const notes = `${memberNote(server)}${lossNote(server)}${overrideNote(server)}`;
     return `      ${server.server.padEnd(width)}  weight ${String(server.weight).padEnd(5)} ${server.verdict.padEnd(7)} ${server.reason}${notes}`;
   });
-  return [`  ${service.service}  ${notes.join("; ")}`, ...servers];
+  return [`  ${service.service}  ${notes.join("; ")}`, ...membersLine(service), ...servers];
+}
+
+/** Where its servers come from. */
+function membersLine({ members }: ServiceStatus): string[] {
+  if (members === undefined) return [];
+  const { known, scope, source, age, problem } = members;
+  const of = scope === undefined ? "" : ` of ${scope}`;
+  const told =
+    source === undefined || age === undefined
+      ? "not told yet"
+      : `told by ${source} ${Math.round(toSeconds(age))} s ago`;
+  const trouble = problem === undefined ? "" : `; LAST ANSWER NOT TAKEN: ${problem}`;
+  return [`      members${of}: ${known} known, ${told}${trouble}`];
 }
 
 function policyText(policy: ServiceStatus["roleLoss"]): string {

@@ -1,5 +1,6 @@
 import { type DurationUs, durationUs } from "../core/units.ts";
 import type { CheckConfig, PatroniCheckConfig } from "./check.types.ts";
+import { exemplaryServers } from "./discovery.ts";
 import { isLeaderRole, mayTellRole } from "./exclusive.ts";
 import type { RealServerConfig, VirtualServerConfig } from "./types.ts";
 
@@ -31,7 +32,7 @@ export interface ServiceTiming {
 
 /** Undefined where a server has no check, so that nothing is ever detected. */
 export function serviceTiming(service: VirtualServerConfig): ServiceTiming | undefined {
-  const { realServers } = service;
+  const realServers = exemplaryServers(service);
   if (realServers.length === 0 || realServers.some(({ checks }) => checks.length === 0)) return undefined;
   const exclusive = isExclusive(service);
   return {
@@ -100,7 +101,7 @@ function memberTime(
   service: VirtualServerConfig,
   time: (check: PatroniCheckConfig, service: VirtualServerConfig) => DurationUs,
 ): DurationUs | undefined {
-  const times = service.realServers.map(({ checks }) =>
+  const times = exemplaryServers(service).map(({ checks }) =>
     checks.flatMap((check) => (check.kind === "patroni" && !isLeaderRole(check.role) ? time(check, service) : [])),
   );
   return times.some((each) => each.length === 0) ? undefined : durationUs(Math.max(...times.flat()));

@@ -185,7 +185,20 @@ export interface VirtualServerConfig {
   /** Native: what becomes of established connections to a server that may have no weight any more; undefined = by the kind of service. */
   readonly roleLoss: RoleLossConfig | undefined;
   readonly realServers: readonly RealServerConfig[];
+  /** Native, `patroni_cluster`: further servers follow a cluster's members; undefined = those written are all. */
+  readonly discovery?: DiscoveryConfig;
   readonly at: SourceSpan;
+}
+
+/** `patroni_cluster` */
+export interface DiscoveryConfig {
+  /** REST APIs that are asked for the list, in turn. */
+  readonly sources: readonly { readonly address: Ip; readonly port: number }[];
+  /** The cluster's name; undefined = the first one that is told. */
+  readonly scope: string | undefined;
+  readonly interval: DurationUs;
+  /** What a member is made of; its address and those of its checks are put in (config/discovery.ts). */
+  readonly template: RealServerConfig;
 }
 
 /**

@@ -89,7 +89,7 @@ export class Daemon {
     });
     this.operator = new Operator({
       ...{ store: modules.store, clock: modules.clock, wallMs: modules.wallMs },
-      ...{ table: modules.table, health: this.#health, services: () => this.#config.virtualServers },
+      ...{ table: modules.table, health: this.#health, services: () => this.#health.services() },
       refusal: () => (this.#stopping === undefined ? undefined : STOPPING.message),
     });
   }

@@ -9,6 +9,7 @@ import type {
   HealthMachine,
   ProbeOutcome,
   ProbeSpec,
+  RememberedMembers,
   ServiceHealth,
   ServiceRows,
 } from "../health/types.ts";
@@ -40,6 +41,12 @@ export interface HealthDriver {
   ): void;
   /** All that operators say now. */
   override(overrides: readonly Override[]): void;
+  /** What was answered about the cluster that a service follows. */
+  cluster(service: ServiceId, source: string, outcome: ProbeOutcome): void;
+  /** What an earlier life knew of clusters; before the first configuration. */
+  rememberMembers(services: RememberedMembers): void;
+  /** The running configuration, with the servers that were discovered. */
+  services(): readonly VirtualServerConfig[];
   /** A hint of `source` that roles have changed in these services, undefined = in any: they are asked now. */
   kick(services: ReadonlySet<ServiceId> | undefined, source: string): void;
   /** Every address that the host holds now, for services with `ha_suspend`. */
@@ -65,6 +72,8 @@ interface MachineModules<State> {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly listener: HealthListener;
+  /** Keeps what is known of clusters over the end of the daemon. */
+  readonly remember?: (members: RememberedMembers) => void;
 }
 
 /** Feeds the health machine: probes' outcomes and its one deadline in, effects out. It decides nothing. */
@@ -74,6 +83,7 @@ class MachineDriver<State> implements HealthDriver {
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #listener: HealthListener;
+  readonly #remember: (members: RememberedMembers) => void;
   #state: State;
   #disarm: () => void = () => undefined;
   #stopped = false;
@@ -84,6 +94,7 @@ class MachineDriver<State> implements HealthDriver {
     this.#clock = modules.clock;
     this.#timers = modules.timers;
     this.#listener = modules.listener;
+    this.#remember = modules.remember ?? (() => undefined);
     this.#state = modules.machine.initial(options.seed);
   }
 
@@ -96,6 +107,18 @@ class MachineDriver<State> implements HealthDriver {
 
   override(overrides: readonly Override[]): void {
     this.#feed({ kind: "overrides", overrides });
+  }
+
+  cluster(service: ServiceId, source: string, outcome: ProbeOutcome): void {
+    this.#feed({ kind: "cluster", service, source, outcome });
+  }
+
+  rememberMembers(services: RememberedMembers): void {
+    this.#feed({ kind: "membersRemembered", services });
+  }
+
+  services(): readonly VirtualServerConfig[] {
+    return this.#machine.services(this.#state);
   }
 
   kick(services: ReadonlySet<ServiceId> | undefined, source: string): void {
@@ -157,6 +180,9 @@ class MachineDriver<State> implements HealthDriver {
         if (rows !== undefined) this.#feed({ kind: "rows", rows });
         return;
       }
+      case "rememberMembers":
+        this.#remember(effect.services);
+        return;
       case "firstVerdicts":
         this.#listener.onFirstVerdicts();
         return;

@@ -109,6 +109,8 @@ export function describeHealthEvent(event: HealthEvent): string {
       return `${event.target}: ${event.to}, by an operator (${event.reason})`;
     case "fallback":
       return `${event.service}: fallback ${event.phase}: ${event.reason}`;
+    case "members":
+      return `${event.service}: ${event.what}`;
     case "kick": {
       const { services, asked, later } = event;
       const waits = later === 0 ? "" : `, ${later} more within a second`;

@@ -12,6 +12,7 @@ import {
   updateDesired,
   wantedServices,
 } from "./desired.ts";
+import { forgetClusters, withMembers } from "./discovery.ts";
 import { isExclusive, setHolder } from "./exclusive.ts";
 import { decideFallback } from "./fallback.ts";
 import { serverVerdict } from "./judge.ts";
@@ -85,7 +86,10 @@ export function configure(
   const events: HealthEvent[] = [];
   const old = state.services;
   state.services = new Map();
-  for (const config of input.virtualServers) {
+  state.configured = input.virtualServers;
+  forgetClusters(state, input.virtualServers);
+  for (const written of input.virtualServers) {
+    const config = withMembers(state, written);
     const existing = existingRows(config, input.existing);
     const suspended = isSuspended(config, state.held);
     // What is suspended begins anew when its address comes, whatever was known.
@@ -99,10 +103,11 @@ export function configure(
     .filter((probe) => probe.results === 0 && !isProbeSuspended(probe))
     .map((probe) => probe.spec.key);
   if (!state.started) {
-    state.startup = { pending: new Set(pending), until: firstResultsBy([...state.services.values()], now) };
+    const clusters = new Set(following(input.virtualServers).map(({ name }) => name));
+    state.startup = { pending: new Set(pending), clusters, until: firstResultsBy([...state.services.values()], now) };
     state.started = true;
   } else if (state.startup !== undefined) {
-    state.startup = { pending: new Set(pending), until: state.startup.until };
+    state.startup = { ...state.startup, pending: new Set(pending) };
   }
   return events;
 }
@@ -316,6 +321,13 @@ export function firstResultsBy(services: readonly ServiceState[], now: Us): Us {
   const timeouts = services.flatMap((service) =>
     service.servers.flatMap((server) => server.checks.map((check) => check.config.timing.connectTimeout)),
   );
-  const longest = timeouts.reduce((left, right) => Math.max(left, right), 0);
+  // Members are asked for first, and then asked themselves.
+  const followed = following(services.map(({ config }) => config)).flatMap(({ discovery }) =>
+    (discovery?.template.checks ?? []).map(({ timing }) => 2 * timing.connectTimeout),
+  );
+  const longest = [...timeouts, ...followed].reduce<number>((left, right) => Math.max(left, right), 0);
   return after(now, durationUs(longest + FIRST_RESULT_GRACE));
 }
+
+const following = (configs: readonly VirtualServerConfig[]): readonly VirtualServerConfig[] =>
+  configs.filter(({ discovery }) => discovery !== undefined);

@@ -3,6 +3,7 @@ import { between, toMilliseconds, toSeconds, type Us } from "../core/units.ts";
 import { serviceId } from "../plan/keys.ts";
 import { adoptHolder, configure } from "./configure.ts";
 import { checkedWeight, secondTierChecks, updateDesired } from "./desired.ts";
+import { membersOf, rememberMembers, takeCluster } from "./discovery.ts";
 import { decide, isExclusive } from "./exclusive.ts";
 import { decideFallback, fallbackDueAt } from "./fallback.ts";
 import { judgeFiles } from "./files.ts";
@@ -25,7 +26,7 @@ import { followLosses, nextLossAt, takeRows } from "./roleLoss.ts";
 import { finishProbe, nextWakeup, planNext, pullForward, startOrGiveUp, takeDue } from "./schedule.ts";
 import type { CheckState, HealthState, ProbeState, ServiceState } from "./state.ts";
 import { takeAddresses } from "./suspend.ts";
-import type { HealthEffect, HealthEvent, HealthMachine, ProbeOutcome, ServiceRows } from "./types.ts";
+import type { HealthEffect, HealthEvent, HealthInput, HealthMachine, ProbeOutcome, ServiceRows } from "./types.ts";
 import { viewService } from "./view.ts";
 
 /**
@@ -46,6 +47,8 @@ export const healthMachine: HealthMachine<HealthState> = {
     wakeups: new Heap(),
     files: new Map(),
     startup: undefined,
+    configured: [],
+    discovered: new Map(),
     held: new Set(),
     started: false,
   }),
@@ -54,8 +57,7 @@ export const healthMachine: HealthMachine<HealthState> = {
     const step = new Step(state, now);
     switch (input.kind) {
       case "configure":
-        step.events(configure(state, input, now));
-        step.reconfigured();
+        step.configure(input);
         break;
       case "addresses":
         step.addresses(input.held);
@@ -71,6 +73,12 @@ export const healthMachine: HealthMachine<HealthState> = {
         break;
       case "kick":
         step.events(kick(state, input, now));
+        break;
+      case "membersRemembered":
+        rememberMembers(state, input);
+        break;
+      case "cluster":
+        step.clusterTold(input);
         break;
       case "rows":
         step.rowsRead(input.rows);
@@ -88,6 +96,7 @@ export const healthMachine: HealthMachine<HealthState> = {
     return Number.isFinite(first) ? (first as Us) : undefined;
   },
 
+  services: (state) => [...state.services.values()].map(({ config }) => config),
   desired: (state) => [...state.services.values()].flatMap((service) => service.desired),
   view: (state, now) => [...state.services.values()].map((service) => viewService(state, service, now)),
 };
@@ -110,12 +119,25 @@ class Step {
     for (const event of events) this.effects.push({ kind: "event", event });
   }
 
-  reconfigured(): void {
+  configure(input: Extract<HealthInput, { kind: "configure" }>): void {
+    this.events(configure(this.state, input, this.now));
     this.changed = true;
     for (const service of this.state.services.values()) {
       judgeFiles(service, this.state.files, this.now);
       this.evaluate(service);
     }
+  }
+
+  /** Other servers than before are a configuration like any other, to which the kernel has nothing new to say. */
+  clusterTold(input: Extract<HealthInput, { kind: "cluster" }>): void {
+    const { state } = this;
+    const events: HealthEvent[] = [];
+    const changed = takeCluster(state, input, this.now, events);
+    this.events(events);
+    state.startup?.clusters.delete(input.service);
+    if (!changed) return;
+    this.effects.push({ kind: "rememberMembers", services: membersOf(state) });
+    this.configure({ kind: "configure", virtualServers: state.configured, existing: new Map() });
   }
 
   filesRead(values: ReadonlyMap<string, number | undefined>): void {
@@ -168,7 +190,7 @@ class Step {
         this.evaluate(due.service);
       } else if (startOrGiveUp(state, due.probe, now, this.effects) === "lost") this.giveUp(due.probe);
     }
-    if (state.startup !== undefined && (state.startup.pending.size === 0 || now >= state.startup.until)) {
+    if (state.startup !== undefined && (isStarted(state.startup) || now >= state.startup.until)) {
       state.startup = undefined;
       this.effects.push({ kind: "firstVerdicts" });
       this.changed = true;
@@ -306,5 +328,8 @@ function failUnknown(checks: readonly CheckState[]): void {
     check.reason = `no verdict in the worst-case time of the check (${check.reason})`;
   }
 }
+
+const isStarted = ({ pending, clusters }: NonNullable<HealthState["startup"]>): boolean =>
+  pending.size === 0 && clusters.size === 0;
 
 const seconds = (until: Us, now: Us): string => `${Math.round(toSeconds(between(now, until)))} s`;

@@ -2,6 +2,7 @@ import type { CheckConfig } from "../config/check.types.ts";
 import { mayTellRole } from "../config/exclusive.ts";
 import type { Us } from "../core/units.ts";
 import { awaitLeader, leaderOf, learnPosition } from "./clusters.ts";
+import { foreignMember } from "./discovery.ts";
 import { type Finding, interpret } from "./findings.ts";
 import { isHeld } from "./hold.ts";
 import { judge } from "./judge.ts";
@@ -29,7 +30,7 @@ export function takeOutcome(
   probe.reading = reading;
   if (reading === undefined || check.kind !== "patroni") {
     const finding = interpret(check, outcome);
-    events.push(...judgeUsers(probe, () => finding, startedAt, now));
+    events.push(...judgeUsers(state, probe, () => finding, startedAt, now));
   } else events.push(...judgeMember(state, probe, reading, startedAt, now));
   for (const member of waiting) {
     if (member === probe || member.reading === undefined || member.startedAt === undefined) continue;
@@ -53,14 +54,23 @@ function judgeMember(
     if (finding.kind === "open" && finding.awaitsLeader === true) awaitLeader(state, probe, reading.body);
     return finding;
   };
-  return judgeUsers(probe, findingOf, startedAt, now);
+  return judgeUsers(state, probe, findingOf, startedAt, now);
 }
 
 /** A suspended service begins anew when it goes on: what is asked until then is not for it (see suspend.ts). */
 const activeUsers = ({ users }: ProbeState, startedAt: Us): readonly ProbeUser[] =>
   users.filter(({ service }) => !service.suspended && counts(service, startedAt));
 
+/** Whoever a list of members names must be of that cluster by its own word, too. */
+function ofTheCluster(state: HealthState, { id }: ServiceState, finding: Finding): Finding {
+  const foreign = "body" in finding ? foreignMember(state, id, finding.body) : undefined;
+  return foreign === undefined || !("body" in finding)
+    ? finding
+    : { kind: "wrongAnswer", roleAnswer: true, body: finding.body, reason: foreign };
+}
+
 function judgeUsers(
+  state: HealthState,
   probe: ProbeState,
   findingOf: (config: CheckConfig) => Finding,
   startedAt: Us,
@@ -71,7 +81,7 @@ function judgeUsers(
     const held = mayTellRole(check.config) && isHeld(service, server, now);
     const opening = service.electionOpensAt !== undefined && now < service.electionOpensAt;
     const rules = { exclusive: service.exclusive, held, opening };
-    const finding = findingOf(check.config);
+    const finding = ofTheCluster(state, service, findingOf(check.config));
     judge(check, server, rules, finding, startedAt, now);
     // `log_all_failures`: what does not bring a server down leaves no other trace.
     if (check.config.logAllFailures !== true || finding.kind === "pass" || check.verdict !== "up") continue;

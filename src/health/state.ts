@@ -1,4 +1,5 @@
 import type { CheckConfig } from "../config/check.types.ts";
+import type { ClusterMember } from "../config/discovery.ts";
 import type { RealServerConfig, VirtualServerConfig } from "../config/types.ts";
 import type { Ip } from "../core/ip.ts";
 import type { Us } from "../core/units.ts";
@@ -28,12 +29,30 @@ export interface HealthState {
   wakeups: Heap<Wakeup>;
   /** Values of track files, by name, as last told; undefined = not known yet. */
   files: ReadonlyMap<string, number | undefined>;
-  /** Until the first verdicts are announced: the probes without a result, and how long they are waited for. */
-  startup: { readonly pending: Set<ProbeKey>; readonly until: Us } | undefined;
+  /** Until the first verdicts are announced: the probes without a result, the lists of members that were not told, and how long they are waited for. */
+  startup: { readonly pending: Set<ProbeKey>; readonly clusters: Set<ServiceId>; readonly until: Us } | undefined;
+  /** As the file has them: without the servers that `patroni_cluster` finds. */
+  configured: readonly VirtualServerConfig[];
+  /** What is known of the clusters that services follow. */
+  discovered: Map<ServiceId, DiscoveryState>;
   /** Addresses that the host holds, as last told. */
   held: ReadonlySet<Ip>;
   /** False before the first configuration. */
   started: boolean;
+}
+
+/** The members of a cluster, as last told by an answer that could be right. Replaced, never changed in place. */
+export interface DiscoveryState {
+  /** `listed` false: it stays by its own word. */
+  readonly members: readonly { readonly member: ClusterMember; readonly listed: boolean }[];
+  readonly scope: string | undefined;
+  /** `database_system_identifier` */
+  readonly system: string | undefined;
+  /** Why the last answer did not count, or not wholly. */
+  readonly problem: string | undefined;
+  /** Who gave the last one that counted, and when. */
+  readonly source: string | undefined;
+  readonly readAt: Us | undefined;
 }
 
 export type Wakeup =

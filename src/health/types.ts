@@ -1,4 +1,5 @@
 import type { CheckConfig } from "../config/check.types.ts";
+import type { ClusterMember } from "../config/discovery.ts";
 import type { RoleLossConfig, VirtualServerConfig } from "../config/types.ts";
 import type { Ip } from "../core/ip.ts";
 import type { DurationUs, Us } from "../core/units.ts";
@@ -95,6 +96,10 @@ export type HealthInput =
   /** Every address that the host holds now: services with `ha_suspend` are checked only where one of theirs is among them. */
   | { readonly kind: "addresses"; readonly held: ReadonlySet<Ip> }
   | { readonly kind: "probeDone"; readonly key: ProbeKey; readonly startedAt: Us; readonly outcome: ProbeOutcome }
+  /** What `source` (a REST API, or the last one asked) answered about the cluster that a service follows. */
+  | { readonly kind: "cluster"; readonly service: ServiceId; readonly source: string; readonly outcome: ProbeOutcome }
+  /** What an earlier life knew of clusters; before the first configuration. */
+  | { readonly kind: "membersRemembered"; readonly services: RememberedMembers }
   /** Somebody says that roles have changed, in these services or (undefined) anywhere; who, for the log. */
   | { readonly kind: "kick"; readonly services: ReadonlySet<ServiceId> | undefined; readonly source: string }
   /** All that operators say now; each ends by itself when its time is over. */
@@ -104,6 +109,16 @@ export type HealthInput =
   /** The answer to `readRows`. */
   | { readonly kind: "rows"; readonly rows: ServiceRows }
   | { readonly kind: "deadline" };
+
+/** What is known of clusters, to be remembered over the end of a daemon. */
+export type RememberedMembers = ReadonlyMap<
+  ServiceId,
+  {
+    readonly members: readonly ClusterMember[];
+    readonly scope: string | undefined;
+    readonly system: string | undefined;
+  }
+>;
 
 /** Rows that the kernel has of the services that were asked for, of no other; one that does not exist has none. */
 export type ServiceRows = ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, KernelRow>>;
@@ -121,6 +136,8 @@ export type HealthEffect =
   | { readonly kind: "tableChanged" }
   /** Emitted once after each start: first verdicts are in, or the time for them is over. The first programming may happen. */
   | { readonly kind: "firstVerdicts" }
+  /** The servers that clusters give to services are others: remember them. */
+  | { readonly kind: "rememberMembers"; readonly services: RememberedMembers }
   /** Comes behind `tableChanged`: read these services' rows once the kernel has what is wanted, and answer with `rows`. */
   | { readonly kind: "readRows"; readonly services: readonly ServiceKey[] }
   | { readonly kind: "event"; readonly event: HealthEvent };
@@ -185,6 +202,8 @@ export type HealthEvent =
       readonly phase: "began" | "ended";
       readonly reason: string;
     }
+  /** What became of the list of members that a service follows. */
+  | { readonly kind: "members"; readonly service: ServiceId; readonly what: string }
   /** Questions that go out now, or as soon as kicks may again, because of a kick; `services` undefined = of all. */
   | {
       readonly kind: "kick";
@@ -221,6 +240,19 @@ export interface ServiceHealth {
   /** What becomes of connections to a server that loses its weight. */
   readonly roleLoss: RoleLossConfig;
   readonly servers: readonly ServerHealth[];
+  /** `patroni_cluster` */
+  readonly members?: MembersHealth;
+}
+
+/** The list of a cluster's members that a service follows. */
+export interface MembersHealth {
+  readonly known: number;
+  readonly scope: string | undefined;
+  /** Who told the list that counts, and how long ago; undefined = nobody in this life. */
+  readonly source: string | undefined;
+  readonly age: DurationUs | undefined;
+  /** Why the last answer did not count, or not wholly. */
+  readonly problem: string | undefined;
 }
 
 export interface ServerHealth {
@@ -250,6 +282,8 @@ export interface HealthMachine<State> {
   step(state: State, input: HealthInput, now: Us): HealthStepResult<State>;
   /** When `deadline` is due; undefined when nothing waits. */
   nextDeadline(state: State): Us | undefined;
+  /** The running configuration, with the servers that were discovered. */
+  services(state: State): readonly VirtualServerConfig[];
   /** The table that should be, a function of configuration, verdicts, roles and overrides alone. */
   desired(state: State): readonly DesiredService[];
   view(state: State, now: Us): readonly ServiceHealth[];

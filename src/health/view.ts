@@ -8,7 +8,7 @@ import { lagOf } from "./patroniCheck.ts";
 import { isSorry } from "./quorum.ts";
 import { policyOf } from "./roleLoss.ts";
 import type { HealthState, ServerState, ServiceState } from "./state.ts";
-import type { PatroniBody, ServerHealth, ServiceHealth } from "./types.ts";
+import type { MembersHealth, PatroniBody, ServerHealth, ServiceHealth } from "./types.ts";
 
 /** A service as `status` shows it. */
 export function viewService(state: HealthState, service: ServiceState, now: Us): ServiceHealth {
@@ -26,7 +26,13 @@ export function viewService(state: HealthState, service: ServiceState, now: Us):
     ...(service.fallback === undefined ? {} : { fallback: service.fallback.active }),
     roleLoss: policyOf(service),
     servers: service.servers.map((server) => viewServer(state, service, server, now)),
+    ...(service.config.discovery && { members: viewMembers(state, service, now) }),
   };
+}
+
+function viewMembers({ discovered }: HealthState, { id }: ServiceState, now: Us): MembersHealth {
+  const { members = [], scope, source, readAt, problem } = discovered.get(id) ?? {};
+  return { known: members.length, scope, source, age: readAt && between(readAt, now), problem };
 }
 
 function viewServer(state: HealthState, service: ServiceState, server: ServerState, now: Us): ServerHealth {

@@ -20,6 +20,7 @@ const OWNED_SERVICES = "owned-services.json";
 const IPVS_SETTINGS = "borrowed-settings.json";
 const INTERFACE_SETTINGS = "interface-settings.json";
 const OPERATOR_MEMORY = "operator.json";
+const MEMBERS = "members.json";
 const SYNC_ROLES = "sync-roles.json";
 
 export type RunDirectoryErrorCode = "runDirectoryUnusable" | "alreadyRunning";
@@ -102,6 +103,16 @@ export class RunDirectory {
   /** Throws HoldfastError `runDirectoryUnusable`. */
   writeOperatorMemory(memory: object): void {
     this.#write(OPERATOR_MEMORY, memory);
+  }
+
+  /** What was known of clusters, as the daemon wrote it; undefined when it never did. */
+  readMembers(): unknown {
+    return this.#read(MEMBERS);
+  }
+
+  /** Throws HoldfastError `runDirectoryUnusable`. */
+  writeMembers(members: object): void {
+    this.#write(MEMBERS, members);
   }
 
   /** Threads of the kernel's connection sync that an earlier life started. */

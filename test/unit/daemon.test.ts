@@ -232,6 +232,9 @@ function world(
           },
           desired: () => desiredOf({ ...configOf(5432), virtualServers: configured }),
           view: () => [],
+          services: () => configured,
+          cluster: silent,
+          rememberMembers: silent,
           stop: () => void calls.push("health stop"),
         };
       },

@@ -50,6 +50,7 @@ test("a step of the checks writes the table, then the log, then asks its next pr
     step: () => ({ state: undefined, effects }),
     nextDeadline: () => undefined,
     desired: () => [],
+    services: () => [],
     view: () => [],
   };
   const time = new VirtualTime();

@@ -71,6 +71,10 @@ export const FULL_STATUS: DaemonStatus = {
     {
       ...{ service: "TCP 10.0.2.10:5432", exclusive: true, holder: "10.0.2.3:5432", hunting: false, conflict: false },
       ...{ quorum: "up", sorryServer: undefined, fallback: false, roleLoss: { policy: "cut" } },
+      members: {
+        ...{ known: 3, scope: "article", source: "10.0.2.3:8008", age: durationUs(4_000_000) },
+        problem: "timedOut: no answer",
+      },
       servers: [
         {
           override: { weight: 50, target: "10.0.2.3 everywhere", endsIn: undefined },

@@ -1,7 +1,11 @@
+import { DiagnosticList } from "../diagnostics.ts";
+import { exemplaryServers } from "../discovery.ts";
 import { exclusiveSetting } from "../exclusive.ts";
-import { PERSISTENCE_DEFAULT_SEC } from "../keywords/virtualServer.ts";
+import { PERSISTENCE_DEFAULT_SEC, realServerTable } from "../keywords/virtualServer.ts";
+import { parseBlock } from "../parser.ts";
 import type { RealServerConfig, SorryServerConfig, VirtualServerConfig } from "../types.ts";
 import { buildChecks } from "./checks.ts";
+import { buildDiscovery, TEMPLATE_ADDRESS } from "./discovery.ts";
 import type { ParsedFile, ParsedGlobal, ParsedServer, ParsedService } from "./parsed.ts";
 import { buildFallback, buildPatroniCheck } from "./patroni.ts";
 import { buildTargets, forwardingOf, serviceName } from "./targets.ts";
@@ -19,6 +23,7 @@ export function buildService(
 ): VirtualServerConfig {
   const { values, at } = service;
   const realServers = values.real_server.map((server) => buildServer(server, { service, file, global }));
+  const discovery = values.patroni_cluster && buildDiscovery(service, buildMember({ service, file, global }));
   return {
     name: serviceName(service),
     targets: buildTargets(service, file.virtual_server_group),
@@ -28,7 +33,11 @@ export function buildService(
     persistenceTimeoutSec: persistenceSec(values),
     persistencePrefix: values.persistence_granularity?.value.prefix,
     persistenceEngine: values.persistence_engine?.value ?? "",
-    quorum: Math.min(values.quorum.value, attainableQuorum(service, realServers)),
+    // How many members there will be nobody knows here.
+    quorum: Math.min(
+      values.quorum.value,
+      discovery ? Number.POSITIVE_INFINITY : attainableQuorum(service, realServers),
+    ),
     hysteresis: values.hysteresis.value,
     sorryServer: buildSorryServer(service),
     notify: {
@@ -38,14 +47,31 @@ export function buildService(
       downAtEnd: values.omega !== undefined,
     },
     haSuspend: values.ha_suspend !== undefined,
-    exclusive: exclusiveSetting(values.exclusive?.value, realServers),
+    exclusive: exclusiveSetting(
+      values.exclusive?.value,
+      exemplaryServers({ realServers, ...(discovery && { discovery }) }),
+    ),
     roleWatch: values.role_watch.value,
     roleHold: values.role_hold.value,
     ...(values.fallback === undefined ? {} : { fallbackAfter: values.fallback.value.after }),
     roleLoss: values.role_loss?.value,
     realServers,
+    ...(discovery && { discovery }),
     at,
   };
+}
+
+/** What an empty `real_server` block would be here. */
+function buildMember(context: Omit<ServerContext, "server">): RealServerConfig {
+  const { values, seen } = parseBlock(realServerTable, [], context.service.at, new DiagnosticList());
+  const header = { address: TEMPLATE_ADDRESS, port: undefined };
+  return buildServer({ header, at: context.service.at, values, free: [], seen }, context);
+}
+
+interface ServerContext {
+  readonly service: ParsedService;
+  readonly file: ServiceFile;
+  readonly global: AlertDefaults;
 }
 
 /** The keywords of global_defs whose value counts where a service or a server writes none. */
@@ -94,10 +120,7 @@ function schedulerFlags(values: ParsedService["values"]): number {
   return bits.reduce((sum, written, bit) => sum | (written === undefined ? 0 : 1 << bit), 0);
 }
 
-function buildServer(
-  server: ParsedServer,
-  context: { readonly service: ParsedService; readonly file: ServiceFile; readonly global: AlertDefaults },
-): RealServerConfig {
+function buildServer(server: ParsedServer, context: ServerContext): RealServerConfig {
   const { service, file, global } = context;
   const { header, values } = server;
   const port = header.port ?? (service.header.kind === "address" ? (service.header.port ?? 0) : 0);

@@ -7,6 +7,7 @@ import type { ScriptCommand } from "../vrrp.types.ts";
 import { checkerRows } from "./checkers/checkerRows.ts";
 import { sslTable, virtualHost } from "./checkers/http.ts";
 import { fallbackRow, patroniRow } from "./checkers/patroni.ts";
+import { patroniClusterRow } from "./discovery.ts";
 import { choice, flag, integer, switchable, text, timer, truth } from "./kinds.ts";
 import { roleLossKind } from "./roleLoss.ts";
 import { type BlockRow, blockTable, leftOutRows, MAN, type ValueKind, type ValueRow } from "./row.ts";
@@ -286,6 +287,7 @@ export const virtualServerTable = blockTable("virtual_server", {
   } satisfies ValueRow<ForwardingConfig>,
   ...outerTimingRows,
   patroni: patroniRow,
+  patroni_cluster: patroniClusterRow,
   fallback: fallbackRow,
   inhibit_on_failure: inhibitOnFailure,
   exclusive: {

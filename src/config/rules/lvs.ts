@@ -4,6 +4,7 @@ import { patroniBlocks } from "../build/patroni.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
 import { formatHeader } from "../keywords/serviceKinds.ts";
 import { CHECK_RULES, portOf } from "./checks.ts";
+import { checkDiscoveryRules } from "./discovery.ts";
 import { checkPatroniRules } from "./patroni.ts";
 import { reportRepeated } from "./rule.ts";
 import { SERVICE_KIND_RULES, serverKindRules, targetsDiffer } from "./serviceKinds.ts";
@@ -15,6 +16,7 @@ export function checkLvsRules(file: ParsedFile, found: DiagnosticList): void {
     for (const rule of SERVICE_RULES) rule(service, found);
     for (const rule of SERVICE_KIND_RULES) rule(service, file, found);
     checkPatroniRules(service, file, found);
+    checkDiscoveryRules(service, found);
     for (const server of service.values.real_server) {
       for (const rule of SERVER_RULES) rule(server, service, found, file);
       serverKindRules(server, service, file.virtual_server_group, found);
@@ -26,7 +28,7 @@ export function checkLvsRules(file: ParsedFile, found: DiagnosticList): void {
 const nameOf = ({ header }: ParsedService): string => `virtual_server ${formatHeader(header)}`;
 
 function serversAreThere(service: ParsedService, found: DiagnosticList): void {
-  if (service.seen.has("real_server")) return;
+  if (service.seen.has("real_server") || service.seen.has("patroni_cluster")) return;
   found.error(
     "no-real-server",
     service.at,

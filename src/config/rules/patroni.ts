@@ -26,9 +26,13 @@ export function checkPatroniRules(service: ParsedService, file: ServiceFile, fou
 
 /** A second tier is one role beside another; where one server alone has weight there are no tiers. */
 function fallbackHasTwoTiers(service: ParsedService, file: ServiceFile, found: DiagnosticList): void {
-  const { fallback, real_server } = service.values;
+  const { fallback, real_server, patroni_cluster } = service.values;
   if (fallback === undefined) return;
-  const roles = real_server.map((server) => writtenOf(patroniBlocks(server, service), "role")?.value);
+  const own = service.values.patroni.slice(-1);
+  const blocks = real_server.map((server) => patroniBlocks(server, service));
+  const roles = (patroni_cluster === undefined ? blocks : [...blocks, own]).map(
+    (each) => writtenOf(each, "role")?.value,
+  );
   const why = roles.includes(undefined)
     ? "needs patroni with a role in every real server, or in the virtual server"
     : isExclusive(service, file) || roles.every((role) => role !== undefined && isLeaderRole(role))

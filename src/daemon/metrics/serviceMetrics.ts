@@ -85,6 +85,24 @@ export const SERVICE_METRICS: readonly Metric[] = [
     "1 while servers with the second role have the connections; absent without `fallback`.",
     (it) => it.fallback,
   ),
+  ofService(
+    "gauge",
+    "holdfast_service_members",
+    "`patroni_cluster`: members that are known; absent without.",
+    (it) => it.members?.known,
+  ),
+  ofService(
+    "gauge",
+    "holdfast_service_members_age_seconds",
+    "Since the list of members was told that counts; absent before the first one.",
+    (it) => (it.members?.age === undefined ? undefined : toSeconds(it.members.age)),
+  ),
+  ofService(
+    "gauge",
+    "holdfast_service_members_problem",
+    "1 while answers about the members do not count, or not wholly; absent without `patroni_cluster`.",
+    (it) => it.members && it.members.problem !== undefined,
+  ),
   ofService("gauge", "holdfast_service_in_sync", "1 when the kernel's rows are as they should be.", (it) => it.inSync),
   ofService(
     "counter",

@@ -1,5 +1,6 @@
 import type { RealServerConfig, VirtualServerConfig } from "../../config/types.ts";
 import type { ScriptCommand } from "../../config/vrrp.types.ts";
+import { parseServer } from "../../health/overrides.ts";
 import type { HealthEvent } from "../../health/types.ts";
 import { destinationId } from "../../plan/keys.ts";
 import type { DestinationId } from "../../plan/types.ts";
@@ -106,7 +107,7 @@ export class ServiceNotices {
 
   #server(known: KnownService, id: DestinationId, to: Word, reason: string, { mail } = { mail: true }): void {
     const { config } = known;
-    const server = config.realServers.find((each) => destinationId(each) === id);
+    const server = config.realServers.find((each) => destinationId(each) === id) ?? memberBy(config, id);
     if (server === undefined) return;
     this.#fifos.write("lvs", `RS ${serverText(server, config)} ${serviceText(config)} ${to.toUpperCase()}\n`);
     const [keyword, command] = to === "up" ? ["notify_up", server.notify.up] : ["notify_down", server.notify.down];
@@ -126,6 +127,12 @@ export class ServiceNotices {
       environment: { HOLDFAST_SERVICE: name, HOLDFAST_SERVER: server, HOLDFAST_REASON: reason },
     });
   }
+}
+
+/** A server that `patroni_cluster` has found. */
+function memberBy({ discovery }: VirtualServerConfig, id: DestinationId): RealServerConfig | undefined {
+  const named = parseServer(id);
+  return discovery && named && { ...discovery.template, address: named.address, port: named.port ?? 0 };
 }
 
 const ENDS = "holdfast stops";

@@ -17,6 +17,8 @@ export interface NodeState {
   readonly paused: boolean;
   /** `hanging` accepts and never answers, `closed` refuses connections. */
   readonly rest: "answering" | "hanging" | "closed";
+  /** What /cluster says in the place of the members that there are; `unreachable`: the store does not answer. */
+  readonly clusterAnswer?: object | undefined;
 }
 
 /** What never changes in a node's life. Given as JSON on the command line. */

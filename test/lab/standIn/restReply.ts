@@ -23,7 +23,7 @@ export interface RestFacts {
 export function restReply(facts: RestFacts, target: string): RestReply {
   const path = target.split("?", 1)[0] ?? "";
   if (path === "/patroni") return { status: 200, body: statusBody(facts) };
-  if (path === "/cluster") return { status: 200, body: clusterBody(facts) };
+  if (path === "/cluster") return clusterReply(facts);
   return { status: roleStatus(facts.state, path === "/" ? "/primary" : path), body: statusBody(facts) };
 }
 
@@ -87,6 +87,12 @@ function statusBody({ options, state, walPosition, replicas, startedAt, now }: R
         : { version: "4.0.4", scope: options.scope, name: options.name },
     ...(state.paused ? { pause: true } : {}),
   };
+}
+
+function clusterReply(facts: RestFacts): RestReply {
+  const { clusterAnswer } = facts.state;
+  if (clusterAnswer === undefined) return { status: 200, body: clusterBody(facts) };
+  return { status: "unreachable" in clusterAnswer ? 503 : 200, body: clusterAnswer };
 }
 
 function clusterBody({ options, state }: RestFacts): object {

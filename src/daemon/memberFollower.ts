@@ -1,0 +1,97 @@
+import type { DiscoveryConfig, VirtualServerConfig } from "../config/types.ts";
+import type { Clock, Timers } from "../core/interfaces.ts";
+import { endpointText } from "../core/ip.ts";
+import { after } from "../core/units.ts";
+import type { ProbeOutcome } from "../health/types.ts";
+import type { ServiceId } from "../plan/types.ts";
+
+export type ClusterSource = DiscoveryConfig["sources"][number];
+
+/** Asks one REST API about its cluster; exactly one outcome, later. src/io/clusterReader.ts implements it. */
+export type AskCluster = (
+  discovery: DiscoveryConfig,
+  source: ClusterSource,
+  done: (outcome: ProbeOutcome) => void,
+) => void;
+
+export interface MemberFollowerModules {
+  readonly ask: AskCluster;
+  /** An answer that can be one, or the last failure when no source has given any. */
+  readonly tell: (service: ServiceId, source: string, outcome: ProbeOutcome) => void;
+  readonly clock: Clock;
+  readonly timers: Timers;
+}
+
+interface Followed {
+  readonly discovery: DiscoveryConfig;
+  /** Which source is asked first: the one that answered last. */
+  first: number;
+  disarm: () => void;
+  stopped: boolean;
+}
+
+/**
+ * Asks for the members of clusters that services follow (`patroni_cluster`): at once and then at their interval, of the
+ * sources in turn the one that answered last first. It judges nothing but whether somebody answers.
+ */
+export class MemberFollower {
+  readonly #modules: MemberFollowerModules;
+  readonly #followed = new Map<ServiceId, Followed>();
+
+  constructor(modules: MemberFollowerModules) {
+    this.#modules = modules;
+  }
+
+  /** A service that asks as before goes on as it is. */
+  configure(services: readonly VirtualServerConfig[]): void {
+    const wanted = new Map(
+      services.flatMap(({ name, discovery }) => (discovery === undefined ? [] : [[name, discovery] as const])),
+    );
+    for (const [name, followed] of this.#followed) {
+      const discovery = wanted.get(name);
+      if (JSON.stringify(discovery) === JSON.stringify(followed.discovery)) wanted.delete(name);
+      else this.#end(name, followed);
+    }
+    for (const [name, discovery] of wanted) {
+      const followed: Followed = { discovery, first: 0, disarm: () => undefined, stopped: false };
+      this.#followed.set(name, followed);
+      this.#round(name, followed);
+    }
+  }
+
+  stop(): void {
+    for (const [name, followed] of this.#followed) this.#end(name, followed);
+  }
+
+  #end(name: ServiceId, followed: Followed): void {
+    followed.stopped = true;
+    followed.disarm();
+    this.#followed.delete(name);
+  }
+
+  #round(name: ServiceId, followed: Followed): void {
+    const { clock, timers } = this.#modules;
+    const next = after(clock.nowUs(), followed.discovery.interval);
+    this.#ask(name, followed, 0, () => {
+      if (!followed.stopped) followed.disarm = timers.at(next, () => this.#round(name, followed));
+    });
+  }
+
+  #ask(name: ServiceId, followed: Followed, asked: number, done: () => void): void {
+    const { sources } = followed.discovery;
+    const index = (followed.first + asked) % sources.length;
+    const source = sources[index];
+    if (source === undefined) return;
+    this.#modules.ask(followed.discovery, source, (outcome) => {
+      if (followed.stopped) return;
+      const answered = outcome.kind === "answered" && outcome.answers[0]?.status === 200;
+      if (!answered && asked + 1 < sources.length) {
+        this.#ask(name, followed, asked + 1, done);
+        return;
+      }
+      if (answered) followed.first = index;
+      this.#modules.tell(name, endpointText(source.address, source.port), outcome);
+      done();
+    });
+  }
+}

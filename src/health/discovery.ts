@@ -1,0 +1,170 @@
+import { type ClusterMember, memberServer } from "../config/discovery.ts";
+import type { VirtualServerConfig } from "../config/types.ts";
+import type { Us } from "../core/units.ts";
+import { destinationId } from "../plan/keys.ts";
+import type { ServiceId } from "../plan/types.ts";
+import { serverVerdict } from "./judge.ts";
+import { type ClusterAnswer, MEMBERS_MAX, readCluster } from "./members.ts";
+import { type DiscoveryState, type HealthState, type ServiceState, serverOf } from "./state.ts";
+import type { HealthEvent, HealthInput, PatroniBody, RememberedMembers } from "./types.ts";
+
+/**
+ * `patroni_cluster`: real servers that follow the list of a cluster's members. The list only ever proposes. A new member has no weight
+ * until its own check has passed, and that check passes only for a member of the same scope and system. One that is no longer
+ * listed stays as long as its own answers say that it is up, and until the policy of `role_loss` is done with its connections: so no answer about
+ * the others, however wrong, takes a server that works away. What cannot be right leaves the list as it is, and is told.
+ */
+
+/** What an earlier life knew; before the first configuration. */
+export function rememberMembers(
+  state: HealthState,
+  { services }: Extract<HealthInput, { kind: "membersRemembered" }>,
+): void {
+  for (const [service, { members, scope, system }] of services)
+    state.discovered.set(service, {
+      ...NOTHING,
+      members: members.slice(0, MEMBERS_MAX).map((member) => ({ member, listed: true })),
+      scope,
+      system,
+    });
+}
+
+const NOTHING: DiscoveryState = {
+  ...{ members: [], scope: undefined, system: undefined },
+  ...{ problem: undefined, source: undefined, readAt: undefined },
+};
+
+/** The configuration of a service with the servers that are known of its cluster; written ones come first and win. */
+export function withMembers(state: HealthState, config: VirtualServerConfig): VirtualServerConfig {
+  const { discovery } = config;
+  const known = state.discovered.get(config.name)?.members ?? [];
+  if (discovery === undefined || known.length === 0) return config;
+  const taken = new Set(config.realServers.map(destinationId));
+  const found = known.flatMap(({ member }) => {
+    const server = memberServer(discovery, member);
+    const id = destinationId(server);
+    if (taken.has(id)) return [];
+    taken.add(id);
+    return [server];
+  });
+  return { ...config, realServers: [...config.realServers, ...found] };
+}
+
+/** Forgets what no service asks for any more. */
+export function forgetClusters(state: HealthState, configs: readonly VirtualServerConfig[]): void {
+  const following = new Set(configs.filter(({ discovery }) => discovery !== undefined).map(({ name }) => name));
+  for (const name of state.discovered.keys()) if (!following.has(name)) state.discovered.delete(name);
+}
+
+/** Takes an answer about a cluster. True when the servers of the service are others than before. */
+export function takeCluster(
+  state: HealthState,
+  { service: name, source, outcome }: Extract<HealthInput, { kind: "cluster" }>,
+  now: Us,
+  events: HealthEvent[],
+): boolean {
+  const service = state.services.get(name);
+  const config = state.configured.find((each) => each.name === name);
+  if (service === undefined || config?.discovery === undefined) return false;
+  const before = state.discovered.get(name) ?? NOTHING;
+  const reading = readCluster(outcome, config);
+  const refusal = reading.ok ? foreignness(reading.value, config.discovery.scope, before) : reading.error;
+  const tell = (what: string): void => void events.push({ kind: "members", service: name, what });
+  if (!reading.ok || refusal !== undefined) {
+    if (before.problem !== refusal)
+      tell(`its list of members stays as it is (${before.members.length} known): ${source}: ${refusal}`);
+    state.discovered.set(name, { ...before, problem: refusal });
+    return false;
+  }
+  const answer = reading.value;
+  const members = merge(service, before, { answer, source, tell });
+  const problem = answer.unusable[0];
+  if (problem !== undefined && problem !== before.problem)
+    tell(`${source}: ${problem}: nobody is taken from the list meanwhile`);
+  if (problem === undefined && before.problem !== undefined) tell(`its list of members is taken again, from ${source}`);
+  const { scope = before.scope, system = before.system } = answer;
+  state.discovered.set(name, { members, scope, system, problem, source, readAt: now });
+  const endpoints = (all: DiscoveryState["members"]): string => JSON.stringify(all.map(({ member }) => member));
+  return endpoints(members) !== endpoints(before.members) || scope !== before.scope || system !== before.system;
+}
+
+/** Why an answer is about another cluster. */
+function foreignness(answer: ClusterAnswer, written: string | undefined, before: DiscoveryState): string | undefined {
+  const scope = written ?? before.scope;
+  if (scope !== undefined && answer.scope !== undefined && answer.scope !== scope)
+    return `it tells of the cluster ${answer.scope}, not of ${scope}`;
+  if (before.system !== undefined && answer.system !== undefined && answer.system !== before.system)
+    return `it tells of the database system ${answer.system}, not of ${before.system}`;
+  return undefined;
+}
+
+interface Merging {
+  readonly answer: ClusterAnswer;
+  readonly source: string;
+  readonly tell: (what: string) => void;
+}
+
+function merge(
+  service: ServiceState,
+  before: DiscoveryState,
+  { answer, source, tell }: Merging,
+): DiscoveryState["members"] {
+  const idOf = (member: ClusterMember): string => `${member.address} ${member.port}`;
+  const listed = new Map(answer.members.map((member) => [idOf(member), member]));
+  const kept: DiscoveryState["members"][number][] = [];
+  for (const { member, listed: was } of before.members) {
+    const now = listed.get(idOf(member));
+    listed.delete(idOf(member));
+    if (now !== undefined) kept.push({ member: now, listed: true });
+    else if (answer.unusable.length > 0) kept.push({ member, listed: was });
+    else {
+      const why = whyItStays(service, member);
+      if (why !== undefined) kept.push({ member, listed: false });
+      if (why === undefined)
+        tell(`${nameOf(member)} has left: ${source} no longer lists it, and it does not answer for itself`);
+      else if (was) tell(`${nameOf(member)} is no longer listed by ${source}; it stays: ${why}`);
+    }
+  }
+  for (const member of listed.values()) {
+    if (kept.length >= 2 * MEMBERS_MAX) break;
+    tell(`${nameOf(member)} has joined, says ${source}; no weight before its own check has passed`);
+    kept.push({ member, listed: true });
+  }
+  return kept;
+}
+
+const nameOf = ({ name, address, port }: ClusterMember): string => `member ${name} (${address} port ${port})`;
+
+function whyItStays(service: ServiceState, member: ClusterMember): string | undefined {
+  const { discovery } = service.config;
+  const server = discovery && serverOf(service, destinationId(memberServer(discovery, member)));
+  if (server === undefined) return undefined;
+  if (serverVerdict(server) === "up") return "its own check passes";
+  return server.loss === undefined ? undefined : "its connections have not ended";
+}
+
+/** What a member's own answer says against its being one of the cluster that its service follows; undefined = nothing. */
+export function foreignMember(
+  state: HealthState,
+  service: ServiceId,
+  body: PatroniBody | undefined,
+): string | undefined {
+  const cluster = state.discovered.get(service);
+  if (cluster === undefined || body === undefined) return undefined;
+  const { scope, system } = cluster;
+  if (scope !== undefined && body.scope !== undefined && body.scope !== scope)
+    return `it is of the cluster ${body.scope}, not of ${scope}`;
+  if (system !== undefined && body.databaseSystemIdentifier !== undefined && body.databaseSystemIdentifier !== system)
+    return `it is of the database system ${body.databaseSystemIdentifier}, not of ${system}`;
+  return undefined;
+}
+
+/** What a later life needs to know. */
+export function membersOf(state: HealthState): RememberedMembers {
+  return new Map(
+    [...state.discovered].map(([service, { members, scope, system }]) => [
+      service,
+      { members: members.map(({ member }) => member), scope, system },
+    ]),
+  );
+}
