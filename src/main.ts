@@ -17,6 +17,10 @@ const fileOption = new Option(
   "-f, --file <file>",
   "configuration (default: /etc/holdfast/holdfast.conf, else /etc/keepalived/keepalived.conf)",
 );
+const configIdOption = new Option(
+  "-i, --config-id <name>",
+  "what @name lines of the configuration mean; default: the first part of the host's name",
+);
 const runDirectoryOption = new Option(
   "--run-dir <directory>",
   "lock, control socket and memory of this instance",
@@ -52,6 +56,7 @@ function buildProgram(finish: (code: number) => void): Command {
     .command("run")
     .description("run in the foreground until SIGTERM or SIGINT; SIGHUP reloads")
     .addOption(fileOption)
+    .addOption(configIdOption)
     .addOption(runDirectoryOption)
     .addOption(
       new Option("--log-format <format>", "json for programs, pretty for people")
@@ -75,6 +80,7 @@ function buildProgram(finish: (code: number) => void): Command {
     .command("check")
     .description("check a configuration without touching the host; exit status 0 valid, 1 invalid")
     .addOption(fileOption)
+    .addOption(configIdOption)
     .option("--json", "print the findings as JSON", false)
     .action(async (options) => finish(await check(options)));
 
@@ -198,6 +204,7 @@ function buildProgram(finish: (code: number) => void): Command {
     .command("cleanup")
     .description("remove virtual addresses that a dead daemon has left; never beside a living one")
     .addOption(fileOption)
+    .addOption(configIdOption)
     .addOption(runDirectoryOption)
     .action(async (options) => finish((await import("./cli/cleanup.ts")).runCleanup(options, output)));
 
@@ -206,21 +213,28 @@ function buildProgram(finish: (code: number) => void): Command {
     .description("the kernel's IPVS table, as ipvsadm -Ln prints it")
     .option("--daemon", "instead of it the threads of connection sync", false)
     .option("--timeout", "instead of it the idle limits of connections", false)
+    .option("--stats", "with what was counted, as ipvsadm -Ln --stats", false)
+    .option("--rate", "with what is counted a second, as ipvsadm -Ln --rate", false)
     .action(async (options) => finish((await import("./cli/ipvs.ts")).runIpvs(options, output)));
 
   return program;
 }
 
 /** A file may be checked on another host than its own, so what this host has is not compared. */
-async function check(options: { readonly file?: string; readonly json: boolean }): Promise<number> {
-  const [{ runCheck }, { readConfigFile }, { configurationFile }] = await Promise.all([
+async function check(options: {
+  readonly file?: string;
+  readonly configId?: string;
+  readonly json: boolean;
+}): Promise<number> {
+  const [{ runCheck }, { readConfigFile }, { configurationFile }, { hostEnvironment }] = await Promise.all([
     import("./cli/check.ts"),
     import("./io/configFile.ts"),
     import("./cli/loadConfiguration.ts"),
+    import("./io/sourceEnvironment.ts"),
   ]);
   return runCheck(
     { file: configurationFile(options.file), json: options.json },
-    { read: readConfigFile, write: output.out },
+    { read: readConfigFile, environment: hostEnvironment(options.configId), write: output.out },
   );
 }
 

@@ -1,15 +1,20 @@
+import { exemplaryServers } from "../config/discovery.ts";
 import {
   type Diagnostic,
   formatDiagnostic,
   type HostFacts,
+  isExclusive,
   parseConfig,
   type ServiceTiming,
+  type SourceEnvironment,
   serviceTiming,
   type VirtualServerConfig,
   validate,
 } from "../config/index.ts";
+import { endpointText } from "../core/ip.ts";
 import type { Result } from "../core/result.ts";
 import { toMilliseconds } from "../core/units.ts";
+import { policyOf } from "../health/roleLoss.ts";
 import { EXIT, type ExitCode } from "./exitCodes.ts";
 
 export interface CheckOptions {
@@ -22,6 +27,8 @@ export interface CheckOptions {
 export interface CheckIo {
   /** `readConfigFile` of src/io/configFile.ts */
   read(file: string): Result<string, Diagnostic>;
+  /** Other files, and the configuration id. */
+  readonly environment?: SourceEnvironment;
   /** Standard output: the findings are what this command is for. */
   write(text: string): void;
 }
@@ -46,20 +53,33 @@ export interface CheckedService {
   /** Null also where not every server has a `patroni` check of a role that is no leader's. */
   readonly worstCaseOpenMs: number | null;
   readonly worstCaseRecoveryMs: number | null;
+  /** What becomes of connections to a server that failed or lost its role; `deadlineMs` null = none. */
+  readonly roleLoss: { readonly policy: "cut" | "drain" | "keep"; readonly deadlineMs: number | null };
+  /** Null without `fallback`. */
+  readonly fallback: { readonly role: string; readonly afterMs: number } | null;
+  /** Whose list of members its servers follow; null without `patroni_cluster`. */
+  readonly cluster: {
+    readonly sources: readonly string[];
+    readonly scope: string | null;
+    readonly intervalMs: number;
+  } | null;
 }
 
 /** `holdfast check`: 0 when the file is valid, with or without warnings, else 1. Changes nothing and never throws. */
 export function runCheck(options: CheckOptions, io: CheckIo): ExitCode {
-  const { report, text } = examine(options, io);
-  io.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : readable(report, text));
+  const { report, texts } = examine(options, io);
+  io.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : readable(report, texts));
   return report.valid ? EXIT.ok : EXIT.failed;
 }
 
-function examine({ file, facts }: CheckOptions, io: CheckIo): { readonly report: CheckReport; readonly text: string } {
+function examine(
+  { file, facts }: CheckOptions,
+  io: CheckIo,
+): { readonly report: CheckReport; readonly texts: ReadonlyMap<string, string> } {
   const read = io.read(file);
-  if (!read.ok) return { report: { valid: false, file, diagnostics: [read.error], services: [] }, text: "" };
-  const { config, diagnostics, places } = parseConfig(read.value, file);
-  if (config === undefined) return { report: { valid: false, file, diagnostics, services: [] }, text: read.value };
+  if (!read.ok) return { report: { valid: false, file, diagnostics: [read.error], services: [] }, texts: new Map() };
+  const { config, diagnostics, places, texts } = parseConfig(read.value, file, io.environment);
+  if (config === undefined) return { report: { valid: false, file, diagnostics, services: [] }, texts };
   return {
     report: {
       valid: true,
@@ -67,7 +87,7 @@ function examine({ file, facts }: CheckOptions, io: CheckIo): { readonly report:
       diagnostics: [...diagnostics, ...validate(config, facts, places)],
       services: config.virtualServers.map(checkedService),
     },
-    text: read.value,
+    texts,
   };
 }
 
@@ -82,11 +102,32 @@ function checkedService(service: VirtualServerConfig): CheckedService {
     worstCaseRoleLossMs: roleLoss === undefined ? null : toMilliseconds(roleLoss),
     worstCaseOpenMs: open === undefined ? null : toMilliseconds(open),
     worstCaseRecoveryMs: timing === undefined ? null : toMilliseconds(timing.recovery),
+    roleLoss: checkedRoleLoss(service),
+    fallback: checkedFallback(service),
+    cluster: checkedCluster(service),
   };
 }
 
-function readable(report: CheckReport, text: string): string {
-  const findings = report.diagnostics.map((diagnostic) => `${formatDiagnostic(diagnostic, text)}\n`);
+function checkedRoleLoss(config: VirtualServerConfig): CheckedService["roleLoss"] {
+  const loss = policyOf({ config, exclusive: isExclusive(config) });
+  const deadline = loss.policy === "drain" ? loss.deadline : undefined;
+  return { policy: loss.policy, deadlineMs: deadline === undefined ? null : toMilliseconds(deadline) };
+}
+
+function checkedFallback(service: VirtualServerConfig): CheckedService["fallback"] {
+  const role = exemplaryServers(service).find(({ fallback }) => fallback !== undefined)?.fallback?.role;
+  const { fallbackAfter } = service;
+  return role === undefined || fallbackAfter === undefined ? null : { role, afterMs: toMilliseconds(fallbackAfter) };
+}
+
+function checkedCluster({ discovery }: VirtualServerConfig): CheckedService["cluster"] {
+  if (discovery === undefined) return null;
+  const sources = discovery.sources.map(({ address, port }) => endpointText(address, port));
+  return { sources, scope: discovery.scope ?? null, intervalMs: toMilliseconds(discovery.interval) };
+}
+
+function readable(report: CheckReport, texts: ReadonlyMap<string, string>): string {
+  const findings = report.diagnostics.map((diagnostic) => `${formatDiagnostic(diagnostic, texts)}\n`);
   const services = report.services.map((service) => `${serviceLine(service)}\n`);
   return [...findings, ...services, `${summary(report)}\n`].join("");
 }
@@ -97,14 +138,28 @@ function serviceLine(service: CheckedService): string {
     service;
   const name = `${service.service}${exclusiveNote(service.exclusive)}`;
   if (worstCaseDetectionMs === null || worstCaseRecoveryMs === null) {
-    return `${name}: a dead server is never noticed: not every server has a check`;
+    return `${name}: a dead server is never noticed: not every server has a check${policies(service)}`;
   }
   const lost = worstCaseRoleLossMs === null ? "" : `, a lost role within ${secondsText(worstCaseRoleLossMs)}`;
   const silent =
     worstCaseSilenceMs === null ? "" : `, one whose checks alone are silent within ${secondsText(worstCaseSilenceMs)}`;
   const open =
     worstCaseOpenMs === null ? "" : `, one that Patroni leaves open is dropped within ${secondsText(worstCaseOpenMs)}`;
-  return `${name}: a dead server is noticed within ${secondsText(worstCaseDetectionMs)}${silent}${lost}${open}, a returned server within ${secondsText(worstCaseRecoveryMs)}`;
+  return `${name}: a dead server is noticed within ${secondsText(worstCaseDetectionMs)}${silent}${lost}${open}, a returned server within ${secondsText(worstCaseRecoveryMs)}${policies(service)}`;
+}
+
+/** `; role_loss drain, at most 300 s; fallback to primary after 2 s` */
+function policies({ exclusive, roleLoss, fallback, cluster }: CheckedService): string {
+  const drain = roleLoss.deadlineMs === null ? "" : `, at most ${secondsText(roleLoss.deadlineMs)}`;
+  // A body that makes it exclusive changes what is not written.
+  const until = exclusive === "onScope" ? " until it is exclusive" : "";
+  const tiers = fallback === null ? "" : `; fallback to ${fallback.role} after ${secondsText(fallback.afterMs)}`;
+  const scope = cluster?.scope == null ? "" : ` ${cluster.scope}`;
+  const members =
+    cluster === null
+      ? ""
+      : `; its servers are the members of the cluster${scope} that ${cluster.sources.join(" or ")} lists, asked every ${secondsText(cluster.intervalMs)}`;
+  return `; role_loss ${roleLoss.policy}${drain}${until}${tiers}${members}`;
 }
 
 function exclusiveNote(exclusive: VirtualServerConfig["exclusive"]): string {

@@ -10,14 +10,17 @@ import { errorText, type Output } from "./output.ts";
  * `holdfast cleanup`: removes the virtual addresses that a dead daemon has left, for ExecStopPost= and for people. Never
  * beside a living one, and never an address without an end, which is the host's own.
  */
-export function runCleanup(options: { readonly file?: string; readonly runDir: string }, output: Output): ExitCode {
+export function runCleanup(
+  options: { readonly file?: string; readonly configId?: string; readonly runDir: string },
+  output: Output,
+): ExitCode {
   const addon = loadAddon();
   let runDirectory: RunDirectory | undefined;
   const network = new HostNetwork(addon);
   try {
     runDirectory = RunDirectory.open(options.runDir, addon);
     const names = new Map(network.listLinks().map(({ index, name }) => [index, name]));
-    const left = network.listAddresses().filter(leftoverOf(configuredAddresses(options.file, output)));
+    const left = network.listAddresses().filter(leftoverOf(configuredAddresses(options, output)));
     const outcomes = network.applyAddresses(left.map((address) => ({ kind: "delete", request: address })));
     let failed = false;
     for (const [index, { ip, prefixLength, linkIndex }] of left.entries()) {
@@ -46,8 +49,11 @@ function leftoverOf(configured: ReadonlySet<string>): (address: Address) => bool
 }
 
 /** A file that is missing or wrong now leaves the mark to go by. */
-function configuredAddresses(file: string | undefined, output: Output): ReadonlySet<string> {
-  const loaded = loadConfiguration(file);
+function configuredAddresses(
+  { file, configId }: { readonly file?: string; readonly configId?: string },
+  output: Output,
+): ReadonlySet<string> {
+  const loaded = loadConfiguration(file, configId);
   if (!loaded.ok) {
     output.err(`holdfast: the configuration cannot be read, so only addresses with holdfast's mark are removed\n`);
     return new Set();

@@ -76,7 +76,12 @@ export interface WiredDaemon {
  * the process's end, and nothing was written.
  */
 export async function createDaemon(start: {
-  readonly options: { readonly runDir: string; readonly realtimePriority: number; readonly metricsListen?: string };
+  readonly options: {
+    readonly runDir: string;
+    readonly realtimePriority: number;
+    readonly metricsListen?: string;
+    readonly configId?: string;
+  };
   readonly file: string;
   readonly config: Config;
   readonly logger: Logger;
@@ -135,10 +140,9 @@ export async function createDaemon(start: {
       createHealth: (listener) =>
         createHealth({ addon, scripts, listener: rehearsing(listener, config), runDirectory, events }),
       createHostSide: (onResults) => createHostSide({ scripts, events, addon, kickDoor, onResults }),
-      createHostSide: (onResults) => createHostSide({ scripts, events, addon, kickDoor, onResults }),
       notify: (state) => void sdNotify(state),
       load: () => {
-        const loaded = loadConfiguration(file);
+        const loaded = loadConfiguration(file, options.configId);
         if (!loaded.ok) return { ok: false, message: loaded.report.trim() };
         if (loaded.config.lvs.namespace !== ipvsNamespace)
           return { ok: false, message: "net_namespace_ipvs is taken at the start: restart holdfast to change it" };

@@ -1,12 +1,14 @@
 import { openIpvsSettings } from "../io/ipvsSettings.ts";
 import { openIpvsTable } from "../io/ipvsTable.ts";
 import { EXIT, type ExitCode } from "./exitCodes.ts";
-import { formatIpvsTable, formatSyncDaemons, formatTimeouts } from "./ipvsText.ts";
+import { formatCounters, formatIpvsTable, formatSyncDaemons, formatTimeouts } from "./ipvsText.ts";
 import { errorText, type Output } from "./output.ts";
 
 export interface IpvsOptions {
   readonly daemon: boolean;
   readonly timeout: boolean;
+  readonly stats: boolean;
+  readonly rate: boolean;
 }
 
 /** `holdfast ipvs`: asks the kernel itself, so it shows the truth also when no daemon runs. */
@@ -20,11 +22,12 @@ export function runIpvs(options: IpvsOptions, output: Output): ExitCode {
   }
 }
 
-function ipvsText({ daemon, timeout }: IpvsOptions): string {
+function ipvsText({ daemon, timeout, stats, rate }: IpvsOptions): string {
   if (daemon || timeout) {
     const settings = openIpvsSettings();
     return `${daemon ? formatSyncDaemons(settings.syncDaemons()) : ""}${timeout ? formatTimeouts(settings.timeouts()) : ""}`;
   }
   const table = openIpvsTable();
+  if (stats || rate) return formatCounters(table.info(), table.dumpWithCounters(), stats ? "stats" : "rate");
   return formatIpvsTable(table.info(), table.dump());
 }

@@ -1,7 +1,7 @@
 import { compareIp, endpointText, family, type Ip } from "../core/ip.ts";
 import { serviceFamily, serviceId } from "../plan/keys.ts";
 import type { FoundSyncDaemon } from "../plan/syncDaemons.ts";
-import type { Forwarding, IpvsTimeouts, KernelDestination, KernelService } from "../plan/types.ts";
+import type { Forwarding, IpvsTimeouts, KernelDestination, KernelService, Statistics } from "../plan/types.ts";
 
 export interface IpvsInfo {
   /** The kernel's IPVS version, for example 1.2.1. */
@@ -43,6 +43,63 @@ export function formatIpvsTable(info: IpvsInfo, services: readonly KernelService
   return `${lines.join("\n")}\n`;
 }
 
+/** Columns of `--stats` and `--rate`, with the counters that they show. */
+const COUNTERS = {
+  stats: [
+    ["Conns", "connections"],
+    ["InPkts", "packetsIn"],
+    ["OutPkts", "packetsOut"],
+    ["InBytes", "bytesIn"],
+    ["OutBytes", "bytesOut"],
+  ],
+  rate: [
+    ["CPS", "connectionsPerSecond"],
+    ["InPPS", "packetsInPerSecond"],
+    ["OutPPS", "packetsOutPerSecond"],
+    ["InBPS", "bytesInPerSecond"],
+    ["OutBPS", "bytesOutPerSecond"],
+  ],
+} as const satisfies Readonly<Record<string, readonly (readonly [string, keyof Statistics])[]>>;
+
+/** `ipvsadm -Ln --stats`: counted since the row was made; `--rate`: a second, as the kernel's estimator has it. */
+export function formatCounters(
+  info: IpvsInfo,
+  services: readonly KernelService[],
+  kind: keyof typeof COUNTERS,
+): string {
+  const columns = COUNTERS[kind];
+  const line = (name: string, cells: readonly string[]): string =>
+    `${name.padEnd(33)}${cells.map((cell) => ` ${cell.padStart(8)}`).join("")}`;
+  const counted = (name: string, statistics: Statistics): string =>
+    line(
+      name,
+      columns.map(([, counter]) => largeNumber(statistics[counter])),
+    );
+  const lines = [
+    `IP Virtual Server version ${info.version} (size=${info.connectionTableSize})`,
+    line(
+      "Prot LocalAddress:Port",
+      columns.map(([title]) => title),
+    ),
+    "  -> RemoteAddress:Port",
+  ];
+  for (const service of [...services].sort(compareServices)) {
+    lines.push(counted(serviceName(service), service.statistics));
+    for (const row of [...service.destinations].sort(compareEndpoints))
+      lines.push(counted(`  -> ${endpointText(row.address, row.port)}`, row.statistics));
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** ipvsadm(8), --exact: else "only the rounded number in K's (multiples of 1000), M's or G's", where eight digits do not hold it. */
+function largeNumber(value: bigint): string {
+  if (value < 100_000_000n) return String(value);
+  if (value < 1_000_000_000n) return `${value / 1_000n}K`;
+  if (value < 100_000_000_000n) return `${value / 1_000_000n}M`;
+  if (value < 100_000_000_000_000n) return `${value / 1_000_000_000n}G`;
+  return `${value / 1_000_000_000_000n}T`;
+}
+
 /** `ipvsadm -Ln --timeout` */
 export function formatTimeouts({ tcp, tcpfin, udp }: IpvsTimeouts): string {
   return `Timeout (tcp tcpfin udp): ${tcp} ${tcpfin} ${udp}\n`;
@@ -59,10 +116,13 @@ export function formatSyncDaemons(daemons: readonly FoundSyncDaemon[]): string {
     .join("");
 }
 
+function serviceName({ key }: KernelService): string {
+  const [protocol = "", ...rest] = serviceId(key).split(" ");
+  return [protocol.padEnd(4), ...rest].join(" ");
+}
+
 function serviceLine(service: KernelService): string {
-  const [protocol = "", ...rest] = serviceId(service.key).split(" ");
-  const name = [protocol.padEnd(4), ...rest].join(" ");
-  const words = [name, service.scheduler, ...flagWords(service)];
+  const words = [serviceName(service), service.scheduler, ...flagWords(service)];
   if (service.persistenceTimeoutSec > 0) {
     words.push("persistent", String(service.persistenceTimeoutSec));
     const addressFamily = serviceFamily(service.key);

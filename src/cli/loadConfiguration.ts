@@ -2,6 +2,7 @@ import { type Config, type Diagnostic, formatDiagnostic, parseConfig, validate }
 import type { Logger } from "../core/interfaces.ts";
 import { firstExisting, readConfigFile } from "../io/configFile.ts";
 import { readHostFacts } from "../io/hostNetwork.ts";
+import { hostEnvironment } from "../io/sourceEnvironment.ts";
 
 /** Where the configuration is when no file is named: ours first, else keepalived's own. */
 const FILES_DEFAULT = ["/etc/holdfast/holdfast.conf", "/etc/keepalived/keepalived.conf"] as const;
@@ -11,18 +12,18 @@ export type LoadedConfiguration =
   | { readonly ok: false; readonly report: string };
 
 /** Reads, parses and validates; the report of a refused file is ready to print. Nothing of the host is changed. */
-export function loadConfiguration(named: string | undefined): LoadedConfiguration {
+export function loadConfiguration(named: string | undefined, configId?: string): LoadedConfiguration {
   const file = configurationFile(named);
   const read = readConfigFile(file);
   if (!read.ok) return { ok: false, report: `${formatDiagnostic(read.error, "")}\n` };
-  const parsed = parseConfig(read.value, file);
+  const parsed = parseConfig(read.value, file, hostEnvironment(configId));
   const diagnostics = [
     ...parsed.diagnostics,
     ...(parsed.config === undefined ? [] : validate(parsed.config, readHostFacts(), parsed.places)),
   ];
   const errors = diagnostics.filter(({ severity }) => severity === "error");
   if (parsed.config === undefined || errors.length > 0) {
-    return { ok: false, report: `${errors.map((error) => formatDiagnostic(error, read.value)).join("\n")}\n` };
+    return { ok: false, report: `${errors.map((error) => formatDiagnostic(error, parsed.texts)).join("\n")}\n` };
   }
   return { ok: true, file, config: parsed.config, warnings: diagnostics };
 }

@@ -15,6 +15,7 @@ import { errorText, type Output } from "./output.ts";
 
 export interface RunOptions {
   readonly file?: string;
+  readonly configId?: string;
   readonly runDir: string;
   readonly logFormat: LogFormat;
   readonly logLevel: LogLevel;
@@ -29,7 +30,7 @@ export async function runDaemon(options: RunOptions, output: Output): Promise<Ex
     output.err("holdfast: --realtime-priority takes a whole number from 0 to 99\n");
     return EXIT.usage;
   }
-  const loaded = loadConfiguration(options.file);
+  const loaded = loadConfiguration(options.file, options.configId);
   if (!loaded.ok) {
     output.err(loaded.report);
     return EXIT.configuration;

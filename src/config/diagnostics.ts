@@ -29,9 +29,12 @@ export class DiagnosticList {
     return this.#found.some(({ severity }) => severity === "error") || this.#dropped > 0;
   }
 
-  /** In the order of the text. */
+  /** In the order of the text; files in the order in which something was found in them. */
   sorted(): readonly Diagnostic[] {
-    const ordered = this.#found.toSorted((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
+    const files = [...new Set(this.#found.map(({ at }) => at.file))];
+    const ordered = this.#found.toSorted(
+      ({ at: a }, { at: b }) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
+    );
     const last = ordered.at(-1);
     if (this.#dropped === 0 || last === undefined) return ordered;
     return [
@@ -50,10 +53,11 @@ export class DiagnosticList {
 /**
  * A diagnostic as an operator reads it, without a newline at its end:
  * `file:line:column: error: message [code]`, the line of the text, a caret underline, the remedy.
- * `text` is the file's text; where it lacks the line (the file could not be read), only the words are printed.
+ * `texts` are the texts of files by name, or that of the only one; where the line is lacking (the file could not be read), only the words are printed.
  */
-export function formatDiagnostic(diagnostic: Diagnostic, text: string): string {
+export function formatDiagnostic(diagnostic: Diagnostic, texts: ReadonlyMap<string, string> | string): string {
   const { at } = diagnostic;
+  const text = typeof texts === "string" ? texts : (texts.get(at.file) ?? "");
   const head = `${at.file}:${at.line}:${at.column}: ${diagnostic.severity}: ${diagnostic.message} [${diagnostic.code}]`;
   const line = text === "" ? undefined : text.split(LINE_END)[at.line - 1];
   const lines = line === undefined ? [head] : [head, ...underline(line, at)];

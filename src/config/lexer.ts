@@ -1,4 +1,6 @@
 import type { DiagnosticList } from "./diagnostics.ts";
+import { LITERAL_BANG, LITERAL_HASH } from "./source/expand.ts";
+import { type SourceLine, spanOf } from "./source/lines.ts";
 import type { SourceSpan } from "./types.ts";
 
 /**
@@ -7,7 +9,7 @@ import type { SourceSpan } from "./types.ts";
  * - `#` and `!` begin a comment anywhere but in quotes, also inside a word;
  * - `"` or `'` quote whitespace, braces and comment characters; quoted and unquoted parts join to one word;
  *   backslash escapes count inside quotes only; a quote ends on its line;
- * - there is no line continuation outside multi-line definitions (`$NAME= \`).
+ * - there is no line continuation outside multi-line definitions (`$NAME= \`), which are none any more here (source/expand.ts).
  */
 export interface Word {
   readonly text: string;
@@ -31,43 +33,37 @@ const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
   t: "\t",
   v: "\v",
 };
-const MULTI_LINE_DEFINITION = /^\s*(?:@\S+\s+)?\$[A-Za-z_]\w*=\s*\\$/;
 const PARAMETER = /\$\{[A-Za-z_][^{}\r\n]*\}/y;
 /** Looks like a space or like nothing, comes with text pasted from a web page, and is part of a word to keepalived. */
 const INVISIBLE = /[\u00a0\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff]/;
 
-/** Turns text into tokens; faults are reported and the reading goes on behind them. */
-export function lex(text: string, file: string, diagnostics: DiagnosticList): Token[] {
-  return new Lexer(text, file, diagnostics).run();
+/** Turns lines into tokens; faults are reported and the reading goes on behind them. */
+export function lex(lines: readonly SourceLine[], diagnostics: DiagnosticList): Token[] {
+  return lines.flatMap((line): Token[] => [...new LineLexer(line, diagnostics).run(), { kind: "lineEnd" }]);
 }
 
-class Lexer {
+class LineLexer {
+  readonly #line: SourceLine;
   readonly #text: string;
-  readonly #file: string;
   readonly #diagnostics: DiagnosticList;
   readonly #tokens: Token[] = [];
   #position = 0;
-  #line = 1;
-  #lineStart = 0;
 
-  constructor(text: string, file: string, diagnostics: DiagnosticList) {
-    this.#text = text;
-    this.#file = file;
+  constructor(line: SourceLine, diagnostics: DiagnosticList) {
+    this.#line = line;
+    this.#text = line.text;
     this.#diagnostics = diagnostics;
   }
 
-  run(): Token[] {
-    if (this.#text.startsWith("\ufeff")) this.#position = 1;
+  run(): readonly Token[] {
     while (this.#position < this.#text.length) this.#next();
-    this.#tokens.push({ kind: "lineEnd" });
     return this.#tokens;
   }
 
   #next(): void {
     const character = this.#peek();
-    if (isLineEnd(character)) this.#endLine();
-    else if (BLANK.has(character)) this.#position++;
-    else if (isComment(character)) this.#skipLine();
+    if (BLANK.has(character)) this.#position++;
+    else if (isComment(character)) this.#position = this.#text.length;
     else if (character === "{" || character === "}") {
       this.#tokens.push({ kind: character === "{" ? "open" : "close", at: this.#span(this.#position, 1) });
       this.#position++;
@@ -86,13 +82,7 @@ class Lexer {
         text += this.#quotedPart(character);
       } else if (character === "$") {
         text += this.#parameter();
-      } else if (
-        character === "" ||
-        BLANK.has(character) ||
-        isLineEnd(character) ||
-        isSpecial(character) ||
-        INVISIBLE.test(character)
-      ) {
+      } else if (character === "" || BLANK.has(character) || isSpecial(character) || INVISIBLE.test(character)) {
         break;
       } else {
         text += character;
@@ -100,7 +90,7 @@ class Lexer {
       }
     }
     const at = this.#span(start, this.#position - start);
-    this.#tokens.push({ kind: "word", word: { text, quoted, at } });
+    this.#tokens.push({ kind: "word", word: { text: withComments(text), quoted, at } });
   }
 
   /** `$`, or the whole of `${NAME ...}`: its braces are no block. */
@@ -117,7 +107,7 @@ class Lexer {
     let text = "";
     for (;;) {
       const character = this.#peek();
-      if (character === "" || isLineEnd(character)) {
+      if (character === "") {
         this.#diagnostics.error(
           "unterminated-quote",
           this.#span(start, this.#position - start),
@@ -151,7 +141,7 @@ class Lexer {
       text = String.fromCharCode(control.charCodeAt(0) & 0x1f);
     } else {
       const character = this.#peek();
-      if (character === "" || isLineEnd(character)) return "";
+      if (character === "") return "";
       this.#position++;
       text = SIMPLE_ESCAPES[character] ?? character;
     }
@@ -174,41 +164,16 @@ class Lexer {
     this.#position++;
   }
 
-  #endLine(): void {
-    const ended = this.#text.slice(this.#lineStart, this.#position);
-    this.#tokens.push({ kind: "lineEnd" });
-    this.#startNextLine();
-    // A multi-line definition is refused at its first line; its other lines are text for elsewhere.
-    if (MULTI_LINE_DEFINITION.test(ended)) while (this.#skipContinuedLine());
-  }
-
-  /** Skips a line; true when it ends with a backslash, so that the definition goes on. */
-  #skipContinuedLine(): boolean {
-    this.#skipLine();
-    const continued = this.#text[this.#position - 1] === "\\" && this.#position > this.#lineStart;
-    if (this.#position < this.#text.length) this.#startNextLine();
-    return continued && this.#position < this.#text.length;
-  }
-
-  #startNextLine(): void {
-    this.#position += this.#text.startsWith("\r\n", this.#position) ? 2 : 1;
-    this.#line++;
-    this.#lineStart = this.#position;
-  }
-
-  #skipLine(): void {
-    while (this.#position < this.#text.length && !isLineEnd(this.#peek())) this.#position++;
-  }
-
   #peek(): string {
     return this.#text.charAt(this.#position);
   }
 
   #span(start: number, length: number): SourceSpan {
-    return { file: this.#file, line: this.#line, column: start - this.#lineStart + 1, length };
+    return spanOf(this.#line, start, length);
   }
 }
 
-const isLineEnd = (character: string): boolean => character === "\n" || character === "\r";
+/** What stood for `#` and `!` that begin no comment is no longer needed. */
+const withComments = (text: string): string => text.replaceAll(LITERAL_HASH, "#").replaceAll(LITERAL_BANG, "!");
 const isComment = (character: string): boolean => character === "#" || character === "!";
 const isSpecial = (character: string): boolean => isComment(character) || character === "{" || character === "}";

@@ -1,5 +1,5 @@
 import type { DiagnosticList } from "./diagnostics.ts";
-import { directiveOf, PREDEFINED_PARAMETERS, parametersIn } from "./keywords/directives.ts";
+import { parametersIn, RANDOM_PARAMETER } from "./keywords/directives.ts";
 import { keywordIndex } from "./keywords/keywordIndex.ts";
 import { shown } from "./keywords/kinds.ts";
 import { blocksOf } from "./keywords/registry.ts";
@@ -57,7 +57,6 @@ class BlockReader {
   }
 
   read(statement: Statement): void {
-    if (this.#refuseDirective(statement)) return;
     const { free } = this.#table;
     if (free?.isMeant(statement.keyword) === true) {
       this.#readFree(free, statement);
@@ -71,9 +70,6 @@ class BlockReader {
   #readBy(keyword: string, row: Row, statement: Statement): void {
     this.seen.add(keyword);
     switch (row.shape) {
-      case "notYet":
-        this.#reportNotYet(statement, row);
-        break;
       case "leftOut":
         this.#reportLeftOut(statement, row);
         break;
@@ -125,7 +121,6 @@ class BlockReader {
     if (!this.#hasBlock(row, statement)) return;
     this.#refuseWordsBeforeBlock(keyword, statement);
     for (const line of statement.block ?? []) {
-      if (this.#refuseDirective(line)) continue;
       if (line.block !== undefined) {
         this.#diagnostics.error(
           "unexpected-block",
@@ -209,42 +204,27 @@ class BlockReader {
     this.#diagnostics.error(fault.code, fault.word?.at ?? keyword.at, `${keyword.text}: ${fault.message}`, remedy);
   }
 
-  #refuseDirective(statement: Statement): boolean {
-    if (statement.keyword.quoted) return false;
-    const directive = directiveOf(statement.keyword.text);
-    if (directive === undefined) return false;
-    this.#diagnostics.error(
-      "not-implemented",
-      statement.keyword.at,
-      `${directive.name} (${lowerFirst(directive.row.doc)}) is not implemented yet`,
-      "write the resulting text into this file",
-    );
-    return true;
-  }
-
+  /** keepalived.conf(5): "If a parameter is not defined, it will not be replaced at all". Outside of quotes nobody means that. */
   #refuseParameters(words: readonly Word[]): boolean {
     for (const word of words) {
-      const name = parametersIn(word.text).find((each) => PREDEFINED_PARAMETERS.has(each) || !word.quoted);
-      if (name === undefined) continue;
+      const names = parametersIn(word.text);
+      if (names.includes(RANDOM_PARAMETER)) {
+        const message = `the parameter $${RANDOM_PARAMETER} is left out of holdfast: every reload, and every host, would have another configuration than was checked`;
+        this.#diagnostics.error("left-out", word.at, message, "write the number");
+        return true;
+      }
+      const [name] = names;
+      if (name === undefined || word.quoted) continue;
+      const message = `the parameter $${name} is not defined before this line, so it stands for itself`;
       this.#diagnostics.error(
-        "not-implemented",
+        "unknown-parameter",
         word.at,
-        `the parameter $${name} is not implemented yet`,
-        "write its value instead",
+        message,
+        `define it above: $${name}=..., or write it in quotes where it is meant so`,
       );
       return true;
     }
     return false;
-  }
-
-  #reportNotYet(statement: Statement, row: Row): void {
-    const { text, at } = statement.keyword;
-    this.#diagnostics.error(
-      "not-implemented",
-      at,
-      `${text} in ${this.#table.name} (${lowerFirst(row.doc)}) is a keyword of keepalived that is not implemented yet`,
-      "remove it where the configuration works without it; docs/keepalived.md lists what is implemented",
-    );
   }
 
   #reportLeftOut(statement: Statement, row: LeftOutRow): void {
@@ -255,6 +235,7 @@ class BlockReader {
 
   #reportUnknown(statement: Statement): void {
     const { text, at } = statement.keyword;
+    if (this.#refuseParameters([statement.keyword])) return;
     const index = keywordIndex(this.#table);
     const message = `${shown(text)} is no keyword of ${this.#table.name}`;
     const elsewhere = blocksOf(text).filter((name) => name !== this.#table.name);

@@ -20,7 +20,6 @@ The language is keepalived's; the names are those of the manual page of keepaliv
 - **native**: an extension of holdfast;
 - **no effect**: read and checked, and nothing follows from it, because holdfast does what it asks in any case: the line says how;
 - **left out**: keepalived has it, holdfast will not: it is refused by name (\`left-out\`), with the reason and what to do instead;
-- **not yet**: keepalived has it; here it is refused by name (\`not-implemented\`), never ignored.
 
 A value that is not written comes from where the column Default says. Reload: **live** = taken over in place, **restart** = the
 instance releases its addresses and takes part in a new election, **none** = nothing to take over.
@@ -36,22 +35,18 @@ function blockSection({ path, table }: FoundBlock): string {
   const rows = Object.entries(table.rows);
   const known = rows.flatMap(([keyword, row]) => (isRefused(row) ? [] : knownLine(keyword, row)));
   const leftOut = rows.flatMap(([keyword, row]) => (row.shape === "leftOut" ? leftOutLine(keyword, row) : []));
-  const later = rows.flatMap(([keyword, row]) =>
-    row.shape === "notYet" ? `- ${names(keyword, row)}: ${row.doc}` : [],
-  );
   const head =
     "| Keyword | Value | Default | Status | Reload | What it does | Reference |\n|---|---|---|---|---|---|---|";
   return [
     `## ${title}\n`,
     ...(known.length === 0 ? [] : [head, ...known, ""]),
     ...(leftOut.length === 0 ? [] : ["Left out:", "", ...leftOut, ""]),
-    ...(later.length === 0 ? [] : ["Not yet:", "", ...later, ""]),
   ].join("\n");
 }
 
-type KnownRow = Exclude<Row, { readonly shape: "notYet" | "leftOut" }>;
+type KnownRow = Exclude<Row, LeftOutRow>;
 
-const isRefused = (row: Row): row is Exclude<Row, KnownRow> => row.shape === "notYet" || row.shape === "leftOut";
+const isRefused = (row: Row): row is LeftOutRow => row.shape === "leftOut";
 
 function leftOutLine(keyword: string, row: LeftOutRow): string {
   return `- ${names(keyword, row)}: ${row.doc} Left out: ${row.reason}. Instead: ${row.remedy}.`;

@@ -271,6 +271,8 @@ export interface ParseOutcome {
   readonly config: Config | undefined;
   readonly diagnostics: readonly Diagnostic[];
   readonly places: ConfigPlaces;
+  /** Of every file that was read, by its name: what diagnostics point into. */
+  readonly texts: ReadonlyMap<string, string>;
 }
 
 /** Where things were written that the host's facts may contradict. Not in `Config`: moving a line is no change of it. */

@@ -1,17 +1,18 @@
 import { family, type Ip } from "../core/ip.ts";
 import { serviceFamily } from "../plan/keys.ts";
-import type {
-  DestinationAttributes,
-  DestinationKey,
-  Forwarding,
-  KernelDestination,
-  KernelService,
-  Operation,
-  ServiceAttributes,
-  ServiceKey,
-  Statistics,
-  TunnelChecksum,
-  TunnelType,
+import {
+  type DestinationAttributes,
+  type DestinationKey,
+  type Forwarding,
+  type KernelDestination,
+  type KernelService,
+  NO_STATISTICS,
+  type Operation,
+  type ServiceAttributes,
+  type ServiceKey,
+  type Statistics,
+  type TunnelChecksum,
+  type TunnelType,
 } from "../plan/types.ts";
 import {
   AF_INET,
@@ -38,7 +39,6 @@ const FAMILY_NUMBERS = { 4: AF_INET, 6: AF_INET6 } as const;
 const PREFIX_DEFAULT = { 4: 32, 6: 128 } as const;
 /** Bits 0 to 2 of `schedulerFlags`. */
 const SCHEDULER_FLAG_BITS = [SERVICE_FLAG.scheduler1, SERVICE_FLAG.scheduler2, SERVICE_FLAG.scheduler3] as const;
-const NO_STATISTICS: Statistics = { connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n };
 
 /** The one IPVS command that performs an operation. */
 export function operationMessage(operation: Operation): IpvsMessage {
@@ -237,6 +237,11 @@ function statisticsOf(values: IpvsService | IpvsDestination): Statistics {
     packetsOut: pick("packetsOut"),
     bytesIn: pick("bytesIn"),
     bytesOut: pick("bytesOut"),
+    connectionsPerSecond: pick("connectionsPerSecond"),
+    packetsInPerSecond: pick("packetsInPerSecond"),
+    packetsOutPerSecond: pick("packetsOutPerSecond"),
+    bytesInPerSecond: pick("bytesInPerSecond"),
+    bytesOutPerSecond: pick("bytesOutPerSecond"),
   };
 }
 

@@ -1,19 +1,17 @@
 import { serviceId } from "./keys.ts";
-import type {
-  DestinationAttributes,
-  DestinationKey,
-  IpvsTable,
-  KernelDestination,
-  KernelService,
-  Operation,
-  OperationOutcome,
-  ServiceAttributes,
-  ServiceId,
-  ServiceKey,
-  Statistics,
+import {
+  type DestinationAttributes,
+  type DestinationKey,
+  type IpvsTable,
+  type KernelDestination,
+  type KernelService,
+  NO_STATISTICS,
+  type Operation,
+  type OperationOutcome,
+  type ServiceAttributes,
+  type ServiceId,
+  type ServiceKey,
 } from "./types.ts";
-
-const NO_STATISTICS: Statistics = { connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n };
 
 type DestinationOperation = Extract<Operation, { readonly destination: DestinationKey }>;
 

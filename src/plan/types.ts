@@ -68,7 +68,20 @@ export interface Statistics {
   readonly packetsOut: bigint;
   readonly bytesIn: bigint;
   readonly bytesOut: bigint;
+  /** By the kernel's estimator. */
+  readonly connectionsPerSecond: bigint;
+  readonly packetsInPerSecond: bigint;
+  readonly packetsOutPerSecond: bigint;
+  readonly bytesInPerSecond: bigint;
+  readonly bytesOutPerSecond: bigint;
 }
+
+/** Of a row that has just been made, or where counters were not asked for. */
+export const NO_STATISTICS: Statistics = {
+  ...{ connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n },
+  ...{ connectionsPerSecond: 0n, packetsInPerSecond: 0n, packetsOutPerSecond: 0n },
+  ...{ bytesInPerSecond: 0n, bytesOutPerSecond: 0n },
+};
 
 export interface KernelDestination extends DestinationKey, DestinationAttributes {
   readonly activeConnections: number;

@@ -3,13 +3,14 @@ import { type Ip, ip, ipFromBytes } from "../../src/core/ip.ts";
 import { loadAddon } from "../../src/io/addon.ts";
 import type { NativeAddon } from "../../src/io/addon.types.ts";
 import { type NetlinkIpvsTable, openIpvsTable } from "../../src/io/ipvsTable.ts";
-import type {
-  DestinationAttributes,
-  DestinationKey,
-  KernelService,
-  Operation,
-  ServiceAttributes,
-  ServiceKey,
+import {
+  type DestinationAttributes,
+  type DestinationKey,
+  type KernelService,
+  NO_STATISTICS,
+  type Operation,
+  type ServiceAttributes,
+  type ServiceKey,
 } from "../../src/plan/types.ts";
 import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 import { createNamespace, type Namespace } from "../lab/netns.ts";
@@ -131,7 +132,7 @@ requires("ipvs", "ipvsadm")("the kernel's IPVS table", () => {
   });
 
   test("a dump says what was written, and what ipvsadm wrote", async () => {
-    const none = { connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n };
+    const none = NO_STATISTICS;
     const idle = { activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, statistics: none };
     const service6: ServiceKey = { protocol: "TCP", address: ip("2001:db8::10"), port: 80 };
     const server6: DestinationKey = { address: ip("2001:db8::3"), port: 80 };

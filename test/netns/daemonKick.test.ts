@@ -11,7 +11,7 @@ const OWN = "10.0.2.1";
 const TOKEN = "a-secret-of-the-callbacks";
 const OTHER_TOKEN = "another-secret-of-theirs";
 
-/** The door for callbacks of Patroni's, asked from another host. What a kick does to weights: test/unit/healthKick.test.ts. */
+/** The door for callbacks of Patroni's, asked from another host. What a kick does to weights: test/guest/kick.test.ts. */
 requires("netns")("POST /kick at a running daemon", () => {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-kick-"));
   const file = join(folder, "holdfast.conf");

@@ -1,14 +1,14 @@
 import { destinationId, serviceId } from "../../src/plan/keys.ts";
-import type {
-  DestinationId,
-  IpvsTable,
-  KernelDestination,
-  KernelService,
-  Operation,
-  OperationOutcome,
-  ServiceId,
-  ServiceKey,
-  Statistics,
+import {
+  type DestinationId,
+  type IpvsTable,
+  type KernelDestination,
+  type KernelService,
+  NO_STATISTICS,
+  type Operation,
+  type OperationOutcome,
+  type ServiceId,
+  type ServiceKey,
 } from "../../src/plan/types.ts";
 
 /** What may go wrong with one operation. */
@@ -24,7 +24,6 @@ const ENOENT = 2;
 const ESRCH = 3;
 const EEXIST = 17;
 type RowOperation = Extract<Operation, { readonly destination: unknown }>;
-const NO_TRAFFIC: Statistics = { connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n };
 
 /** A kernel's IPVS table: same errno as ip_vs_ctl.c, one operation after the other, hooks around each. */
 export class FakeKernel implements IpvsTable {
@@ -102,7 +101,7 @@ export class FakeKernel implements IpvsTable {
       this.services.set(id, {
         key: operation.service,
         ...operation.attributes,
-        statistics: NO_TRAFFIC,
+        statistics: NO_STATISTICS,
         destinations: [],
       });
       return 0;
@@ -145,6 +144,6 @@ function newRow(operation: Extract<Operation, { readonly kind: "addDestination" 
     activeConnections: 0,
     inactiveConnections: 0,
     persistentConnections: 0,
-    statistics: NO_TRAFFIC,
+    statistics: NO_STATISTICS,
   };
 }

@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
-import { formatIpvsTable } from "../../src/cli/ipvsText.ts";
+import { formatCounters, formatIpvsTable } from "../../src/cli/ipvsText.ts";
 import { formatStatus } from "../../src/cli/statusText.ts";
 import { ip } from "../../src/core/ip.ts";
 import { durationUs } from "../../src/core/units.ts";
 import type { DaemonStatus } from "../../src/daemon/control.types.ts";
-import type { KernelDestination, KernelService } from "../../src/plan/types.ts";
+import { type KernelDestination, type KernelService, NO_STATISTICS } from "../../src/plan/types.ts";
 import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 import { FULL_STATUS } from "./statusSample.ts";
 
-const statistics = { connections: 0n, packetsIn: 0n, packetsOut: 0n, bytesIn: 0n, bytesOut: 0n };
+const statistics = NO_STATISTICS;
 
 function row(address: string, weight: number, active: number, inactive: number): KernelDestination {
   return {
@@ -96,6 +96,28 @@ test("the article's table prints as in the article (ipvsadm 1.31 -Ln)", () => {
     "  -> 10.0.2.5:5432                Route   50     0          0",
     "",
   ]);
+});
+
+test("counters and rates print in ipvsadm's columns, large ones rounded (ipvsadm 1.31 -Ln --stats, --rate)", () => {
+  const counted = { ...NO_STATISTICS, connections: 12n, packetsIn: 99_999_999n, packetsOut: 100_000_000n };
+  const busy = {
+    ...row("10.0.2.3", 50, 0, 0),
+    statistics: { ...counted, bytesIn: 5_123_456_789n, bytesOut: 7_000_000_000_000n, connectionsPerSecond: 3n },
+  };
+  const services = [service("10.0.2.10", [busy, row("10.0.2.4", 0, 0, 0)])];
+  const info = { version: "1.2.1", connectionTableSize: 4096 };
+  expect(formatCounters(info, services, "stats").split("\n")).toEqual([
+    "IP Virtual Server version 1.2.1 (size=4096)",
+    "Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes",
+    "  -> RemoteAddress:Port",
+    "TCP  10.0.2.10:5432                      0        0        0        0        0",
+    "  -> 10.0.2.3:5432                      12 99999999  100000K    5123M    7000G",
+    "  -> 10.0.2.4:5432                       0        0        0        0        0",
+    "",
+  ]);
+  const rates = formatCounters(info, services, "rate").split("\n");
+  expect(rates[1]).toBe("Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS");
+  expect(rates[4]).toBe("  -> 10.0.2.3:5432                       3        0        0        0        0");
 });
 
 test("persistence, its mask and firewall marks print in ipvsadm's words", () => {

@@ -2,14 +2,15 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Ip, ip, ipFromBytes } from "../../src/core/ip.ts";
 import { kernelDestination, kernelService, operationMessage } from "../../src/io/ipvsCodec.ts";
-import type {
-  DestinationAttributes,
-  DestinationKey,
-  KernelDestination,
-  KernelService,
-  Operation,
-  ServiceAttributes,
-  ServiceKey,
+import {
+  type DestinationAttributes,
+  type DestinationKey,
+  type KernelDestination,
+  type KernelService,
+  NO_STATISTICS,
+  type Operation,
+  type ServiceAttributes,
+  type ServiceKey,
 } from "../../src/plan/types.ts";
 import {
   AF_INET,
@@ -139,6 +140,7 @@ describe("operations are the requests of ipvsadm", () => {
 
 describe("the kernel's dump in the plan's nouns", () => {
   const counters = (connections: bigint, packetsIn: bigint, packetsOut: bigint, bytesIn: bigint, bytesOut: bigint) => ({
+    ...NO_STATISTICS,
     connections,
     packetsIn,
     packetsOut,

@@ -25,6 +25,8 @@ export interface CheckContext {
   readonly server: ParsedServer;
   readonly service: ParsedService;
   readonly file: Pick<ParsedFile, "SSL" | "track_file">;
+  /** `checker_log_all_failures`: of checks that do not say. */
+  readonly logAllFailures: boolean;
 }
 
 export function buildChecks(context: CheckContext): readonly CheckConfig[] {
@@ -184,10 +186,11 @@ type TimingValues = Pick<ParsedTcp["values"], "delay_loop" | "retry" | "warmup" 
   readonly delay_before_retry: ParsedTcp["values"]["delay_before_retry"] | undefined;
 };
 
-function buildCommon(values: TimingValues, { server, service }: CheckContext) {
+function buildCommon(values: TimingValues, { server, service, logAllFailures }: CheckContext) {
+  const logs = values.log_all_failures.written ? values.log_all_failures.value : logAllFailures;
   return {
     timing: buildTiming([withDefaults(values)], [server.values, service.values]),
-    ...(values.log_all_failures.value ? { logAllFailures: true } : {}),
+    ...(logs ? { logAllFailures: true } : {}),
   };
 }
 

@@ -75,7 +75,7 @@ interface ServerContext {
 }
 
 /** The keywords of global_defs whose value counts where a service or a server writes none. */
-type AlertDefaults = Partial<Pick<ParsedGlobal, "smtp_alert" | "smtp_alert_checker">>;
+type AlertDefaults = Partial<Pick<ParsedGlobal, "smtp_alert" | "smtp_alert_checker" | "checker_log_all_failures">>;
 
 const checkerAlert = (global: AlertDefaults): boolean | undefined =>
   (global.smtp_alert_checker ?? global.smtp_alert)?.value;
@@ -141,7 +141,16 @@ function buildServer(server: ParsedServer, context: ServerContext): RealServerCo
       [values.inhibit_on_failure, service.values.inhibit_on_failure],
       values.inhibit_on_failure,
     ),
-    checks: [...buildPatroniCheck(endpoint, server, service), ...buildChecks({ endpoint, server, service, file })],
+    checks: [
+      ...buildPatroniCheck(endpoint, server, service),
+      ...buildChecks({
+        endpoint,
+        server,
+        service,
+        file,
+        logAllFailures: global.checker_log_all_failures?.value ?? false,
+      }),
+    ],
     ...buildFallback(endpoint, server, service),
   };
 }

@@ -1,42 +1,71 @@
-import { type NotYetRow, notYetRows } from "./row.ts";
+import { MAN, type ValueKind, type ValueRow } from "./row.ts";
 
-/** Lines that stand in any block and change the text itself (keepalived.conf(5), ADVANCED CONFIGURATION): refused by name. */
-export const directiveRows = notYetRows({
-  include: "Reads other files.",
-  includer: "Reads other files that must be readable.",
-  includem: "Reads other files that must exist.",
-  includew: "Reads other files, one at least for a wildcard.",
-  includeb: "Reads other files, one at least for each brace.",
-  includea: "Reads other files with all these conditions.",
-  "@": "Conditional line for one configuration id.",
-  "@^": "Conditional line for all other configuration ids.",
-  $: "Definition of a parameter, or its value in a line.",
-  "~SEQ": "Repeats a line for a sequence of numbers.",
-  "~SEQx": "Repeats a line for a sequence of hexadecimal numbers.",
-  "~LST": "Repeats a line for a list of values.",
+/**
+ * Lines that stand in any block and change the text itself (keepalived.conf(5), include and ADVANCED CONFIGURATION). They have their effect
+ * before a block is read (config/source/expand.ts); the rows are for names and the reference.
+ */
+const written = (syntax: string): ValueKind<string> => ({
+  syntax,
+  minimumWords: 1,
+  maximumWords: Number.POSITIVE_INFINITY,
+  parse: (words) => ({ ok: true, value: words.map(({ text }) => text).join(" ") }),
+  format: String,
 });
 
-/** The directive that a line's first word is, by the name of its row. */
-export function directiveOf(word: string): { readonly name: string; readonly row: NotYetRow } | undefined {
-  const name = directiveName(word);
-  return name === undefined ? undefined : { name, row: directiveRows[name] };
-}
+const directive = (syntax: string, doc: string, example: string) =>
+  ({
+    shape: "value",
+    status: "implemented",
+    reference: MAN,
+    reload: "live",
+    kind: written(syntax),
+    doc,
+    example,
+  }) as const satisfies ValueRow<string>;
 
-function directiveName(word: string): keyof typeof directiveRows | undefined {
-  if (/^include[rmwba]?$/.test(word)) return word as keyof typeof directiveRows;
-  if (/^@\^\w/.test(word)) return "@^";
-  if (/^@\w/.test(word)) return "@";
-  if (/^\$\{?[A-Za-z_]/.test(word)) return "$";
-  if (word.startsWith("~SEQx(")) return "~SEQx";
-  if (word.startsWith("~SEQ(")) return "~SEQ";
-  if (word.startsWith("~LST(")) return "~LST";
-  return undefined;
-}
+const FILES = "<FILE>, with wildcards and {a,b}";
 
-/** `$NAME` or `${NAME...}` within a value: the names it would be replaced by, if they were defined. */
+export const directiveRows = {
+  include: directive(
+    FILES,
+    "Reads other files in the order of their names, relative to this one, in the place of the line. One that cannot be read is an error; none at all is a warning, and with wildcards nothing.",
+    "include conf.d/*.conf",
+  ),
+  includer: directive(FILES, "As include.", "includer conf.d/*.conf"),
+  includem: directive(FILES, "As include; none at all is an error, but with wildcards.", "includem conf.d/*.conf"),
+  includew: directive(FILES, "As include; none at all is an error, also with wildcards.", "includew conf.d/*.conf"),
+  includeb: directive(FILES, "As include; each alternative in braces must have a file.", "includeb conf.d/*.conf"),
+  includea: directive(FILES, "With all these conditions.", "includea conf.d/*.conf"),
+  "@": directive(
+    "<NAME> <LINE>",
+    "The line counts where the configuration id is NAME: the first part of the host's name, or that of `--config-id`.",
+    "@kad1 router_id A",
+  ),
+  "@^": directive("<NAME> <LINE>", "The line counts where it is another.", "@^kad1 router_id A"),
+  $: directive(
+    "<NAME>=<VALUE>",
+    "Defines what $NAME before a space, or the name in braces behind $ anywhere, stands for from here on; a value of several lines begins behind = with \\ and goes on while lines end with one. Predefined, in braces: _PWD (folder of this file), _INSTANCE (configuration id), _HASH (#), _BANG (!).",
+    "$PRIORITY=100",
+  ),
+  "~SEQ": directive(
+    "(<NAME>[, <START>[, <STEP>]], <END>) <LINE>",
+    "Repeats the line for a sequence of numbers.",
+    "~SEQ(N, 1, 3) # $N",
+  ),
+  "~SEQx": directive("(<NAME>[, <START>[, <STEP>]], <END>) <LINE>", "The same in hexadecimal.", "~SEQx(N, 1, 3) # $N"),
+  "~LST": directive(
+    "(<NAME>, <VALUE>, ...) <LINE>",
+    "Repeats the line for a list of values; several at a time: ~LST({A, B}, {1, 2}, {3, 4}).",
+    "~LST(N, 1, 2) # $N",
+  ),
+} as const;
+
+/** `$NAME` or `${NAME...}` that stand for themselves, because nothing defines them. */
 export function parametersIn(text: string): string[] {
-  return [...text.matchAll(/\$(?:\{([A-Za-z_]\w*)|([A-Za-z_]\w*)$)/g)].map((match) => match[1] ?? match[2] ?? "");
+  return [...text.matchAll(/\$(?:\{([A-Za-z_]\w*)[^{}]*\}|([A-Za-z_]\w*)$)/g)].map(
+    (match) => match[1] ?? match[2] ?? "",
+  );
 }
 
-/** keepalived's own parameters; others stand for themselves unless the file defines them. */
-export const PREDEFINED_PARAMETERS: ReadonlySet<string> = new Set(["_PWD", "_INSTANCE", "_RANDOM", "_HASH", "_BANG"]);
+/** keepalived's own parameter that has no value here. */
+export const RANDOM_PARAMETER = "_RANDOM";

@@ -1,6 +1,6 @@
 import { ok } from "../../core/result.ts";
-import { choice, flag, integer, invalid, switchable } from "./kinds.ts";
-import { leftOutRows, MAN, notYetRows, type ValueKind, type ValueRow } from "./row.ts";
+import { choice, flag, integer, invalid, switchable, text } from "./kinds.ts";
+import { leftOutRows, MAN, type ValueKind, type ValueRow } from "./row.ts";
 import { BFD_REASON } from "./tracking.ts";
 
 /** `global_defs`: keywords about keepalived's own processes and about what holdfast leaves to others, each with its reason. */
@@ -249,13 +249,40 @@ const leftOut = leftOutRows({
     reason: "the file is read in one go, so that there is no time in which it must not change",
     remedy: "remove it; write the new configuration beside the file and rename it over it",
   },
+  random_seed: {
+    doc: "Seed of the random parameter.",
+    reason:
+      "the parameter _RANDOM is left out: every reload, and every host, would have another configuration than was checked",
+    remedy: "remove it, and write the numbers",
+  },
   data_use_instance: { ...DUMPS, doc: "Names of dump files." },
 });
 
-const notYet = notYetRows({
-  checker_log_all_failures: "Logs every failed check.",
-  random_seed: "Seed of the random parameter.",
-  include_check: "What counts as an error of include.",
-});
+const implemented = {
+  checker_log_all_failures: {
+    shape: "value",
+    status: "implemented",
+    reference: MAN,
+    reload: "live",
+    kind: switchable,
+    default: false,
+    doc: "Tells each failure of a check of a server that is up, where the check does not say so itself (`log_all_failures`).",
+    example: "checker_log_all_failures",
+  },
+  include_check: {
+    shape: "value",
+    status: "implemented",
+    reference: MAN,
+    reload: "live",
+    kind: {
+      ...text("OPTIONS", 255),
+      syntax: "[+|-][readable|match|wildcard_match|brace_match] ...",
+      minimumWords: 0,
+      maximumWords: 8,
+    },
+    doc: "What is an error of the include lines behind it, in this file and those that it includes; without options everything. A file that cannot be read always is.",
+    example: "include_check +match",
+  },
+} as const satisfies Readonly<Record<string, ValueRow<boolean> | ValueRow<string>>>;
 
-export const globalElsewhereRows = { ...noEffectRows, ...leftOut, ...notYet } as const;
+export const globalElsewhereRows = { ...noEffectRows, ...leftOut, ...implemented } as const;

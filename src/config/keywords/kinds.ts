@@ -21,14 +21,6 @@ function outOfRange(word: Word, rule: string): { readonly ok: false; readonly er
   });
 }
 
-export function notImplemented(
-  word: Word,
-  what: string,
-  remedy: string,
-): { readonly ok: false; readonly error: ValueFault } {
-  return fail({ code: "not-implemented", word, message: `${what} is not implemented yet`, remedy });
-}
-
 /** A word in a message: readable however long or strange it is. */
 export function shown(text: string): string {
   const printable = text.replace(/\p{C}/gu, "?");
@@ -126,17 +118,12 @@ export function timer(range: { readonly minSec: number; readonly maxSec: number 
   );
 }
 
-/** One of some words; `notYet` are words that keepalived knows and this version refuses by name. */
-export function choice<const Value extends string | number>(
-  what: string,
-  words: readonly Value[],
-  notYet: readonly string[] = [],
-): ValueKind<Value> {
+/** One of some words. */
+export function choice<const Value extends string | number>(what: string, words: readonly Value[]): ValueKind<Value> {
   const list = words.join("|");
   return oneWord(list, (word) => {
     const value = words.find((each) => String(each) === word.text);
     if (value !== undefined) return ok(value);
-    if (notYet.includes(word.text)) return notImplemented(word, `${what} ${word.text}`, `use ${words.join(" or ")}`);
     return invalid(word, `is no ${what}`, `write ${words.join(" or ")}, exactly so`);
   });
 }

@@ -3,7 +3,7 @@ import type { Word } from "../lexer.ts";
 import { nearest } from "../suggest.ts";
 import { keywordIndex } from "./keywordIndex.ts";
 import { invalid, type Parsed, shown } from "./kinds.ts";
-import type { BlockTable, Row, Rows, ValueFault, ValueKind, ValueRow } from "./row.ts";
+import type { BlockTable, LeftOutRow, Rows, ValueFault, ValueKind, ValueRow } from "./row.ts";
 
 /** Options of one line (`dev eth0 label eth0:1`): named like keywords, in any order, each once. Their rows are a table too. */
 
@@ -42,7 +42,8 @@ export function parseOptions<Inner extends Rows>(
     const nameless = written === undefined && bare?.isMeant(name) === true;
     const known = nameless ? index.get(bare.option) : written;
     if (known === undefined) return fail(unknownOption(name, table, what));
-    if (known.row.shape !== "value") return fail(refusedOption(name, known.row));
+    if (known.row.shape === "leftOut") return fail(refusedOption(name, known.row));
+    if (known.row.shape !== "value") return fail(unknownOption(name, table, what));
     if (Object.hasOwn(found, known.keyword)) return invalid(name, `is written twice for ${what}`, "keep one of them");
     const rest = words.slice(position + (nameless ? 0 : 1));
     const option = parseOption(name, known.row, rest);
@@ -74,16 +75,8 @@ function parseOption(
   return fail({ ...parsed.error, word: parsed.error.word ?? name });
 }
 
-function refusedOption(name: Word, row: Row): ValueFault {
-  if (row.shape === "leftOut") {
-    return { code: "left-out", word: name, message: `${name.text} is left out: ${row.reason}`, remedy: row.remedy };
-  }
-  return {
-    code: "not-implemented",
-    word: name,
-    message: `the option ${name.text} is not implemented yet`,
-    remedy: "remove it where the line works without it",
-  };
+function refusedOption(name: Word, { reason, remedy }: LeftOutRow): ValueFault {
+  return { code: "left-out", word: name, message: `${name.text} is left out: ${reason}`, remedy };
 }
 
 function unknownOption(name: Word, table: BlockTable<Rows>, what: string): ValueFault {

@@ -18,8 +18,7 @@ export function allBlocks(): readonly FoundBlock[] {
     found.push({ path, table, read });
     for (const [keyword, row] of Object.entries(table.rows)) {
       if (row.shape === "block") visit([...path, keyword], row.table, read);
-      else if ((row.shape === "notYet" || row.shape === "leftOut") && row.table !== undefined)
-        visit([...path, keyword], row.table, false);
+      else if (row.shape === "leftOut" && row.table !== undefined) visit([...path, keyword], row.table, false);
       else if (row.shape === "lines" && row.lineTable !== undefined) visit([...path, keyword], row.lineTable, read);
     }
   };

@@ -9,13 +9,7 @@ import type { SourceSpan } from "../types.ts";
 
 /** What is wrong with a written value; `word` is where, the keyword itself when absent. */
 export interface ValueFault {
-  readonly code:
-    | "invalid-value"
-    | "out-of-range"
-    | "not-implemented"
-    | "left-out"
-    | "unknown-keyword"
-    | "missing-value";
+  readonly code: "invalid-value" | "out-of-range" | "left-out" | "unknown-keyword" | "missing-value";
   readonly word?: Word;
   /** Follows the keyword and a colon: `300 is not from 1 to 255`. */
   readonly message: string;
@@ -95,15 +89,7 @@ export interface LeftOutRow extends RowText {
   readonly table?: BlockTable<Rows>;
 }
 
-/** A keyword of keepalived that is refused by name until it is built. */
-export interface NotYetRow extends RowText {
-  readonly shape: "notYet";
-  readonly status: "notYet";
-  /** What is inside its braces, for names and the reference; nothing of it is read. */
-  readonly table?: BlockTable<Rows>;
-}
-
-export type Row = ValueRow<unknown> | LinesRow<unknown> | BlockRow<unknown, Rows> | NotYetRow | LeftOutRow;
+export type Row = ValueRow<unknown> | LinesRow<unknown> | BlockRow<unknown, Rows> | LeftOutRow;
 export type Rows = { readonly [keyword: string]: Row };
 
 export interface BlockTable<Inner extends Rows> {
@@ -141,9 +127,7 @@ export interface ParsedBlock<Header, Inner extends Rows> {
 
 /** The values of a block by keyword. A row with a default always has a value. */
 export type BlockValues<Inner extends Rows> = {
-  readonly [Keyword in keyof Inner as Inner[Keyword] extends NotYetRow | LeftOutRow ? never : Keyword]: RowValue<
-    Inner[Keyword]
-  >;
+  readonly [Keyword in keyof Inner as Inner[Keyword] extends LeftOutRow ? never : Keyword]: RowValue<Inner[Keyword]>;
 };
 
 type RowValue<Each> = Each extends { readonly shape: "value"; readonly kind: ValueKind<infer Value> }
@@ -170,25 +154,6 @@ export function blockTable<const Inner extends Rows>(
 }
 
 export const MAN = "keepalived.conf(5)";
-
-type NotYetEntry = string | readonly [doc: string, ...aliases: string[]] | NotYetRow;
-
-/** Rows that are refused by name: `keyword: "what it does"`, with aliases or an inner table where there are some. */
-export function notYetRows<const Entries extends Readonly<Record<string, NotYetEntry>>>(
-  entries: Entries,
-): { readonly [Keyword in keyof Entries]: NotYetRow } {
-  return Object.fromEntries(
-    Object.entries(entries).map(([keyword, entry]) => [
-      keyword,
-      typeof entry === "object" && "shape" in entry ? entry : notYet(entry),
-    ]),
-  ) as { readonly [Keyword in keyof Entries]: NotYetRow };
-}
-
-function notYet(entry: string | readonly [doc: string, ...aliases: string[]]): NotYetRow {
-  const [doc, ...aliases] = typeof entry === "string" ? [entry] : entry;
-  return { shape: "notYet", status: "notYet", doc, reference: MAN, ...(aliases.length > 0 ? { aliases } : {}) };
-}
 
 type LeftOutEntry = Pick<LeftOutRow, "doc" | "reason" | "remedy" | "aliases" | "table">;
 

@@ -31,8 +31,8 @@ describe("holdfast check", () => {
     const { code, text } = check(article);
     expect(code).toBe(0);
     expect(text.split("\n").slice(-4)).toEqual([
-      "TCP 10.0.2.10:5432 (exclusive): a dead server is noticed within 4.4 s, one whose checks alone are silent within 32.2 s, a lost role within 1.2 s, a returned server within 2 s",
-      "TCP 10.0.2.11:5432: a dead server is noticed within 4 s, a returned server within 2 s",
+      "TCP 10.0.2.10:5432 (exclusive): a dead server is noticed within 4.4 s, one whose checks alone are silent within 32.2 s, a lost role within 1.2 s, a returned server within 2 s; role_loss cut",
+      "TCP 10.0.2.11:5432: a dead server is noticed within 4 s, a returned server within 2 s; role_loss drain",
       `${article}: valid, 5 warnings`,
       "",
     ]);
@@ -62,6 +62,7 @@ describe("holdfast check", () => {
         worstCaseRoleLossMs: 1200,
         worstCaseOpenMs: null,
         worstCaseRecoveryMs: 2000,
+        ...{ roleLoss: { policy: "cut", deadlineMs: null }, fallback: null, cluster: null },
       },
       {
         service: "TCP 10.0.2.11:5432",
@@ -71,6 +72,7 @@ describe("holdfast check", () => {
         worstCaseRoleLossMs: null,
         worstCaseOpenMs: null,
         worstCaseRecoveryMs: 2000,
+        ...{ roleLoss: { policy: "drain", deadlineMs: null }, fallback: null, cluster: null },
       },
     ]);
     expect(JSON.parse(check(join(folder, "missing"), true).text)).toMatchObject({
@@ -78,6 +80,23 @@ describe("holdfast check", () => {
       services: [],
       diagnostics: [{ code: "file-missing" }],
     });
+  });
+
+  it("says what becomes of connections, of tiers, and where servers come from", () => {
+    const service = (lines: string): string =>
+      `virtual_server 10.0.2.10 5432 {\nlvs_method DR\nprotocol TCP\npatroni {\nrole replica\n}\n${lines}\n}\n`;
+    const server = "real_server 10.0.2.3 5432 {\n}\n";
+    const end = (lines: string): string => {
+      const { text } = check(written("policies.conf", service(lines)));
+      return /a returned server within [\d.]+ s; (.*)/.exec(text)?.[1] ?? text;
+    };
+    expect(end(`role_loss drain 300\nfallback primary after 2\n${server}`)).toBe(
+      "role_loss drain, at most 300 s; fallback to primary after 2 s",
+    );
+    expect(end(`role_loss keep\n${server}`)).toBe("role_loss keep");
+    expect(end("patroni_cluster 10.0.2.3 [2001:db8::4]:8010 scope article interval 5\nfallback primary")).toBe(
+      "role_loss drain; fallback to primary after 1 s; its servers are the members of the cluster article that 10.0.2.3:8008 or [2001:db8::4]:8010 lists, asked every 5 s",
+    );
   });
 
   it("says when nothing is ever noticed", () => {

@@ -47,7 +47,7 @@ const CASES: readonly (readonly [code: string, what: string, text: string])[] = 
   ["unknown-keyword", "nothing like a keyword", vrrp("  frobnicate 100")],
   ["unknown-keyword", "a line continuation", vrrp("  priority\\\n")],
   ["unknown-keyword", "a misspelt option of an address", vrrp("", { address: "10.0.2.10/24 devv eth0" })],
-  ["not-implemented", "a keyword", globals("  random_seed 1")],
+  ["left-out", "a seed", globals("  random_seed 1")],
   ["left-out", "a block", "bfd_instance A {\n  min_rx 10\n}\n"],
   ["port-without-persistence", "a service on all ports", lvs("", server(CHECK, "10.0.2.3"), "10.0.2.20")],
   [
@@ -103,8 +103,13 @@ const CASES: readonly (readonly [code: string, what: string, text: string])[] = 
   ["left-out", "a keyword", vrrp("  no_accept")],
   ["left-out", "a block", "bfd_instance B {\n  neighbor_ip 10.0.2.2\n}\n"],
   ["left-out", "a value", vrrp("  authentication {\n    auth_type AH\n    auth_pass secret12\n  }")],
-  ["not-implemented", "an include", "include other.conf\n"],
-  ["not-implemented", "a parameter", vrrp("  priority $PRIORITY")],
+  ["include-missing", "an include", `includem other.conf\n${vrrp("")}`],
+  ["include-missing", "an include that may be missing", `include other.conf\n${vrrp("")}`],
+  ["left-out", "a random number", vrrp("  priority $".concat("{_RANDOM 1 9}"))],
+  ["invalid-value", "a sequence without an end", globals("~SEQ(N, 3, 1, 1) router_id $N")],
+  ["invalid-value", "a condition of include", `global_defs {\n  include_check +all\n}\n${vrrp("")}`],
+  ["invalid-value", "a parameter of keepalived's", `$_X=1\n${vrrp("")}`],
+  ["unknown-parameter", "a parameter", vrrp("  priority $PRIORITY")],
   ["missing-value", "no value", vrrp("  priority")],
   ["missing-value", "an option of an address without value", vrrp("", { address: "10.0.2.10/24 dev" })],
   ["too-many-values", "a second value", vrrp("  priority 100 200")],
@@ -247,6 +252,18 @@ const CASES: readonly (readonly [code: string, what: string, text: string])[] = 
   ["contradiction", "a fallback to the same role", lvs(`fallback replica\n${patroni("role replica")}`, TWO_SERVERS)],
   ["invalid-value", "a fallback's time alone", lvs(`fallback primary 3\n${patroni("role replica")}`, TWO_SERVERS)],
   ["invalid-value", "a fallback without its time", lvs(`fallback primary after\n${patroni("role any")}`, TWO_SERVERS)],
+  ["missing-keyword", "a cluster without patroni", lvs("patroni_cluster 10.0.2.3", TWO_SERVERS)],
+  [
+    "contradiction",
+    "one address for every member",
+    lvs(`patroni_cluster 10.0.2.3\n${patroni("role any\nconnect_ip 10.0.2.9")}`, ""),
+  ],
+  ["invalid-value", "a name of a REST API", lvs(`patroni_cluster pg1:8008\n${patroni("role any")}`, "")],
+  ["invalid-value", "a scope without its name", lvs(`patroni_cluster 10.0.2.3 scope\n${patroni("role any")}`, "")],
+  ["invalid-value", "no REST API", lvs(`patroni_cluster interval 3\n${patroni("role any")}`, "")],
+  ["missing-keyword", "kicks without their secret", globals("  kick_listen 10.0.2.1 8009")],
+  ["missing-keyword", "a secret of kicks alone", globals("  kick_token_file /etc/holdfast/kick.token")],
+  ["invalid-value", "a secret without its path", globals("  kick_token_file kick.token")],
   ["contradiction", "a leader's lag", lvs("", server(patroni("role primary\nmax_lag 1MB")))],
   ["contradiction", "a leader's lag, inherited", lvs(patroni("role primary\nmax_lag 1MB"), server(patroni("port 1")))],
   ["family-mismatch", "patroni's bindto", lvs("", server(patroni("role any\nbindto 2001:db8::1")))],
@@ -383,7 +400,13 @@ describe("each finding", () => {
       for (const match of text.matchAll(/(?:\.error|\.warning)\(\s*"([a-z0-9-]+)"|code: "([a-z0-9-]+)"/g))
         codes.add(match[1] ?? match[2] ?? "");
     }
-    const elsewhere = ["too-many-errors", "interface-missing", "interface-without-address", "source-address-missing"];
+    const elsewhere = [
+      "include-loop",
+      "too-many-errors",
+      "interface-missing",
+      "interface-without-address",
+      "source-address-missing",
+    ];
     expect([...codes].filter((code) => !elsewhere.includes(code)).sort()).toEqual(
       [...new Set(CASES.map(([code]) => code))].sort(),
     );

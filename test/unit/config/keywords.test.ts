@@ -84,53 +84,10 @@ describe("keywords of keepalived.conf(5)", () => {
   });
 });
 
-describe("a keyword that is not implemented yet", () => {
-  const rows = rowsOf(readBlocks, ({ shape }) => shape === "notYet").filter(({ spelling }) => !isDirective(spelling));
-
-  it("is refused by name with its own code", () => {
-    expect(rows.length).toBeGreaterThan(5);
-    for (const { path, spelling } of rows) {
-      const refusals = diagnosticsOf(path, `${spelling} x`).filter(({ code }) => code === "not-implemented");
-      expect(
-        refusals.map(({ message }) => message),
-        spelling,
-      ).toEqual([expect.stringContaining(spelling)]);
-      expect(refusals[0]?.at.length).toBe(spelling.length);
-    }
-  });
-
-  it("is refused once with its whole block", () => {
+describe("a keyword that is left out with its block", () => {
+  it("is refused once with the whole of it", () => {
     const found = parseConfig("bfd_instance A { min_rx 10\n nonsense }\n", "t.conf");
     expect(found.diagnostics.map(({ code, at }) => [code, at.line])).toEqual([["left-out", 1]]);
-  });
-
-  it.each([
-    "include x",
-    "includea /etc/*.conf",
-    "@main router_id A",
-    "@^main router_id A",
-    "$A=1",
-    "~SEQ(N, 1, 3) foo",
-    "~SEQx(N, 1) foo",
-    "~LST(N, 1, 2) foo",
-  ])("is refused as a directive in any block: %s", (line) => {
-    for (const path of [[], ["global_defs"], ["virtual_server", "real_server"]]) {
-      expect(diagnosticsOf(path, line).map(({ code }) => code)).toContain("not-implemented");
-      expect(diagnosticsOf(path, line).map(({ code }) => code)).not.toContain("unknown-keyword");
-    }
-  });
-
-  it("covers parameters within values and skips the lines of a multi-line definition", () => {
-    for (const parameter of ["$P", "$".concat("{P}"), "1$".concat("{_RANDOM 1 5}0")]) {
-      const refused = diagnosticsOf(["vrrp_instance"], `priority ${parameter}`).filter(
-        ({ code }) => code === "not-implemented",
-      );
-      expect(refused.map(({ message }) => message)).toEqual([expect.stringContaining("the parameter $")]);
-    }
-    const text = "$I= \\\nvrrp_instance X { \\\n nonsense \\\n}\nglobal_defs {\n router_id A\n}\n";
-    expect(parseConfig(text, "t.conf").diagnostics.map(({ code, at }) => [code, at.line])).toEqual([
-      ["not-implemented", 1],
-    ]);
   });
 });
 
@@ -179,7 +136,7 @@ describe("a keyword without effect", () => {
 });
 
 describe("an implemented keyword", () => {
-  const rows = rowsOf(readBlocks, ({ shape }) => shape !== "notYet" && shape !== "leftOut");
+  const rows = rowsOf(readBlocks, ({ shape }) => shape !== "leftOut").filter(({ spelling }) => !isDirective(spelling));
 
   it("misspelt is refused with itself as suggestion", () => {
     expect(rows.length).toBeGreaterThan(50);
@@ -192,19 +149,13 @@ describe("an implemented keyword", () => {
 
   it("has an example in its row that the parser takes", () => {
     for (const { path, spelling, row } of rows) {
-      if (row.shape === "notYet" || row.shape === "leftOut") continue;
+      if (row.shape === "leftOut") continue;
       if (isOptionOfLine(path)) continue;
       expect(row.example.startsWith(spelling) || row.aliases?.includes(spelling), spelling).toBe(true);
       const wrong = diagnosticsOf(path, row.example).filter(({ code }) =>
-        [
-          "invalid-value",
-          "out-of-range",
-          "not-implemented",
-          "unknown-keyword",
-          "missing-value",
-          "too-many-values",
-          "left-out",
-        ].includes(code),
+        ["invalid-value", "out-of-range", "unknown-keyword", "missing-value", "too-many-values", "left-out"].includes(
+          code,
+        ),
       );
       expect(wrong, row.example).toEqual([]);
     }

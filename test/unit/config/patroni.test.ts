@@ -21,6 +21,41 @@ function checkOf({ realServers }: VirtualServerConfig, index = 0): PatroniCheckC
   return check;
 }
 
+describe("patroni_cluster", () => {
+  const service = (outer: string): VirtualServerConfig => {
+    const text = `virtual_server 10.0.2.10 5432 {\nlvs_method DR\nprotocol TCP\n${outer}\n}\n`;
+    const { config, diagnostics } = parseConfig(text, "t.conf");
+    const [found] = config?.virtualServers ?? [];
+    if (found === undefined) throw new Error(diagnostics.map(({ message }) => message).join("\n"));
+    return found;
+  };
+
+  it("needs no real_server, and makes of a member what an empty one would be", () => {
+    const lines = `weight 7\ninhibit_on_failure\nquorum 3\n${block("role primary\nport 8010")}`;
+    const { discovery, realServers, exclusive, quorum } = service(`${lines}patroni_cluster 10.0.2.3 10.0.2.4:8011\n`);
+    expect({ realServers, exclusive, quorum }).toEqual({ realServers: [], exclusive: "detected", quorum: 3 });
+    expect(discovery).toMatchObject({
+      sources: [
+        { address: "10.0.2.3", port: 8010 },
+        { address: "10.0.2.4", port: 8011 },
+      ],
+      scope: undefined,
+      interval: seconds(10),
+    });
+    const written = service(`${lines}real_server 10.0.2.3 5432 {\n}`).realServers[0];
+    const [check] = written?.checks ?? [];
+    const asTemplate = { ...written, address: "0.0.0.0", checks: [{ ...check, connectIp: "0.0.0.0" }] };
+    expect(discovery?.template).toEqual(asTemplate);
+  });
+
+  it("has the times of its members, and their second role", () => {
+    const found = service(`${block("role replica")}fallback primary\npatroni_cluster [2001:db8::3]:8008 2001:db8::4`);
+    expect(serviceTiming(found)).toEqual(serviceTiming(parsed(`${block("role replica")}fallback primary`)));
+    expect(found.discovery?.template.fallback?.role).toBe("primary");
+    expect(found.discovery?.sources.map(({ address }) => address)).toEqual(["2001:db8::3", "2001:db8::4"]);
+  });
+});
+
 describe("patroni", () => {
   it("once in a virtual server is a check of every real server, with defaults of its own", () => {
     const service = parsed(block("role replica"));

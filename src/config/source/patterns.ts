@@ -1,0 +1,67 @@
+/** Names of files to include: `{a,b}` as csh has it, and what glob(7) calls wildcards. */
+
+/** `conf.d/{a,b*}.conf` is `conf.d/a.conf` and `conf.d/b*.conf`; nested ones too. At most `ALTERNATIVES_MAX`. */
+export function braceAlternatives(pattern: string): readonly string[] {
+  const alternatives: string[] = [];
+  const expand = (text: string): void => {
+    if (alternatives.length >= ALTERNATIVES_MAX) return;
+    const open = text.indexOf("{");
+    const close = open < 0 ? -1 : closing(text, open);
+    if (close < 0) {
+      alternatives.push(text);
+      return;
+    }
+    for (const each of split(text.slice(open + 1, close))) expand(text.slice(0, open) + each + text.slice(close + 1));
+  };
+  expand(pattern);
+  return alternatives;
+}
+
+const ALTERNATIVES_MAX = 1_024;
+
+function closing(text: string, open: number): number {
+  let depth = 0;
+  for (let i = open; i < text.length; i++) {
+    if (text.charAt(i) === "{") depth++;
+    else if (text.charAt(i) === "}" && --depth === 0) return i;
+  }
+  return -1;
+}
+
+/** By commas of this level. */
+function split(inside: string): string[] {
+  const found: string[] = [];
+  let depth = 0;
+  let from = 0;
+  for (let i = 0; i <= inside.length; i++) {
+    const character = inside.charAt(i);
+    if (character === "{") depth++;
+    else if (character === "}") depth--;
+    else if (i === inside.length || (character === "," && depth === 0)) {
+      found.push(inside.slice(from, i));
+      from = i + 1;
+    }
+  }
+  return found;
+}
+
+export const hasWildcard = (pattern: string): boolean => /[*?[]/.test(pattern);
+
+/** Whether a name of a folder is meant by one part of a pattern; glob(7): a leading point must be written. */
+export function matchesName(part: string, name: string): boolean {
+  if (name.startsWith(".") && !part.startsWith(".")) return false;
+  const source = part.replace(/\[!?[^\]]+\]|[*?]|[^*?[]+|\[/g, (piece) => {
+    if (piece === "*") return "[^/]*";
+    if (piece === "?") return "[^/]";
+    if (piece.length > 1 && piece.startsWith("[") && piece.endsWith("]"))
+      return `[${piece.slice(1, -1).replace(/^!/, "^").replaceAll("\\", "\\\\")}]`;
+    return piece.replace(/[.+^${}()|\\[\]]/g, "\\$&");
+  });
+  return new RegExp(`^${source}$`, "s").test(name);
+}
+
+/** The folder of a file, for paths relative to it; empty = the working directory. */
+export function folderOf(file: string): string {
+  const slash = file.lastIndexOf("/");
+  return slash < 0 ? "" : file.slice(0, slash + 1);
+}
