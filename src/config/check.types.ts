@@ -7,6 +7,7 @@ export type CheckConfig =
   | HttpCheckConfig
   | TcpCheckConfig
   | PatroniCheckConfig
+  | PgsqlCheckConfig
   | SmtpCheckConfig
   | DnsCheckConfig
   | UdpCheckConfig
@@ -142,6 +143,20 @@ export interface TlsConfig {
   /** The client's own certificate and its key, in PEM; both or neither. */
   readonly certificateFile: string | undefined;
   readonly keyFile: string | undefined;
+}
+
+/** What `pg_is_in_recovery()` must say: false, true, or either. */
+export type PgsqlRole = "primary" | "replica" | "any";
+
+/** `pgsql { ... }`: native. PostgreSQL is logged in to, and asked whether it is in recovery. */
+export interface PgsqlCheckConfig extends PathCheck {
+  readonly kind: "pgsql";
+  readonly role: PgsqlRole;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly database: string;
+  /** TLS, verified; undefined = none. */
+  readonly tls: TlsConfig | undefined;
 }
 
 /** `SMTP_CHECK { ... }`, one for each of its `host` blocks. */

@@ -225,6 +225,7 @@ export function roleChecks(service: ServiceState, server: ServerState): readonly
 
 function asksRole(service: ServiceState, check: CheckConfig): boolean {
   if (check.kind === "patroni") return isLeaderRole(check.role);
+  if (check.kind === "pgsql") return check.role === "primary";
   if (check.kind !== "HTTP_GET") return false;
   const root = service.config.exclusive === "onScope";
   return check.urls.some((url) => isLeaderPath(url.path) || (root && asksRoot(url.path)));

@@ -1,7 +1,14 @@
 import type { CheckConfig } from "../config/check.types.ts";
 import { toSeconds } from "../core/units.ts";
 import { interpretAnswers } from "./httpFinding.ts";
-import { interpretDatagram, interpretDns, interpretExit, interpretSmtp } from "./replyFindings.ts";
+import {
+  interpretDatagram,
+  interpretDns,
+  interpretExit,
+  interpretRecovery,
+  interpretSmtp,
+  interpretSqlError,
+} from "./replyFindings.ts";
 import type { HttpAnswer, PatroniBody, ProbeOutcome } from "./types.ts";
 
 /**
@@ -59,6 +66,10 @@ export function interpret(check: CheckConfig, outcome: ProbeOutcome): Finding {
       return check.kind === "HTTP_GET" ? interpretAnswers(check, outcome.answers) : strange(check, outcome);
     case "smtpReply":
       return check.kind === "SMTP_CHECK" ? interpretSmtp(outcome) : strange(check, outcome);
+    case "recovery":
+      return check.kind === "pgsql" ? interpretRecovery(check, outcome) : strange(check, outcome);
+    case "sqlError":
+      return check.kind === "pgsql" ? interpretSqlError(outcome) : strange(check, outcome);
     case "dnsReply":
       return check.kind === "DNS_CHECK" ? interpretDns(check, outcome) : strange(check, outcome);
     case "datagram":
@@ -126,6 +137,7 @@ const PROTOCOLS: Readonly<Record<CheckConfig["kind"], string>> = {
   HTTP_GET: "HTTP",
   TCP_CHECK: "TCP",
   patroni: "HTTP",
+  pgsql: "PostgreSQL",
   SMTP_CHECK: "SMTP",
   DNS_CHECK: "DNS",
   UDP_CHECK: "UDP",

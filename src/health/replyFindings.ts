@@ -1,8 +1,14 @@
-import type { DnsCheckConfig, FileCheckConfig, MiscCheckConfig, UdpCheckConfig } from "../config/check.types.ts";
+import type {
+  DnsCheckConfig,
+  FileCheckConfig,
+  MiscCheckConfig,
+  PgsqlCheckConfig,
+  UdpCheckConfig,
+} from "../config/check.types.ts";
 import { type Finding, pass, silence } from "./findings.ts";
 import type { ProbeOutcome } from "./types.ts";
 
-/** What replies of SMTP, DNS and UDP, the end of a program and the number in a file mean for their checks. */
+/** What replies of SMTP, PostgreSQL, DNS and UDP, the end of a program and the number in a file mean for their checks. */
 
 type OutcomeOf<Kind> = Extract<ProbeOutcome, { readonly kind: Kind }>;
 
@@ -11,6 +17,18 @@ const SMTP_OK = 250;
 
 export function interpretSmtp({ code, text }: OutcomeOf<"smtpReply">): Finding {
   return code === SMTP_OK ? pass(`SMTP ${code}`) : silence(`SMTP ${code}${text === "" ? "" : ` (${text})`}`);
+}
+
+/** The other role is an answer about the role: it acts at once. */
+export function interpretRecovery({ role }: PgsqlCheckConfig, { recovers }: OutcomeOf<"recovery">): Finding {
+  const reason = recovers ? "PostgreSQL is in recovery" : "PostgreSQL is not in recovery";
+  if (role === "any" || (role === "replica") === recovers) return pass(reason);
+  return { kind: "wrongAnswer", roleAnswer: true, body: undefined, reason };
+}
+
+/** A refusal tells nothing of the role: PostgreSQL starts up, or takes no more sessions. */
+export function interpretSqlError({ sqlState, message }: OutcomeOf<"sqlError">): Finding {
+  return silence(`PostgreSQL refused (${sqlState}: ${message})`);
 }
 
 /** An answer without records passes, as in keepalived: the server answers for the name. */

@@ -26,6 +26,10 @@ export type ProbeOutcome =
   | { readonly kind: "answered"; readonly answers: readonly HttpAnswer[] }
   /** What a mail server said last: to EHLO or HELO, or the refusal that ended the conversation before. */
   | { readonly kind: "smtpReply"; readonly code: number; readonly text: string }
+  /** PostgreSQL's answer to pg_is_in_recovery(). */
+  | { readonly kind: "recovery"; readonly recovers: boolean }
+  /** What PostgreSQL says where it refuses: its five characters (SQLSTATE) and its words. */
+  | { readonly kind: "sqlError"; readonly sqlState: string; readonly message: string }
   | { readonly kind: "dnsReply"; readonly responseCode: string; readonly answers: number }
   | { readonly kind: "datagram"; readonly data: Uint8Array }
   | { readonly kind: "echoed" }

@@ -3,7 +3,7 @@
  * as processes of ours in their namespaces. Timings are gentle to etcd (an emulated processor misses its heartbeats
  * otherwise) and as short for Patroni as it allows.
  */
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -17,8 +17,8 @@ import {
   SERVICE_PORT,
 } from "./articleNetwork.ts";
 import { onCleanup } from "./cleanup.ts";
+import { postgresPrograms, postgresUser } from "./postgres/server.ts";
 import type { FinishedProcess, RunningProcess, RunOptions } from "./processes.ts";
-import { runProcess } from "./processes.ts";
 import type { RestLine } from "./programs/restWatch.ts";
 import { type Program, startProgram } from "./programs.ts";
 import type { SwitchoverRecord } from "./standIn/cluster.ts";
@@ -36,11 +36,6 @@ const START_TIMEOUT_MS = 600_000;
  */
 const WATCH_MS = 1_000;
 const SWITCHOVER_WATCH_MS = 100;
-
-interface User {
-  readonly uid: number;
-  readonly gid: number;
-}
 
 export class RealCluster {
   readonly #network: ArticleNetwork;
@@ -278,18 +273,3 @@ function memoryFolder(): string {
 }
 
 /** The folder of the newest PostgreSQL's programs. */
-function postgresPrograms(): string {
-  const base = "/usr/lib/postgresql";
-  const newest = readdirSync(base)
-    .filter((version) => existsSync(join(base, version, "bin/postgres")))
-    .sort((a, b) => Number(a) - Number(b))
-    .at(-1);
-  if (newest === undefined) throw new Error(`no PostgreSQL server under ${base}`);
-  return join(base, newest, "bin");
-}
-
-async function postgresUser(): Promise<User> {
-  const id = async (option: string): Promise<number> =>
-    Number((await runProcess("id", [option, "postgres"])).stdout.trim());
-  return { uid: await id("-u"), gid: await id("-g") };
-}

@@ -85,6 +85,23 @@ describe("replies", () => {
   });
 
   test.each([
+    ["any", true, "pass"],
+    ["any", false, "pass"],
+    ["primary", false, "pass"],
+    ["replica", true, "pass"],
+    ["primary", true, "wrongAnswer"],
+    ["replica", false, "wrongAnswer"],
+  ] as const)("pgsql of role %s, in recovery %s: %s", (role, recovers, kind) => {
+    const login = { user: "x", password: undefined, database: "postgres", tls: undefined };
+    const finding = find({ kind: "pgsql", ...PATH, ...login, role }, { kind: "recovery", recovers });
+    expect(finding).toMatchObject({ kind, ...(kind === "wrongAnswer" && { roleAnswer: true }) });
+    const refusal: ProbeOutcome = { kind: "sqlError", sqlState: "57P03", message: "it starts up" };
+    expect(find({ kind: "pgsql", ...PATH, ...login, role }, refusal)).toMatchObject({
+      ...{ kind: "silence", reason: "PostgreSQL refused (57P03: it starts up)" },
+    });
+  });
+
+  test.each([
     [true, 0, "pass", undefined],
     [true, 1, "silence", undefined],
     [true, 2, "pass", { kind: "set", weight: 0 }],

@@ -1,5 +1,5 @@
 import { durationUs } from "../../core/units.ts";
-import type { CheckConfig, CheckPath, CheckTiming } from "../check.types.ts";
+import type { CheckConfig, CheckPath, CheckTiming, PgsqlCheckConfig } from "../check.types.ts";
 import type { RealServerConfig } from "../types.ts";
 import { buildHttp } from "./httpCheck.ts";
 import type {
@@ -8,6 +8,7 @@ import type {
   ParsedFileCheck,
   ParsedHttp,
   ParsedMisc,
+  ParsedPgsql,
   ParsedPing,
   ParsedServer,
   ParsedService,
@@ -16,6 +17,7 @@ import type {
   ParsedTcp,
   ParsedUdp,
 } from "./parsed.ts";
+import { tlsOf } from "./patroni.ts";
 import { buildTiming } from "./timing.ts";
 
 /** The checkers of a real server. */
@@ -39,6 +41,7 @@ export type WrittenPathCheck =
   | { readonly kind: "SSL_GET"; readonly parsed: ParsedSsl }
   | { readonly kind: "TCP_CHECK"; readonly parsed: ParsedTcp }
   | { readonly kind: "SMTP_CHECK"; readonly parsed: ParsedSmtp }
+  | { readonly kind: "pgsql"; readonly parsed: ParsedPgsql }
   | { readonly kind: "DNS_CHECK"; readonly parsed: ParsedDns }
   | { readonly kind: "UDP_CHECK"; readonly parsed: ParsedUdp }
   | { readonly kind: "PING_CHECK"; readonly parsed: ParsedPing };
@@ -65,6 +68,7 @@ export function pathChecks({ values }: ParsedServer): readonly WrittenPathCheck[
     ...values.SSL_GET.map((parsed) => ({ kind: "SSL_GET", parsed }) as const),
     ...values.TCP_CHECK.map((parsed) => ({ kind: "TCP_CHECK", parsed }) as const),
     ...values.SMTP_CHECK.map((parsed) => ({ kind: "SMTP_CHECK", parsed }) as const),
+    ...values.pgsql.map((parsed) => ({ kind: "pgsql", parsed }) as const),
     ...values.DNS_CHECK.map((parsed) => ({ kind: "DNS_CHECK", parsed }) as const),
     ...values.UDP_CHECK.map((parsed) => ({ kind: "UDP_CHECK", parsed }) as const),
     ...values.PING_CHECK.map((parsed) => ({ kind: "PING_CHECK", parsed }) as const),
@@ -103,6 +107,8 @@ function buildPathCheck(check: WrittenPathCheck, context: CheckContext): readonl
         heloName: helo_name.value,
       }));
     }
+    case "pgsql":
+      return buildPgsql(check.parsed.values, path);
     case "DNS_CHECK": {
       const { type, name, delay_before_retry } = check.parsed.values;
       const written = [
@@ -123,6 +129,16 @@ function buildPathCheck(check: WrittenPathCheck, context: CheckContext): readonl
       return [{ kind: "UDP_CHECK", ...path, payload: payload?.value, reply }];
     }
   }
+}
+
+/** None where it has no user (the rules have said so). */
+function buildPgsql(
+  { role, user, password, dbname, tls }: ParsedPgsql["values"],
+  path: Omit<PgsqlCheckConfig, "kind" | "role" | "user" | "password" | "database" | "tls">,
+): readonly CheckConfig[] {
+  if (user === undefined) return [];
+  const login = { user: user.value, password: password?.value, database: dbname.value };
+  return [{ kind: "pgsql", ...path, ...login, role: role.value, tls: tlsOf(tls.map(({ values }) => values)) }];
 }
 
 /** What a block writes, without what it leaves to others. */

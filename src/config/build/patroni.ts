@@ -1,5 +1,6 @@
 import type { PatroniCheckConfig, TlsConfig } from "../check.types.ts";
-import type { Written } from "../keywords/row.ts";
+import type { tlsTable } from "../keywords/checkers/patroni.ts";
+import type { BlockValues, Written } from "../keywords/row.ts";
 import type { RealServerConfig } from "../types.ts";
 import type { ParsedPatroni, ParsedServer, ParsedService } from "./parsed.ts";
 import { buildTiming } from "./timing.ts";
@@ -82,7 +83,11 @@ function defaulted<Key extends KeysOf<Written<unknown>>>(blocks: readonly Parsed
 }
 
 function buildTls(blocks: readonly ParsedPatroni[]): TlsConfig | undefined {
-  const tables = blocks.flatMap(({ values }) => values.tls.at(-1)?.values ?? []);
+  return tlsOf(blocks.flatMap(({ values }) => values.tls.at(-1)?.values ?? []));
+}
+
+/** The files of `tls` blocks, innermost first; undefined where there is none. */
+export function tlsOf(tables: readonly BlockValues<typeof tlsTable.rows>[]): TlsConfig | undefined {
   if (tables.length === 0) return undefined;
   const written = (key: keyof (typeof tables)[number]): string | undefined =>
     tables.map((table) => table[key]).find((each) => each !== undefined)?.value;

@@ -5,6 +5,7 @@ import type { DiagnosticList } from "../diagnostics.ts";
 import { NO_REGEX_OPTIONS, regexFault } from "../keywords/checkers/regex.ts";
 import { shown } from "../keywords/kinds.ts";
 import { isLinkLocal } from "./addresses.ts";
+import { certificateHasItsKey } from "./patroni.ts";
 import { reportUnknownName } from "./tracking.ts";
 
 /** Rules between the keywords of a real server's checkers. */
@@ -92,6 +93,14 @@ const regexesCanMatch: CheckRule = (server, _service, found) => {
   }
 };
 
+const loginsAreComplete: CheckRule = (server, _service, found) => {
+  for (const check of server.values.pgsql) {
+    for (const { values } of check.values.tls) certificateHasItsKey(values, found);
+    if (check.seen.has("user")) continue;
+    found.error("missing-keyword", check.at, "pgsql has no user to log in as", "add it, for example: user holdfast");
+  }
+};
+
 const programsAreNamed: CheckRule = (server, _service, found) => {
   for (const check of server.values.MISC_CHECK) {
     if (check.seen.has("misc_path")) continue;
@@ -131,6 +140,7 @@ export const CHECK_RULES: readonly CheckRule[] = [
   checksHaveAPort,
   urlsAreComplete,
   regexesCanMatch,
+  loginsAreComplete,
   programsAreNamed,
   repliesCanFit,
   filesAreTracked,

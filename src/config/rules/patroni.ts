@@ -58,22 +58,22 @@ function oneBlockOnly(blocks: readonly ParsedPatroni[], found: DiagnosticList): 
   }
 }
 
-function certificateHasItsKey({ values }: ParsedPatroni, found: DiagnosticList): void {
-  for (const tls of values.tls) {
-    const { certificate, key } = tls.values;
-    const alone = certificate === undefined ? key : key === undefined ? certificate : undefined;
-    if (alone === undefined) continue;
-    const missing = certificate === undefined ? "certificate" : "key";
-    found.error(
-      "missing-keyword",
-      alone.at,
-      `tls has no ${missing} to go with it`,
-      `add the file: ${missing} /etc/...`,
-    );
-  }
+/** Both or neither. */
+export function certificateHasItsKey(
+  { certificate, key }: Pick<ParsedPatroni["values"]["tls"][number]["values"], "certificate" | "key">,
+  found: DiagnosticList,
+): void {
+  const alone = certificate === undefined ? key : key === undefined ? certificate : undefined;
+  if (alone === undefined) return;
+  const missing = certificate === undefined ? "certificate" : "key";
+  found.error("missing-keyword", alone.at, `tls has no ${missing} to go with it`, `add the file: ${missing} /etc/...`);
 }
 
-const BLOCK_RULES: readonly ((block: ParsedPatroni, found: DiagnosticList) => void)[] = [certificateHasItsKey];
+function certificatesHaveTheirKeys({ values }: ParsedPatroni, found: DiagnosticList): void {
+  for (const tls of values.tls) certificateHasItsKey(tls.values, found);
+}
+
+const BLOCK_RULES: readonly ((block: ParsedPatroni, found: DiagnosticList) => void)[] = [certificatesHaveTheirKeys];
 
 interface JoinedContext {
   readonly found: DiagnosticList;

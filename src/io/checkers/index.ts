@@ -8,6 +8,7 @@ import { HttpProber } from "./http.ts";
 import { runMiscCheck } from "./misc.ts";
 import type { SocketOpener } from "./path.ts";
 import { patroniProber } from "./patroni.ts";
+import { runPgsqlCheck } from "./pgsql.ts";
 import { runPingCheck } from "./ping.ts";
 import { runSmtpCheck } from "./smtp.ts";
 import { runTcpCheck } from "./tcp.ts";
@@ -63,7 +64,7 @@ class RunningCheckers implements Checkers {
     else if (check.kind === "patroni") this.startProber(spec.key, () => patroniProber(check, host), done);
     else {
       const attempt = new Attempt(check.timing, { running, done });
-      attempt.try(() => begin(check, attempt, this.host));
+      attempt.try(() => begin(check, attempt, host));
     }
   }
 
@@ -111,7 +112,7 @@ class RunningCheckers implements Checkers {
 function begin(
   check: Exclude<CheckConfig, HttpCheckConfig | PatroniCheckConfig>,
   attempt: Attempt,
-  { addon, scripts }: CheckerHost,
+  { addon, scripts, contexts }: CheckerHost & { readonly contexts: TlsContexts },
 ): void {
   switch (check.kind) {
     case "TCP_CHECK":
@@ -119,6 +120,9 @@ function begin(
       return;
     case "SMTP_CHECK":
       runSmtpCheck(check, attempt, addon);
+      return;
+    case "pgsql":
+      runPgsqlCheck(check, attempt, { addon, contexts });
       return;
     case "DNS_CHECK":
       runDnsCheck(check, attempt, addon);

@@ -195,6 +195,31 @@ describe("SMTP_CHECK", () => {
   });
 });
 
+describe("pgsql", () => {
+  it("logs in to the server's port and database", () => {
+    expect(checksOf("pgsql {\nuser holdfast\n}")).toMatchObject([
+      { kind: "pgsql", connectIp: "10.0.2.3", user: "holdfast", database: "postgres", role: "any", tls: undefined },
+    ]);
+    const written =
+      "pgsql {\nuser a\npassword b\ndbname c\nrole replica\nconnect_port 6432\ntls {\nca /x.pem\nserver_name pg1\n}\n}";
+    expect(checksOf(written)).toMatchObject([
+      {
+        connectPort: 6432,
+        password: "b",
+        database: "c",
+        role: "replica",
+        tls: { caFile: "/x.pem", serverName: "pg1" },
+      },
+    ]);
+  });
+
+  it("needs a user, and a certificate with its key", () => {
+    expect(faultsOf("pgsql {\nrole primary\n}")).toEqual(["pgsql has no user to log in as"]);
+    const half = "pgsql {\nuser a\ntls {\ncertificate /c.pem\n}\n}";
+    expect(faultsOf(half)).toEqual(["tls has no key to go with it"]);
+  });
+});
+
 describe("DNS_CHECK", () => {
   it("asks for the root's SOA three times more, each a delay_loop later", () => {
     expect(checksOf("DNS_CHECK {\nconnect_port 53\n}", { service: "delay_loop 7" })).toMatchObject([

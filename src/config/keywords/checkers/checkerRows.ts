@@ -4,6 +4,7 @@ import { dnsCheckTable } from "./dns.ts";
 import { fileCheckTable } from "./file.ts";
 import { httpGetTable, sslGetTable } from "./http.ts";
 import { miscCheckTable } from "./misc.ts";
+import { pgsqlTable } from "./pgsql.ts";
 import { pingCheckTable } from "./ping.ts";
 import { smtpCheckTable } from "./smtp.ts";
 import { tcpCheckTable } from "./tcp.ts";
@@ -47,6 +48,14 @@ export const checkerRows = {
     doc: "Greets a mail server: passes when it answers EHLO, or HELO, with 250.",
     example: "SMTP_CHECK {\n  helo_name mail.example.org\n}",
   } satisfies BlockRow<true, typeof smtpCheckTable.rows>,
+  pgsql: {
+    ...block,
+    status: "native",
+    reference: "holdfast",
+    table: pgsqlTable,
+    doc: "Logs in to PostgreSQL and asks whether it is in recovery. Beside `patroni` or an HTTP_GET of Patroni's: then both must pass.",
+    example: "pgsql {\n  role primary\n  user holdfast\n  password secret\n}",
+  } satisfies BlockRow<true, typeof pgsqlTable.rows>,
   DNS_CHECK: {
     ...block,
     table: dnsCheckTable,
