@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 /** Debian's path of the program. */
@@ -8,10 +8,4 @@ export const SYSTEMD = "/lib/systemd/systemd";
 export function controlGroupRoot(): string | undefined {
   const roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
   return roots.find((path) => existsSync(join(path, "cgroup.controllers")));
-}
-
-/** Whether groups of version 2 can limit memory: where version 1 is mounted beside them, the controller is usually there. */
-export function memoryIsControlled(): boolean {
-  const root = controlGroupRoot();
-  return root !== undefined && readFileSync(join(root, "cgroup.controllers"), "utf8").split(/\s/).includes("memory");
 }

@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DaemonStatus } from "../../src/daemon/control.types.ts";
 import { onCleanup } from "./cleanup.ts";
-import { controlGroupRoot, memoryIsControlled, SYSTEMD } from "./controlGroups.ts";
+import { controlGroupRoot, SYSTEMD } from "./controlGroups.ts";
 import { type FinishedProcess, type RunningProcess, runProcess, startProcess } from "./processes.ts";
 import { processTree } from "./processTree.ts";
 import { projectRoot } from "./root.ts";
@@ -56,8 +56,6 @@ export class Systemd {
     const root = controlGroupRoot();
     if (root === undefined) throw new Error("no control groups of version 2 here");
     const group = join(root, `holdfast-systemd-${process.pid}-${Date.now()}`);
-    // So that systemd finds it in its own group and can limit a unit. The machine's systemd has done it already.
-    if (memoryIsControlled()) writeFileSync(join(root, "cgroup.subtree_control"), "+memory");
     mkdirSync(group);
     const forget = onCleanup(() => remove(folder, group));
     for (const name of ["units", `units/${UNIT}.d`, "generators", "etc", "netns", "program"])
@@ -114,6 +112,19 @@ export class Systemd {
   /** `holdfast COMMAND ...` beside the service. */
   async holdfast(...args: readonly string[]): Promise<FinishedProcess> {
     return await this.exec(process.execPath, ["/opt/holdfast/dist/main.js", ...args], true);
+  }
+
+  /** The process id outside of systemd's namespace. */
+  outside(processId: number): number {
+    const found = processTree(this.#starter.pid).find((pid) => {
+      try {
+        return new RegExp(`^NSpid:.*\\s${processId}$`, "m").test(readFileSync(`/proc/${pid}/status`, "utf8"));
+      } catch {
+        return false;
+      }
+    });
+    if (found === undefined) throw new Error(`systemd has no process ${processId}`);
+    return found;
   }
 
   /** A property of the service as `systemctl show` prints it. */
