@@ -1,3 +1,5 @@
+import { directiveRows } from "../../src/config/keywords/directives.ts";
+
 /**
  * For each keyword of the VRRP half that is implemented: the tests that show it acting, as `file: words of the title` (or,
  * for a table, of its row). keywordProofs.test.ts holds it against the keyword tables and the files.
@@ -273,4 +275,6 @@ export const PROOFS: Proofs = {
 export const ELSEWHERE: ReadonlySet<string> = new Set([
   ...["virtual_server", "virtual_server_group", "SSL", "net_namespace_ipvs", "smtp_alert_checker", "rs_init_notifies"],
   ...["lvs_notify_fifo", "lvs_notify_fifo_script"],
+  // Words of the language, for every half.
+  ...Object.keys(directiveRows),
 ]);
