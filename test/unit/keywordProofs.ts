@@ -177,7 +177,10 @@ export const PROOFS: Proofs = {
     use_vmac: "interop/virtualMac.test.ts: one address on the wire, whoever is MASTER",
     use_vmac_addr: `${ACTS}: ["use_vmac_addr"`,
     vmac_xmit_base: "interop/virtualMac.test.ts: IPv4 with a name and vmac_xmit_base",
-    use_ipvlan: `${ACTS}: use_ipvlan: the addresses and the adverts are on a device with an address of its own`,
+    use_ipvlan: [
+      `${ACTS}: use_ipvlan: the addresses and the adverts are on a device`,
+      "guest/ipvlan.test.ts: adverts leave from its own address",
+    ],
     track_interface: "interop/groups.test.ts: a tracked interface's weight moves the mastership, and back",
     track_script: "interop/groups.test.ts: a tracked script's weight moves the mastership, and back",
     track_file: "interop/groups.test.ts: a tracked file's number moves the mastership, and back",
