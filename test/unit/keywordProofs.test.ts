@@ -5,7 +5,8 @@ import { globalVrrpRows } from "../../src/config/keywords/globalVrrp.ts";
 import { allBlocks } from "../../src/config/keywords/registry.ts";
 import { ELSEWHERE, PROOFS } from "./keywordProofs.ts";
 
-const OTHER_HALVES = /virtual_server|real_server|_CHECK|_GET|SSL|patroni|url|fallback|quorum|tls|host\b|helo/i;
+/** Other halves add blocks of their own; a new one inside of these is asked for. */
+const TOP_LEVEL = PROOFS["the top level"] ?? {};
 
 const HEADING = `# Keywords of the VRRP half, and the tests that show them acting
 
@@ -19,11 +20,10 @@ Keywords that are left out, or accepted without effect, have their reasons in [k
 function implemented(): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
   for (const { path, table, read } of allBlocks()) {
-    if (!read || path.some((keyword) => OTHER_HALVES.test(keyword))) continue;
+    if (!read || (path[0] !== undefined && !(path[0] in TOP_LEVEL))) continue;
     const keywords = found.get(table.name) ?? new Set<string>();
     for (const [keyword, row] of Object.entries(table.rows)) {
-      if ((row.status === "implemented" || row.status === "native") && isVrrp(table.name, keyword))
-        keywords.add(keyword);
+      if ((row.status === "implemented" || row.status === "native") && isVrrp(path, keyword)) keywords.add(keyword);
     }
     if (keywords.size > 0) found.set(table.name, keywords);
   }
@@ -31,9 +31,10 @@ function implemented(): Map<string, Set<string>> {
 }
 
 /** Whether a keyword of a block that several halves share is one of ours. */
-function isVrrp(block: string, keyword: string): boolean {
+function isVrrp(path: readonly string[], keyword: string): boolean {
+  if (path.length === 0) return keyword in TOP_LEVEL;
   if (ELSEWHERE.has(keyword)) return false;
-  if (block !== "global_defs") return true;
+  if (path[0] !== "global_defs") return true;
   return keyword === "router_id" || keyword in globalVrrpRows || keyword in globalNotifyRows;
 }
 

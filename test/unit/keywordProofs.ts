@@ -1,5 +1,3 @@
-import { directiveRows } from "../../src/config/keywords/directives.ts";
-
 /**
  * For each keyword of the VRRP half that is implemented: the tests that show it acting, as `file: words of the title` (or,
  * for a table, of its row). keywordProofs.test.ts holds it against the keyword tables and the files.
@@ -274,10 +272,7 @@ export const PROOFS: Proofs = {
   garp_group: acts("garp_interval", "gna_interval", "interface", "interfaces"),
 };
 
-/** Rows of other halves in the same tables. */
+/** Of the rows of notifications and mail in global_defs: those of services. */
 export const ELSEWHERE: ReadonlySet<string> = new Set([
-  ...["virtual_server", "virtual_server_group", "SSL", "net_namespace_ipvs", "smtp_alert_checker", "rs_init_notifies"],
-  ...["lvs_notify_fifo", "lvs_notify_fifo_script"],
-  // Words of the language, for every half.
-  ...Object.keys(directiveRows),
+  ...["smtp_alert_checker", "rs_init_notifies", "lvs_notify_fifo", "lvs_notify_fifo_script"],
 ]);
