@@ -134,11 +134,14 @@ requires("ipvs")("services whose servers are the members of a cluster", () => {
     for (const name of cluster.nodes.names) await cluster.nodes.set(name, { clusterAnswer: { unreachable: true } });
     await daemon.killEverything();
     const { runDirectory } = daemon;
+    const before = writersOverTime(watch).length;
     daemon = await Holdfast.start(network.balancers.kad1, join(folder, "holdfast.conf"), runDirectory);
     await daemon.waitForStatus("all verdicts", ({ services }) =>
       services.every(({ servers }) => servers.length === 2 && servers.every(({ verdict }) => verdict !== "unknown")),
     );
     expect(await rows(WRITE_SERVICE)).toBe("10.0.2.3=50 10.0.2.4=0");
     expect(await rows(READ_SERVICE)).toBe("10.0.2.3=0 10.0.2.4=50");
+    const writers = writersOverTime(watch).slice(before);
+    expect(writers.filter((each) => each.join() !== `10.0.2.3:${SERVICE_PORT}`), daemon.process.output).toEqual([]);
   });
 });

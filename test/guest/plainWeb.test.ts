@@ -76,6 +76,10 @@ requires("ipvs", "ipvsadm")("plain web servers checked by path /", () => {
         .map((line) => line.trimEnd())
         .filter((line) => line !== "");
     expect(trimmed((await daemon.command("ipvs")).stdout)).toEqual(trimmed(theirs));
+    for (const option of ["--stats", "--rate"]) {
+      const counters = (await namespace.exec("ipvsadm", ["-Ln", option])).stdout;
+      expect(trimmed((await daemon.command("ipvs", option)).stdout)).toEqual(trimmed(counters));
+    }
   });
 
   test("a server that dies is removed (no inhibit_on_failure), and the others stay", async () => {
