@@ -1,5 +1,6 @@
 #include "closing.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,6 +41,11 @@ class Closer {
 
  private:
   bool Start() {
+    // The addon is unloaded with the last environment that has it (a worker that dies, where the main thread never loaded
+    // it), and the thread runs on in it: so it stays.
+    Dl_info self{};
+    if (dladdr(reinterpret_cast<void*>(&Closer::Run), &self) == 0) return false;
+    if (dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE) == nullptr) return false;
     pthread_t thread;
     if (pthread_create(&thread, nullptr, Run, this) != 0) return false;
     pthread_detach(thread);
