@@ -142,6 +142,9 @@ requires("ipvs")("services whose servers are the members of a cluster", () => {
     expect(await rows(WRITE_SERVICE)).toBe("10.0.2.3=50 10.0.2.4=0");
     expect(await rows(READ_SERVICE)).toBe("10.0.2.3=0 10.0.2.4=50");
     const writers = writersOverTime(watch).slice(before);
-    expect(writers.filter((each) => each.join() !== `10.0.2.3:${SERVICE_PORT}`), daemon.process.output).toEqual([]);
+    expect(
+      writers.filter((each) => each.join() !== `10.0.2.3:${SERVICE_PORT}`),
+      daemon.process.output,
+    ).toEqual([]);
   });
 });
