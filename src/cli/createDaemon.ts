@@ -54,9 +54,9 @@ import { loadConfiguration, logWarnings } from "./loadConfiguration.ts";
 import { metricsText } from "./metricsText.ts";
 
 /** Drift of the kernel's table is found and repaired within this and one dump; the promise is 5 s. */
+const REPAIR_INTERVAL = milliseconds(2_000);
 /** Between two steps of the rehearsal the loop looks for what really happens. */
 const REHEARSAL_PAUSE_MS = 2;
-const REPAIR_INTERVAL = milliseconds(2_000);
 
 /** What a successor has of its predecessor. */
 export interface Inherited {
@@ -138,7 +138,7 @@ export async function createDaemon(start: {
         return vrrp;
       },
       createHealth: (listener) =>
-        createHealth({ addon, scripts, listener: rehearsing(listener, config), runDirectory, events }),
+        createHealth({ addon, scripts, listener: rehearsing(listener, config, logger), runDirectory, events }),
       createHostSide: (onResults) => createHostSide({ scripts, events, addon, kickDoor, onResults }),
       notify: (state) => void sdNotify(state),
       load: () => {
@@ -206,13 +206,15 @@ function once(handOver: HandOver): HandOver {
 }
 
 /** As soon as the first programming is done, the first switch is played before it comes. */
-function rehearsing(listener: HealthListener, { virtualServers }: Config): HealthListener {
+function rehearsing(listener: HealthListener, { virtualServers }: Config, logger: Logger): HealthListener {
   const soon = (call: () => void): unknown => setTimeout(call, REHEARSAL_PAUSE_MS).unref();
   return {
     ...listener,
     onFirstVerdicts: () => {
       listener.onFirstVerdicts();
-      playBetweenTimes(rehearsal(healthMachine, virtualServers), soon);
+      playBetweenTimes(rehearsal(healthMachine, virtualServers), soon, (error) =>
+        logger.warn({ err: error }, "the rehearsal of a switch failed: the first switch may be slower"),
+      );
     },
   };
 }

@@ -25,10 +25,18 @@ const ANSWER_TAKES = milliseconds(2);
 
 type Part = "primary" | "promoting" | "replica";
 
-/** Runs a story in the time that its listener's own work leaves. */
-export function playBetweenTimes(story: Generator<void, number>, soon: (call: () => void) => void): void {
+/** Runs a story step by step between other work. What only warms up must not end what it is for: a failure ends the story alone. */
+export function playBetweenTimes(
+  story: Generator<void, number>,
+  soon: (call: () => void) => void,
+  failed: (error: unknown) => void,
+): void {
   soon(() => {
-    if (story.next().done !== true) playBetweenTimes(story, soon);
+    try {
+      if (story.next().done !== true) playBetweenTimes(story, soon, failed);
+    } catch (error) {
+      failed(error);
+    }
   });
 }
 

@@ -139,7 +139,10 @@ function whyItStays(service: ServiceState, member: ClusterMember): string | unde
   const { discovery } = service.config;
   const server = discovery && serverOf(service, destinationId(memberServer(discovery, member)));
   if (server === undefined) return undefined;
-  if (serverVerdict(server) === "up") return "its own check passes";
+  const verdict = serverVerdict(server);
+  if (verdict === "up") return "its own check passes";
+  // At a start the list may come before the answer; what is gone from the list alone would never come back.
+  if (verdict === "unknown") return "its own check has not answered yet";
   return server.loss === undefined ? undefined : "its connections have not ended";
 }
 

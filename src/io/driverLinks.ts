@@ -4,6 +4,9 @@ import type { NativeAddon } from "./addon.types.ts";
 import { LINUX } from "./linux.ts";
 import { NetlinkError, NetlinkSocket } from "./netlinkSocket.ts";
 
+/** Adverts wait for the answer: a driver that takes longer cannot tell. */
+const ANSWER_MS_MAX = 20;
+
 /** What drivers say of their links when they are asked, for those that tell no changes. Its socket is opened with the first question. */
 export class DriverLinks {
   readonly #addon: NativeAddon;
@@ -31,7 +34,10 @@ export class DriverLinks {
   }
 
   #connect(): { readonly socket: NetlinkSocket; readonly familyId: number | undefined } {
-    const socket = new NetlinkSocket({ protocol: LINUX.NETLINK_GENERIC }, { addon: this.#addon });
+    const socket = new NetlinkSocket(
+      { protocol: LINUX.NETLINK_GENERIC, timeoutMs: ANSWER_MS_MAX },
+      { addon: this.#addon },
+    );
     const [answer] = answersTo(() => socket.request((writer) => encodeGetFamily(writer, ETHTOOL_FAMILY_NAME)));
     const family = answer === undefined ? undefined : decodeFamily(answer);
     return { socket, familyId: family?.ok === true ? family.value.id : undefined };

@@ -28,6 +28,8 @@ export async function serveKicks(
   const limits = {
     requestTimeout: REQUEST_TIMEOUT_MS,
     headersTimeout: REQUEST_TIMEOUT_MS,
+    // Node looks for connections that are silent only every 30 s otherwise.
+    connectionsCheckingInterval: REQUEST_TIMEOUT_MS,
     maxHeaderSize: HEADER_BYTES_MAX,
   };
   const server = createServer(limits, (request, response) => {
@@ -40,7 +42,8 @@ export async function serveKicks(
   });
   server.maxConnections = CONNECTIONS_MAX;
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) =>
+    // For good: a connection that cannot be accepted later must not end the daemon.
+    server.on("error", (cause) =>
       reject(new HoldfastError("kickListen", `cannot listen: ${cause.message}`, undefined, { cause })),
     );
     server.listen({ port, host: address }, resolve);

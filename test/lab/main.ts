@@ -73,7 +73,7 @@ async function main(): Promise<number> {
     const guest = await runInGuest({
       command: process.execPath,
       args: [import.meta.filename, ...args],
-      stdio: "inherit",
+      stdio: "terminal",
     });
     return guest.status;
   }

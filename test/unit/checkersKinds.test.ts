@@ -322,3 +322,42 @@ function isAlive(processId: number): boolean {
     return false;
   }
 }
+
+describe("pgsql", () => {
+  const pgsql = (port: number): CheckConfig => ({
+    ...{ kind: "pgsql", connectIp: ip(HOST), connectPort: port, timing: timing(TIMEOUT_MS), role: "any", user: "x" },
+    ...{ password: undefined, database: "postgres", tls: undefined },
+  });
+  /** AuthenticationOk with a length of its own, ErrorResponse: https://www.postgresql.org/docs/15/protocol-message-formats.html */
+  const head = (type: string, length: number): Buffer => {
+    const bytes = Buffer.alloc(5);
+    bytes.write(type, 0, "latin1");
+    bytes.writeUInt32BE(length, 1);
+    return bytes;
+  };
+
+  test("a message without an end ends the check, not the memory", async () => {
+    const port = await tcpServer((socket) => {
+      socket.write(head("R", 0x7fff_ffff));
+      const more = (): void => void (socket.destroyed || socket.write(Buffer.alloc(16_384), more));
+      more();
+    });
+    expect(await probe(pgsql(port))).toEqual({ kind: "malformed", detail: "the answer is too long" });
+  });
+
+  test("words of a refusal are one line, without what a terminal obeys", async () => {
+    const fields = Buffer.from(`SFATAL\0VFATAL\0C57P03\0Mgo\naway \x1b[2Jnow${"y".repeat(500)}\0\0`, "latin1");
+    const port = await tcpServer((socket) => socket.end(Buffer.concat([head("E", fields.length + 4), fields])));
+    const outcome = await probe(pgsql(port));
+    expect(outcome).toMatchObject({
+      kind: "sqlError",
+      sqlState: "57P03",
+      message: expect.stringMatching(/^go away {2}\[2Jnowy+$/),
+    });
+    expect(JSON.stringify(outcome).length).toBeLessThan(300);
+  });
+
+  test("a server that closes is a reset", async () => {
+    expect(await probe(pgsql(await tcpServer((socket) => socket.end())))).toMatchObject({ kind: "reset" });
+  });
+});

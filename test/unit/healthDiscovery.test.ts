@@ -254,6 +254,32 @@ test("a restart over a working table keeps it, by what was remembered, until som
   expect(rig.view()[0]?.holder).toBe("10.0.2.3:5432");
 });
 
+test("a restart whose first list lacks a member, before any check has answered, keeps that member while it answers for itself", () => {
+  const { rig } = world();
+  const remembered = rig.effects.findLast(({ effect }) => effect.kind === "rememberMembers")?.effect;
+  if (remembered?.kind !== "rememberMembers") throw new Error("nothing was remembered");
+  const services: RememberedMembers = structuredClone(remembered.services);
+  rig.restart(7);
+  rig.feed({ kind: "membersRemembered", services });
+  rig.configure(
+    [following()],
+    new Map([
+      [
+        SERVICE,
+        new Map([
+          ["10.0.2.3:5432", 50],
+          ["10.0.2.4:5432", 0],
+        ]),
+      ],
+    ]),
+  );
+  expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
+  rig.feed({ kind: "cluster", service: SERVICE, source: SOURCE, outcome: listing(4) });
+  expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
+  rig.run(seconds(5));
+  expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
+});
+
 test("a reload without patroni_cluster forgets its members", () => {
   const { rig } = world();
   rig.configure([virtualServer([realServer(4, [patroniCheck(4, "primary")])], { exclusive: "detected" })]);

@@ -45,11 +45,31 @@ describe("the rehearsal of a switch", () => {
       for (; steps < 3; steps++) yield;
       return steps;
     }
-    playBetweenTimes(story(), (call) => turns.push(call));
+    playBetweenTimes(
+      story(),
+      (call) => turns.push(call),
+      (error) => {
+        throw error;
+      },
+    );
     while (turns.length > 0) {
       expect(turns).toHaveLength(1);
       turns.shift()?.();
     }
     expect(steps).toBe(3);
+  });
+
+  it("ends alone when it fails", () => {
+    const failures: unknown[] = [];
+    // biome-ignore lint/correctness/useYield: it fails before its first step is over
+    function* story(): Generator<void, number> {
+      throw new Error("no");
+    }
+    playBetweenTimes(
+      story(),
+      (call) => call(),
+      (error) => failures.push(error),
+    );
+    expect(failures).toEqual([new Error("no")]);
   });
 });

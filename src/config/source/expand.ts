@@ -1,7 +1,7 @@
 import type { DiagnosticList } from "../diagnostics.ts";
 import { commentStart, join, linesOf, type SourceLine, slice, spanOf, valueAt } from "./lines.ts";
 import { refuseNonText } from "./nonText.ts";
-import { braceAlternatives, folderOf, hasWildcard } from "./patterns.ts";
+import { braceAlternatives, folderOf, hasWildcard, patternFault } from "./patterns.ts";
 import { readSequence } from "./sequences.ts";
 import type { SourceEnvironment } from "./types.ts";
 
@@ -17,6 +17,7 @@ const REPLACEMENTS_MAX = 1_000;
 const LINE_MAX = 65_536;
 /** All lines together: a configuration of thousands of services has some megabytes. */
 const TEXT_MAX = 8 * 2 ** 20;
+const READS_MAX = 500_000;
 
 /** Stand for `#` and `!` that begin no comment (`${_HASH}`, `${_BANG}`), until the lexer has made its words. */
 export const LITERAL_HASH = "\ue000";
@@ -64,6 +65,8 @@ class Expander {
   readonly #open: string[] = [];
   #checks: ReadonlySet<Check> = new Set();
   #length = 0;
+  /** Lines looked at: a sequence of sequences may take none of them, and takes its time all the same. */
+  #reads = 0;
   /** More than fits: said once, and nothing more is read. */
   #full = false;
 
@@ -83,7 +86,11 @@ class Expander {
   }
 
   #all(lines: readonly SourceLine[], depth: number): void {
-    for (let index = 0; index < lines.length && !this.#full; ) index = this.#read(lines, index, depth);
+    for (let index = 0; index < lines.length && !this.#full; ) {
+      const line = lines[index];
+      if (line !== undefined && ++this.#reads > READS_MAX) this.#tooLarge(line, `${READS_MAX} lines`);
+      else index = this.#read(lines, index, depth);
+    }
   }
 
   /** Reads one line, and those that a definition goes on over; answers which one is next. */
@@ -200,27 +207,31 @@ class Expander {
   }
 
   #valueOf(name: string): readonly SourceLine[] | undefined {
-    const predefined: Readonly<Record<string, string>> = {
-      _PWD: folderOf(this.#open.at(-1) ?? "").replace(/\/$/, "") || ".",
-      _INSTANCE: this.#environment.configId,
-      _HASH: LITERAL_HASH,
-      _BANG: LITERAL_BANG,
-    };
-    const text = predefined[name];
+    const predefined = new Map([
+      ["_PWD", folderOf(this.#open.at(-1) ?? "").replace(/\/$/, "") || "."],
+      ["_INSTANCE", this.#environment.configId],
+      ["_HASH", LITERAL_HASH],
+      ["_BANG", LITERAL_BANG],
+    ]);
+    const text = predefined.get(name);
     return text === undefined ? this.#parameters.get(name) : [{ ...EMPTY, text }];
   }
 
   #take(line: SourceLine): void {
     this.#length += line.text.length + 1;
-    this.#full ||= this.#length > TEXT_MAX;
-    if (this.#full)
-      this.#found.error(
-        "too-large",
-        spanOf(line, 0, 1),
-        `the configuration is larger than ${TEXT_MAX} bytes with everything written out`,
-        "check sequences and included files",
-      );
+    if (this.#length > TEXT_MAX) this.#tooLarge(line, `${TEXT_MAX} bytes`);
     else this.lines.push(line);
+  }
+
+  #tooLarge(line: SourceLine, limit: string): void {
+    if (this.#full) return;
+    this.#full = true;
+    this.#found.error(
+      "too-large",
+      spanOf(line, 0, 1),
+      `the configuration is larger than ${limit} with everything written out`,
+      "check sequences and included files",
+    );
   }
 
   #tooDeep(line: SourceLine, depth: number): boolean {
@@ -273,6 +284,11 @@ class Expander {
     const folder = folderOf(this.#open.at(-1) ?? "");
     let matched = 0;
     const alternatives = braceAlternatives(name);
+    const fault = alternatives.map(patternFault).find((each) => each !== undefined);
+    if (fault !== undefined) {
+      this.#found.error("invalid-value", at, `include: ${fault}`, "write the set's characters out, for example: [0-9]");
+      return;
+    }
     for (const alternative of alternatives) {
       const files = this.#environment.match(alternative.startsWith("/") ? alternative : folder + alternative);
       matched += files.length;

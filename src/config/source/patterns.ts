@@ -47,9 +47,26 @@ function split(inside: string): string[] {
 
 export const hasWildcard = (pattern: string): boolean => /[*?[]/.test(pattern);
 
-/** Whether a name of a folder is meant by one part of a pattern; glob(7): a leading point must be written. */
+/** What is wrong with the wildcards of a path, in words; undefined = nothing. */
+export function patternFault(pattern: string): string | undefined {
+  for (const part of pattern.split("/")) {
+    if (/\[!?\[:/.test(part)) return `${part} has a class of characters ([:alpha:]), which is not understood`;
+    try {
+      regexOf(part);
+    } catch {
+      return `${part} has a set whose range ends before it begins`;
+    }
+  }
+  return undefined;
+}
+
+/** Whether a name of a folder is meant by one part of a pattern; glob(7): a leading point must be written. The pattern has no fault. */
 export function matchesName(part: string, name: string): boolean {
   if (name.startsWith(".") && !part.startsWith(".")) return false;
+  return regexOf(part).test(name);
+}
+
+function regexOf(part: string): RegExp {
   const source = part.replace(/\[!?[^\]]+\]|[*?]|[^*?[]+|\[/g, (piece) => {
     if (piece === "*") return "[^/]*";
     if (piece === "?") return "[^/]";
@@ -57,7 +74,7 @@ export function matchesName(part: string, name: string): boolean {
       return `[${piece.slice(1, -1).replace(/^!/, "^").replaceAll("\\", "\\\\")}]`;
     return piece.replace(/[.+^${}()|\\[\]]/g, "\\$&");
   });
-  return new RegExp(`^${source}$`, "s").test(name);
+  return new RegExp(`^${source}$`, "s");
 }
 
 /** The folder of a file, for paths relative to it; empty = the working directory. */

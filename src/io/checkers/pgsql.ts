@@ -8,6 +8,10 @@ import type { Attempt } from "./attempt.ts";
 import { failureOf } from "./failure.ts";
 import { connectTo, type SocketOpener } from "./path.ts";
 
+/** All of a conversation: greetings of a server with many settings are some hundred bytes. */
+const ANSWER_BYTES_MAX = 65_536;
+const WORDS_MAX = 200;
+
 /** Qualified, since a search_path of the user's may lead elsewhere. */
 const QUESTION = "SELECT pg_catalog.pg_is_in_recovery() AS recovers";
 
@@ -34,6 +38,10 @@ async function ask(check: PgsqlCheckConfig, attempt: Attempt, { addon, contexts 
   const ssl = verified(check, contexts);
   const socket = begun(connectTo(check, addon));
   attempt.onEnd(() => socket.destroy());
+  socket.on("data", () => {
+    // node-postgres collects what a message's head announces, up to gigabytes.
+    if (socket.bytesRead > ANSWER_BYTES_MAX) attempt.settle({ kind: "malformed", detail: "the answer is too long" });
+  });
   const client = new pg.Client({ ...login(check), ssl, stream: () => socket });
   // Told while nobody waits for an answer; who waits is told too.
   client.on("error", (error) => attempt.settle(outcomeOf(error)));
@@ -71,9 +79,19 @@ function begun(socket: Socket): Socket {
   return socket;
 }
 
+/** Words of somebody else in one line of a log: no ends of lines, nothing that a terminal obeys. */
+function plain(words: string): string {
+  return words.replace(/\p{C}+/gu, " ").slice(0, WORDS_MAX);
+}
+
 /** A server that refuses says why (SQLSTATE): it starts up, takes no more sessions, or does not know the user. */
 function outcomeOf(error: unknown): ProbeOutcome {
   if (error instanceof Error && "severity" in error && "code" in error)
-    return { kind: "sqlError", sqlState: String(error.code), message: error.message };
+    return { kind: "sqlError", sqlState: String(error.code), message: plain(error.message) };
+  // node-postgres' own words, which have no code: the server closed, or answered N to the question for TLS.
+  if (error instanceof Error && !("code" in error)) {
+    if (/terminated/i.test(error.message)) return { kind: "reset", detail: "" };
+    if (/SSL/.test(error.message)) return { kind: "tlsFailed", detail: error.message };
+  }
   return failureOf(error);
 }

@@ -25,7 +25,12 @@ export function serveMetrics(address: string, render: () => Promise<string>): Pr
     const words = `--metrics-listen ${address} is no address with a port`;
     return Promise.reject(new HoldfastError("metricsAddress", words, "write 127.0.0.1:9112 or [::1]:9112"));
   }
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS });
+  const server = createServer({
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    // Node looks for connections that are silent only every 30 s otherwise.
+    connectionsCheckingInterval: REQUEST_TIMEOUT_MS,
+  });
   server.maxConnections = CONNECTIONS_MAX;
   server.on("request", (request, response) => {
     if (request.url !== "/metrics") {
@@ -44,7 +49,8 @@ export function serveMetrics(address: string, render: () => Promise<string>): Pr
 
 function listen(server: Server, host: string, port: number, address: string): Promise<MetricsServer> {
   return new Promise((resolve, reject) => {
-    server.once("error", (cause) =>
+    // For good: a connection that cannot be accepted later must not end the daemon.
+    server.on("error", (cause) =>
       reject(
         new HoldfastError("metricsListen", `cannot listen on ${address} for metrics: ${cause.message}`, undefined, {
           cause,

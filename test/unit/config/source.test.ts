@@ -235,3 +235,30 @@ it("alternatives in braces are csh's", () => {
   expect(braceAlternatives("{foo/{,cat,dog},bar}")).toEqual(["foo/", "foo/cat", "foo/dog", "bar"]);
   expect(braceAlternatives("a{b")).toEqual(["a{b"]);
 });
+
+describe("what would not end, or not be read", () => {
+  const messages = (text: string): string[] => {
+    const found = new DiagnosticList();
+    expand(text, "a.conf", environment(), found);
+    return found.sorted().map(({ message }) => message);
+  };
+
+  it("a set whose range ends before it begins, and a class of characters, are refused where they stand", () => {
+    expect(messages("include conf.d/[z-a]*.conf")).toEqual([
+      "include: [z-a]*.conf has a set whose range ends before it begins",
+    ]);
+    expect(messages("include conf.d/[[:digit:]]*.conf")).toEqual([
+      "include: [[:digit:]]*.conf has a class of characters ([:alpha:]), which is not understood",
+    ]);
+  });
+
+  it("sequences of sequences that take no line", () => {
+    expect(messages("~SEQ(a,1,65536)~SEQ(b,1,65536)@nothere x")).toEqual([
+      "the configuration is larger than 500000 lines with everything written out",
+    ]);
+  });
+
+  it("names that objects of JavaScript have are no parameters", () => {
+    expect(written("$constructor=7\nx $constructor $toString")).toEqual(["x 7 $toString"]);
+  });
+});
