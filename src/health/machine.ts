@@ -1,5 +1,5 @@
 import type { Ip } from "../core/ip.ts";
-import { between, toMilliseconds, toSeconds, type Us } from "../core/units.ts";
+import { after, between, type DurationUs, milliseconds, toMilliseconds, toSeconds, type Us } from "../core/units.ts";
 import { serviceId } from "../plan/keys.ts";
 import { adoptHolder, configure } from "./configure.ts";
 import { checkedWeight, secondTierChecks, updateDesired } from "./desired.ts";
@@ -23,7 +23,15 @@ import {
 import { decideQuorum } from "./quorum.ts";
 import { takeOutcome } from "./results.ts";
 import { followLosses, nextLossAt, takeRows } from "./roleLoss.ts";
-import { finishProbe, nextWakeup, planNext, pullForward, startOrGiveUp, takeDue } from "./schedule.ts";
+import {
+  finishProbe,
+  nextWakeup,
+  OVERDUE_SECOND_LOOK,
+  planNext,
+  pullForward,
+  startOrGiveUp,
+  takeDue,
+} from "./schedule.ts";
 import type { CheckState, HealthState, ProbeState, ServiceState } from "./state.ts";
 import { takeAddresses } from "./suspend.ts";
 import type { HealthEffect, HealthEvent, HealthInput, HealthMachine, ProbeOutcome, ServiceRows } from "./types.ts";
@@ -306,12 +314,17 @@ class Step {
   }
 }
 
+/** A deadline that is told so late tells of a stall. */
+const STALL: DurationUs = milliseconds(100);
+
 /** What was taken for true goes with the first verdict, or when the time for one is over: then it counts as failed. */
 function expireAssumptions(service: ServiceState, now: Us): void {
   for (const server of service.servers) {
     const { assumed, secondAssumedUntil } = server;
     if (assumed !== undefined) {
-      if (now >= assumed.until) failUnknown(server.checks);
+      // This thread did not run: answers that wait in the event loop get in before what was adopted is given up.
+      if (between(assumed.until, now) > STALL) server.assumed = { ...assumed, until: after(now, OVERDUE_SECOND_LOOK) };
+      else if (now >= assumed.until) failUnknown(server.checks);
       if (serverVerdict(server) !== "unknown") server.assumed = undefined;
     }
     if (secondAssumedUntil === undefined) continue;

@@ -41,7 +41,7 @@ const JITTER = 0.1;
 /** A checker ends by itself at connect_timeout; one that has not by then was lost. */
 const OVERDUE_GRACE: DurationUs = seconds(1);
 /** After a stall of this thread, answers that wait in the event loop get in before a probe is given up. */
-const OVERDUE_SECOND_LOOK: DurationUs = milliseconds(500);
+export const OVERDUE_SECOND_LOOK: DurationUs = milliseconds(500);
 
 /** The gap that a hunt of this age leaves between an answer and the next question. */
 export function huntGap(age: DurationUs): DurationUs {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CheckConfig, CheckPath } from "../../src/config/check.types.ts";
-import { durationUs, milliseconds, seconds, type Us } from "../../src/core/units.ts";
+import { after, durationUs, milliseconds, seconds, type Us } from "../../src/core/units.ts";
 import { huntGap } from "../../src/health/schedule.ts";
 import {
   type ExistingTable,
@@ -105,6 +105,18 @@ describe("a start over an existing table", () => {
     expect(rig.weights()).toEqual({ 3: 7, 4: 0, 5: 0 });
     rig.run(milliseconds(2));
     expect(rig.weights()).toEqual({ 3: 0, 4: 0, 5: 0 });
+  });
+
+  test("answers that came while the thread did not run count before that time is over", () => {
+    const rig = rigWith({ 3: { ...connected, after: milliseconds(20) } });
+    rig.configure([readers({ retry: 0, connectTimeout: seconds(2) })], table({ 3: 7, 4: 9 }));
+    rig.now = after(rig.now, seconds(6));
+    rig.feed({ kind: "deadline" });
+    expect(rig.weights()).toEqual({ 3: 7, 4: 9, 5: 0 });
+    rig.run(milliseconds(1));
+    expect(rig.weights()).toEqual({ 3: 50, 4: 9, 5: 0 });
+    rig.run(seconds(1));
+    expect(rig.weights()).toEqual({ 3: 50, 4: 0, 5: 0 });
   });
 
   test("a row at 0 stays a row at 0 until its verdict, also without inhibit_on_failure", () => {
