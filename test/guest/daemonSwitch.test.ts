@@ -89,7 +89,10 @@ requires("ipvs")(`the write service under the article's file (${SWITCHES} switch
     );
     expect(await current()).toEqual(weight);
     const seen = writersOverTime(watch).slice(before);
-    expect(seen.filter((servers) => servers.join() !== weight.join())).toEqual([]);
+    expect(
+      seen.filter((servers) => servers.join() !== weight.join()),
+      daemon.process.output,
+    ).toEqual([]);
 
     await network.balancers.kad1.exec("ipvsadm", ["-A", "-t", "10.0.2.77:80", "-s", "rr"]);
     const foreign = (await readTable(network.balancers.kad1)).find(({ service }) => service === "TCP 10.0.2.77:80");
