@@ -138,9 +138,7 @@ class Stage<State> {
 
   private partOf(check: CheckConfig): Part {
     const server = this.service.realServers[this.primary];
-    return server?.checks.some((own) => own === check || addressOf(own) === addressOf(check)) === true
-      ? this.part
-      : "replica";
+    return server?.checks.some((own) => addressOf(own) === addressOf(check)) === true ? this.part : "replica";
   }
 }
 

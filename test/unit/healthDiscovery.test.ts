@@ -224,7 +224,8 @@ test("a member that is of another cluster by its own word gets nothing, though a
   ).toEqual(["it is of the cluster other, not of demo", "it is of the database system 9, not of 7301"]);
 });
 
-test("a restart over a working table keeps it, by what was remembered, until somebody answers", () => {
+/** A second life over the table of the first one, with what that has remembered; nobody has answered yet. */
+function restarted(): ReturnType<typeof world>["rig"] {
   const { rig } = world();
   const remembered = rig.effects.findLast(({ effect }) => effect.kind === "rememberMembers")?.effect;
   if (remembered?.kind !== "rememberMembers") throw new Error("nothing was remembered");
@@ -244,6 +245,11 @@ test("a restart over a working table keeps it, by what was remembered, until som
     ]),
   );
   expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
+  return rig;
+}
+
+test("a restart over a working table keeps it, by what was remembered, until somebody answers", () => {
+  const rig = restarted();
   rig.feed({ kind: "cluster", service: SERVICE, source: SOURCE, outcome: { kind: "refused", detail: "" } });
   // Not for a moment another table: neither before the first answers nor when the list comes again.
   for (let ms = 0; ms < 5_000; ms += 1) {
@@ -255,25 +261,7 @@ test("a restart over a working table keeps it, by what was remembered, until som
 });
 
 test("a restart whose first list lacks a member, before any check has answered, keeps that member while it answers for itself", () => {
-  const { rig } = world();
-  const remembered = rig.effects.findLast(({ effect }) => effect.kind === "rememberMembers")?.effect;
-  if (remembered?.kind !== "rememberMembers") throw new Error("nothing was remembered");
-  const services: RememberedMembers = structuredClone(remembered.services);
-  rig.restart(7);
-  rig.feed({ kind: "membersRemembered", services });
-  rig.configure(
-    [following()],
-    new Map([
-      [
-        SERVICE,
-        new Map([
-          ["10.0.2.3:5432", 50],
-          ["10.0.2.4:5432", 0],
-        ]),
-      ],
-    ]),
-  );
-  expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
+  const rig = restarted();
   rig.feed({ kind: "cluster", service: SERVICE, source: SOURCE, outcome: listing(4) });
   expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
   rig.run(seconds(5));
