@@ -66,9 +66,10 @@ const programmedPrefix = (config: VirtualServerConfig, exclusive: boolean): numb
  * (keepalived.conf(5), misc_dynamic).
  */
 export function checkedWeight({ checks, config }: Pick<ServerState, "checks" | "config">): number {
-  const inputs = checks.flatMap(({ weight }) => weight ?? []);
-  const change = inputs.reduce((sum, { kind, weight }) => sum + (kind === "set" ? weight - config.weight : weight), 0);
-  return Math.min(IPVS_WEIGHT_MAX, Math.max(0, config.weight + change));
+  let sum = config.weight;
+  for (const { weight: input } of checks)
+    if (input !== undefined) sum += input.kind === "set" ? input.weight - config.weight : input.weight;
+  return Math.min(IPVS_WEIGHT_MAX, Math.max(0, sum));
 }
 
 /** 0 for whatever is not to get new connections; under `ha_suspend` also for a server that is up without any check. */

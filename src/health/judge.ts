@@ -8,11 +8,47 @@ import type { Verdict } from "./types.ts";
  * Patroni, needs `retry` failures, as in keepalived.conf(5): "Retry count to make additional checks if check of an alive server fails".
  * @param rules `exclusive`: every status that HTTP_GET gets is an answer about the role. `held`: silence does not count against this server
  * now, whatever its retries (see hold.ts). `opening`: first results still come in, so what is open waits for them
+ * @returns false when the check stands as before: outside an exclusive service nothing follows from such a result
  */
 export function judge(
   check: CheckState,
   server: ServerState,
-  { exclusive, held, opening }: { readonly exclusive: boolean; readonly held: boolean; readonly opening: boolean },
+  rules: JudgingRules,
+  finding: Finding,
+  startedAt: Us,
+  now: Us,
+): boolean {
+  const before = { ...check };
+  take(check, server, rules, finding, startedAt, now);
+  return !standsAs(before, check);
+}
+
+interface JudgingRules {
+  readonly exclusive: boolean;
+  readonly held: boolean;
+  readonly opening: boolean;
+}
+
+/** True when two results of a check differ at most in their time and their words. */
+function standsAs(before: CheckState, after: CheckState): boolean {
+  return (
+    before.resultAt !== undefined &&
+    before.verdict === after.verdict &&
+    before.passing === after.passing &&
+    before.confirmed === after.confirmed &&
+    before.failures === after.failures &&
+    before.silentSince === after.silentSince &&
+    before.openSince === after.openSince &&
+    before.weight?.kind === after.weight?.kind &&
+    before.weight?.weight === after.weight?.weight &&
+    before.body?.scope === after.body?.scope
+  );
+}
+
+function take(
+  check: CheckState,
+  server: ServerState,
+  { exclusive, held, opening }: JudgingRules,
   finding: Finding,
   startedAt: Us,
   now: Us,

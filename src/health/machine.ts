@@ -300,12 +300,10 @@ class Step {
   }
 
   private armService(service: ServiceState): void {
-    const deadlines = service.servers.flatMap(({ assumed, secondAssumedUntil }) => [
-      assumed?.until ?? Number.POSITIVE_INFINITY,
-      secondAssumedUntil ?? Number.POSITIVE_INFINITY,
-    ]);
-    const others = [service.electionOpensAt, fallbackDueAt(service)].map((each) => each ?? Number.POSITIVE_INFINITY);
-    const at = Math.min(nextLossAt(service), ...others, ...deadlines);
+    const never = Number.POSITIVE_INFINITY;
+    let at = Math.min(nextLossAt(service), service.electionOpensAt ?? never, fallbackDueAt(service) ?? never);
+    for (const { assumed, secondAssumedUntil } of service.servers)
+      at = Math.min(at, assumed?.until ?? never, secondAssumedUntil ?? never);
     if (!Number.isFinite(at)) service.wakeAt = undefined;
     else if (service.wakeAt !== at) {
       service.wakeAt = at as Us;

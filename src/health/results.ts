@@ -13,7 +13,8 @@ import type { HealthEvent, ProbeOutcome } from "./types.ts";
 
 /**
  * Takes an outcome into every check that it answers: each judges it by its own role and limits. A leader's position also
- * tells the lag of members that waited for it. Returns the services with new results, and failures to be told.
+ * tells the lag of members that waited for it. Returns the services that are to be decided anew, and failures to be told: a service
+ * of a thousand servers hears two thousand results a second that say what the ones before said.
  */
 export function takeOutcome(
   state: HealthState,
@@ -23,21 +24,26 @@ export function takeOutcome(
   now: Us,
 ): { readonly services: ReadonlySet<ServiceState>; readonly events: readonly HealthEvent[] } {
   const events: HealthEvent[] = [];
-  const services = new Set(activeUsers(probe, startedAt).map((user) => user.service));
+  const services = new Set<ServiceState>();
   const { check } = probe.spec;
   const reading = readPatroni(outcome);
   const waiting = learnPosition(state, probe, reading);
   probe.reading = reading;
   if (reading === undefined || check.kind !== "patroni") {
     const finding = interpret(check, outcome);
-    events.push(...judgeUsers(state, probe, () => finding, startedAt, now));
-  } else events.push(...judgeMember(state, probe, reading, startedAt, now));
+    judgeUsers(state, probe, () => finding, startedAt, now, { services, events });
+  } else judgeMember(state, probe, reading, startedAt, now, { services, events });
   for (const member of waiting) {
     if (member === probe || member.reading === undefined || member.startedAt === undefined) continue;
-    events.push(...judgeMember(state, member, member.reading, member.startedAt, now));
-    for (const { service } of activeUsers(member, member.startedAt)) services.add(service);
+    judgeMember(state, member, member.reading, member.startedAt, now, { services, events });
   }
   return { services, events };
+}
+
+/** What comes of an outcome. */
+interface Found {
+  readonly services: Set<ServiceState>;
+  readonly events: HealthEvent[];
 }
 
 function judgeMember(
@@ -46,7 +52,8 @@ function judgeMember(
   reading: PatroniReading,
   startedAt: Us,
   now: Us,
-): HealthEvent[] {
+  found: Found,
+): void {
   const leader = leaderOf(state, reading.body);
   const findingOf = (config: CheckConfig): Finding => {
     if (config.kind !== "patroni") return { kind: "silence", reason: "an answer of Patroni's to another check" };
@@ -54,7 +61,7 @@ function judgeMember(
     if (finding.kind === "open" && finding.awaitsLeader === true) awaitLeader(state, probe, reading.body);
     return finding;
   };
-  return judgeUsers(state, probe, findingOf, startedAt, now);
+  judgeUsers(state, probe, findingOf, startedAt, now, found);
 }
 
 /** A suspended service begins anew when it goes on: what is asked until then is not for it (see suspend.ts). */
@@ -75,17 +82,18 @@ function judgeUsers(
   findingOf: (config: CheckConfig) => Finding,
   startedAt: Us,
   now: Us,
-): HealthEvent[] {
-  const events: HealthEvent[] = [];
+  { services, events }: Found,
+): void {
   for (const { service, server, check } of activeUsers(probe, startedAt)) {
     const held = mayTellRole(check.config) && isHeld(service, server, now);
     const opening = service.electionOpensAt !== undefined && now < service.electionOpensAt;
     const rules = { exclusive: service.exclusive, held, opening };
     const finding = ofTheCluster(state, service, findingOf(check.config));
-    judge(check, server, rules, finding, startedAt, now);
+    const changed = judge(check, server, rules, finding, startedAt, now);
+    // Who holds an exclusive service depends on when each answer was asked for, and on all of its body.
+    if (changed || service.exclusive) services.add(service);
     // `log_all_failures`: what does not bring a server down leaves no other trace.
     if (check.config.logAllFailures !== true || finding.kind === "pass" || check.verdict !== "up") continue;
     events.push({ kind: "checkFailed", service: service.id, server: server.id, reason: check.reason });
   }
-  return events;
 }

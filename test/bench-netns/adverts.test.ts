@@ -5,18 +5,17 @@ import { expect, test } from "vitest";
 import { type Figure, printFigures, rounds } from "../bench/report.ts";
 import { startRouter } from "../interop/programs.ts";
 import { instanceText } from "../interop/routerFile.ts";
+import { CHECKED_PORT, checkedServices } from "../lab/checkedServices.ts";
 import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
 import type { RunningProcess } from "../lab/processes.ts";
 import { requires } from "../lab/requires.ts";
-import { projectRoot } from "../lab/root.ts";
 import { waitFor } from "../lab/wait.ts";
 import { FrameRecorder, latenessMs, quantile, type SeenAdvert } from "./advertTimes.ts";
+import { PROGRAMS } from "./checkLoad.ts";
 import { cpuSeconds } from "./processUsage.ts";
 import type { LoadLine } from "./programs/loadedRouter.ts";
 
-const PROGRAMS = join(projectRoot, "dist-test/test/bench-netns/programs");
 const CHECKS_PER_SECOND = 1_000;
-const HTTP_PORT = 8080;
 const REALTIME_PRIORITY = "50";
 
 interface Measured {
@@ -39,34 +38,6 @@ function instancesText(count: number, interval: number): string {
       addresses: [`10.1.${index + 1}.1/32`],
     }),
   ).join("");
-}
-
-/** Services whose servers are asked so many times a second in all, each at an address of its own on the loopback device. */
-function servicesText(checksPerSecond: number): string {
-  const perService = 50;
-  return Array.from({ length: checksPerSecond / perService }, (_, service) => {
-    const servers = Array.from({ length: perService }, (_, server) => {
-      const address = `127.${service + 1}.${server + 1}.1`;
-      return `  real_server ${address} ${HTTP_PORT} {
-    weight 1
-    HTTP_GET {
-      url {
-        path /
-        status_code 200
-      }
-      connect_timeout 1
-    }
-  }
-`;
-    }).join("");
-    return `virtual_server 10.2.${service + 1}.1 ${HTTP_PORT} {
-  delay_loop 1
-  lb_algo rr
-  lb_kind DR
-  protocol TCP
-${servers}}
-`;
-  }).join("");
 }
 
 interface Size {
@@ -110,10 +81,10 @@ async function measureLoaded(
   folder: string,
   size: Size,
 ): Promise<{ readonly measured: Measured; readonly load: readonly LoadLine[] }> {
-  const server = await host.start(process.execPath, [join(PROGRAMS, "httpServer.js"), String(HTTP_PORT)]);
+  const server = await host.start(process.execPath, [join(PROGRAMS, "httpServer.js"), String(CHECKED_PORT)]);
   await server.waitForOutput("listening");
   const file = join(folder, "loaded.conf");
-  writeFileSync(file, instancesText(size.count, size.interval) + servicesText(CHECKS_PER_SECOND));
+  writeFileSync(file, instancesText(size.count, size.interval) + checkedServices(CHECKS_PER_SECOND, 1));
   const recorder = await FrameRecorder.start(network.bridge);
   const args = [join(PROGRAMS, "loadedRouter.js"), file, REALTIME_PRIORITY];
   const router = await host.start(process.execPath, args, { name: "the loaded holdfast" });

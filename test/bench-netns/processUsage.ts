@@ -14,6 +14,11 @@ export function residentMb(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
 }
 
+/** Resident memory of a process and all of its descendants in MB; what they share is counted in each. */
+export function residentMbOfTree(root: number): number {
+  return processTree(root).reduce((sum, pid) => sum + residentMb(pid), 0);
+}
+
 function ticksOf(path: string): number {
   // The second field, the name in parentheses, can contain anything.
   const fields = readFileSync(path, "latin1")

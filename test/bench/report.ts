@@ -15,18 +15,26 @@ export interface Figure {
   readonly unit: string;
   /** At most this; undefined where a figure is only for comparison. */
   readonly goalAtMost?: number;
+  /** At least this. */
+  readonly goalAtLeast?: number;
 }
 
 /** One line a figure, aligned, with `met` or `MISSED` where there is a goal. */
 export function printFigures(title: string, figures: readonly Figure[]): void {
   const width = Math.max(...figures.map(({ what }) => what.length));
-  const lines = figures.map(({ what, value, unit, goalAtMost }) => {
-    const goal =
-      goalAtMost === undefined ? "" : `   goal <= ${goalAtMost} ${unit}: ${value <= goalAtMost ? "met" : "MISSED"}`;
-    return `  ${what.padEnd(width)}  ${value.toFixed(1).padStart(9)} ${unit}${goal}`;
-  });
+  const lines = figures.map(
+    (figure) =>
+      `  ${figure.what.padEnd(width)}  ${figure.value.toFixed(1).padStart(9)} ${figure.unit}${goalOf(figure)}`,
+  );
   const note = process.env.HOLDFAST_BENCH === "quick" ? " [few rounds, beside other tests: no measurement]" : "";
   process.stdout.write(`\n[figures] ${title}${note}\n${lines.join("\n")}\n`);
+}
+
+function goalOf({ value, unit, goalAtMost, goalAtLeast }: Figure): string {
+  const said = (sign: string, goal: number, met: boolean): string =>
+    `   goal ${sign} ${goal} ${unit}: ${met ? "met" : "MISSED"}`;
+  if (goalAtMost !== undefined) return said("<=", goalAtMost, value <= goalAtMost);
+  return goalAtLeast === undefined ? "" : said(">=", goalAtLeast, value >= goalAtLeast);
 }
 
 /** Few rounds in every run of the tests, all of them where the figures are what is asked for. */

@@ -25,6 +25,9 @@ export interface HttpManner {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** One for all: Node writes out the stack of every error that a socket is destroyed with. */
+const PROBE_OVER = new Error("the probe is over");
+
 const HEADERS = { "user-agent": "holdfast", accept: "*/*" };
 
 /** What a prober has of the host. */
@@ -130,7 +133,7 @@ class HttpRun {
       const { sockets, ready, fault } = this.open();
       const [socket] = sockets;
       this.parts.attempt.onEnd(() => {
-        for (const each of sockets) each.destroy(new Error("the probe is over"));
+        for (const each of sockets) each.destroy(PROBE_OVER);
       });
       // undici listens one microtask after it got the socket; an error between must not be an uncaught one.
       for (const each of sockets) each.on("error", (error) => connected(error, socket));
