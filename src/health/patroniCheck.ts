@@ -43,27 +43,36 @@ function bodyOf(answer: HttpAnswer): PatroniBody | undefined {
   return answer.bodyTruncated ? undefined : parsePatroniBody(answer.body);
 }
 
-/** The position of a member that leads its cluster; of a standby cluster's leader what it has replayed. */
+/** The position of a member that leads its cluster; of a standby cluster's leader what it has, received or replayed. */
 export function leaderPosition({ holdsKey, body }: PatroniReading): LeaderPosition | undefined {
   if (!holdsKey || body?.role === undefined || body.state !== "running") return undefined;
   const { timeline } = body;
   if (PRIMARY_ROLES.has(body.role) && body.location !== undefined) return { timeline, location: body.location };
   if (!STANDBY_LEADER_ROLES.has(body.role)) return undefined;
-  const location = body.location ?? body.receivedLocation ?? body.replayedLocation;
-  return location === undefined ? undefined : { timeline, location };
+  // What it has received is told as less than what it has replayed while nothing has come since its start.
+  const told = [body.location, body.receivedLocation, body.replayedLocation].filter((each) => each !== undefined);
+  return told.length === 0 ? undefined : { timeline, location: Math.max(...told) };
 }
 
-/** How far a replica's replay is behind, in bytes; undefined = it cannot be told, and `why`. */
+/**
+ * How far a replica's replay is behind, in bytes; undefined = it cannot be told, and `why`. The two positions are not of one
+ * instant: a replica may be ahead by as much as it may be behind, `limitBytes`. One that is farther ahead and tells no timeline may be
+ * on a branch that the leader does not have: an old primary that runs before it is rewound says so (Patroni 3.0.2).
+ */
 export function lagOf(
   body: PatroniBody,
   leader: LeaderPosition | undefined,
+  limitBytes?: number,
 ): { readonly bytes: number } | { readonly bytes: undefined; readonly why: string } {
   if (body.replayedLocation === undefined) return { bytes: undefined, why: "it tells no position" };
   if (leader === undefined) return { bytes: undefined, why: "no leader tells a position" };
   // Until it follows the new timeline, its position may be one on a branch that the leader does not have.
   if (body.timeline !== undefined && leader.timeline !== undefined && body.timeline < leader.timeline)
     return { bytes: undefined, why: `it is on timeline ${body.timeline}, the leader on ${leader.timeline}` };
-  return { bytes: Math.max(0, leader.location - body.replayedLocation) };
+  const ahead = body.replayedLocation - leader.location;
+  if (body.timeline === undefined && limitBytes !== undefined && ahead > limitBytes)
+    return { bytes: undefined, why: `it tells no timeline, and is ${bytesText(ahead)} ahead of the leader` };
+  return { bytes: Math.max(0, -ahead) };
 }
 
 /** What an answer means to one check, by its role and limits. */
@@ -130,7 +139,7 @@ function interpretReplica(check: PatroniCheckConfig, body: PatroniBody, leader: 
   if (!kind.fits) return no(body, kind.words);
   const words = `role ${body.role ?? "missing"}${kind.words}`;
   if (check.maxLagBytes === undefined || body.role !== "replica") return yes(body, words);
-  const lag = lagOf(body, leader);
+  const lag = lagOf(body, leader, check.maxLagBytes);
   if (lag.bytes === undefined) return { kind: "open", body, awaitsLeader: true, reason: `lag unknown: ${lag.why}` };
   const limit = bytesText(check.maxLagBytes);
   if (lag.bytes > check.maxLagBytes) return no(body, `lag ${bytesText(lag.bytes)}, more than max_lag ${limit}`);

@@ -1,35 +1,32 @@
 /**
  * The article's real cluster: Debian's patroni and postgresql-15 on the three PostgreSQL hosts, etcd on the client's, all
- * as processes of ours in their namespaces. Timings are gentle to etcd (an emulated processor misses its heartbeats
- * otherwise) and as short for Patroni as it allows.
+ * as processes of ours in their namespaces. Each part can be killed, cut off and started again.
  */
-import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   type ArticleNetwork,
-  CLIENT_ADDRESS,
   POSTGRES_HOSTS,
   POSTGRES_NAMES,
   type PostgresName,
-  PREFIX_LENGTH,
   REST_PORT,
   SERVICE_PORT,
 } from "./articleNetwork.ts";
 import { onCleanup } from "./cleanup.ts";
 import { postgresPrograms, postgresUser } from "./postgres/server.ts";
-import type { FinishedProcess, RunningProcess, RunOptions } from "./processes.ts";
+import { type FinishedProcess, type RunningProcess, type RunOptions, runProcess } from "./processes.ts";
 import type { RestLine } from "./programs/restWatch.ts";
 import { type Program, startProgram } from "./programs.ts";
+import { etcdArguments, patroniConfiguration, type RealClusterOptions, SCOPE } from "./realClusterConfig.ts";
 import type { SwitchoverRecord } from "./standIn/cluster.ts";
 import { monotonicUs } from "./standIn/node.types.ts";
 import { waitFor } from "./wait.ts";
 
-const SCOPE = "article";
-const ETCD_PORT = 2379;
 /** Everything between two phases of a real switchover can take this long under emulation. */
 const PHASE_TIMEOUT_MS = 480_000;
 const START_TIMEOUT_MS = 600_000;
+const STOP_TIMEOUT_MS = 30_000;
 /**
  * How often the watcher asks each node, and how often while a switchover is timed: every answer costs Patroni a thread and
  * a query, 20 ms of an emulated processor's time.
@@ -37,24 +34,30 @@ const START_TIMEOUT_MS = 600_000;
 const WATCH_MS = 1_000;
 const SWITCHOVER_WATCH_MS = 100;
 
+type Part = PostgresName | "etcd";
+
 export class RealCluster {
   readonly #network: ArticleNetwork;
+  readonly #options: RealClusterOptions;
   readonly #folder: string;
   readonly #programs: string;
-  readonly #processes: RunningProcess[] = [];
+  readonly #running = new Map<Part, RunningProcess>();
+  /** Outputs of those that were ended by us. */
+  readonly #ended: RunningProcess[] = [];
   readonly #forget: () => void;
   #watch: Program<"restWatch"> | undefined;
 
-  private constructor(network: ArticleNetwork, folder: string) {
+  private constructor(network: ArticleNetwork, folder: string, options: RealClusterOptions) {
     this.#network = network;
+    this.#options = options;
     this.#folder = folder;
     this.#programs = postgresPrograms();
     this.#forget = onCleanup(() => rmSync(folder, { recursive: true, force: true }));
   }
 
   /** Starts everything and waits for a primary with two streaming replicas: about 50 s in the emulated guest. */
-  static async start(network: ArticleNetwork): Promise<RealCluster> {
-    const cluster = new RealCluster(network, mkdtempSync(join(memoryFolder(), "holdfast-cluster-")));
+  static async start(network: ArticleNetwork, options: RealClusterOptions = {}): Promise<RealCluster> {
+    const cluster = new RealCluster(network, mkdtempSync(join(memoryFolder(), "holdfast-cluster-")), options);
     try {
       await cluster.#start();
       return cluster;
@@ -67,40 +70,95 @@ export class RealCluster {
   async #start(): Promise<void> {
     const user = await postgresUser();
     chownSync(this.#folder, user.uid, user.gid);
-    this.#processes.push(await this.#startEtcd());
+    await this.startStore();
     for (const name of POSTGRES_NAMES) {
-      writeFileSync(
-        this.#configuration(name),
-        JSON.stringify(patroniConfiguration(name, this.#folder, this.#programs)),
-      );
       const sockets = join(this.#folder, name);
       mkdirSync(sockets, { mode: 0o700 });
       chownSync(sockets, user.uid, user.gid);
-      const args = ["--reuid", String(user.uid), "--regid", String(user.gid), "--init-groups", "patroni"];
-      const options = { name: `patroni of ${name}`, cwd: this.#folder };
-      this.#processes.push(
-        await this.#network.postgres[name].start("setpriv", [...args, this.#configuration(name)], options),
-      );
+      await this.startMember(name);
     }
-    this.#watch = await this.#startWatch(WATCH_MS);
+    this.#watch = await this.#startWatch(this.#options.watchMs ?? WATCH_MS);
     await this.waitUntilWhole(START_TIMEOUT_MS);
+  }
+
+  /** Starts a member's Patroni, which starts its PostgreSQL: the first time, or after its end. */
+  async startMember(name: PostgresName, tags: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    const user = await postgresUser();
+    const paths = { folder: this.#folder, programs: this.#programs };
+    writeFileSync(this.#configuration(name), JSON.stringify(patroniConfiguration(name, paths, this.#options, tags)));
+    const identity = ["--reuid", String(user.uid), "--regid", String(user.gid), "--init-groups"];
+    const args = [...identity, "patroni", this.#configuration(name)];
+    const options = { name: `patroni of ${name}`, cwd: this.#folder };
+    this.#running.set(name, await this.#network.postgres[name].start("setpriv", args, options));
+  }
+
+  /** Whether a member has been started and not been ended by us. */
+  runs(name: PostgresName): boolean {
+    return this.#running.has(name);
+  }
+
+  /** An orderly stop of a member and its PostgreSQL. */
+  async stopMember(name: PostgresName): Promise<void> {
+    await this.#take(name)?.stop(STOP_TIMEOUT_MS);
+  }
+
+  /** `kill -9` of all that runs on a member's host at once: Patroni and every process of PostgreSQL. */
+  async killMember(name: PostgresName): Promise<void> {
+    const patroni = this.#take(name);
+    await this.#signal(name, "SIGKILL", /./);
+    await patroni?.exited;
+  }
+
+  /** `kill -9` of PostgreSQL alone. */
+  async killPostgres(name: PostgresName): Promise<void> {
+    await this.#signal(name, "SIGKILL", /\/postgres |^postgres: /);
+  }
+
+  /** A replica goes on to receive, and no longer replays. */
+  async stopReplay(name: PostgresName): Promise<void> {
+    await this.#signal(name, "SIGSTOP", /^postgres: .*startup/);
+  }
+
+  async continueReplay(name: PostgresName): Promise<void> {
+    await this.#signal(name, "SIGCONT", /^postgres: .*startup/);
+  }
+
+  /** To every process of a member's host whose command line matches. */
+  async #signal(name: PostgresName, signal: NodeJS.Signals, commandLine: RegExp): Promise<void> {
+    const { stdout } = await runProcess("ip", ["netns", "pids", this.#network.postgres[name].name]);
+    const pids = stdout.split("\n").filter((line) => line !== "" && commandLine.test(commandLineOf(Number(line))));
+    if (pids.length === 0) throw new Error(`nothing at ${name} is ${commandLine}`);
+    for (const pid of pids) {
+      try {
+        process.kill(Number(pid), signal);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+      }
+    }
+  }
+
+  async startStore(): Promise<void> {
+    const args = etcdArguments(this.#folder);
+    this.#running.set("etcd", await this.#network.client.start("etcd", args, { name: "etcd" }));
+  }
+
+  /** `kill -9` of etcd; what it knows is kept for the next start. */
+  async killStore(): Promise<void> {
+    const etcd = this.#take("etcd");
+    etcd?.kill();
+    await etcd?.exited;
+  }
+
+  #take(part: Part): RunningProcess | undefined {
+    const running = this.#running.get(part);
+    this.#running.delete(part);
+    if (running !== undefined) this.#ended.push(running);
+    return running;
   }
 
   async #startWatch(intervalMs: number): Promise<Program<"restWatch">> {
     const nodes = POSTGRES_HOSTS.map(({ name, address }) => `${name}=${address}:${REST_PORT}`);
     return await startProgram(this.#network.client, "restWatch", ["/primary", intervalMs, ...nodes]);
-  }
-
-  async #startEtcd(): Promise<RunningProcess> {
-    const url = (port: number): string => `http://${CLIENT_ADDRESS}:${port}`;
-    const args = [
-      ...["--name", "etcd", "--data-dir", join(this.#folder, "etcd"), "--unsafe-no-fsync"],
-      ...["--heartbeat-interval", "500", "--election-timeout", "5000", "--log-level", "warn"],
-      ...["--listen-client-urls", url(ETCD_PORT), "--advertise-client-urls", url(ETCD_PORT)],
-      ...["--listen-peer-urls", url(ETCD_PORT + 1), "--initial-advertise-peer-urls", url(ETCD_PORT + 1)],
-      ...["--initial-cluster", `etcd=${url(ETCD_PORT + 1)}`],
-    ];
-    return await this.#network.client.start("etcd", args, { name: "etcd" });
   }
 
   /** What the REST APIs have said since the start, change by change. */
@@ -129,7 +187,8 @@ export class RealCluster {
           (line) => line?.status === 503 && line.role === "replica" && line.state === "running",
         );
         const whole = primary !== undefined && replicas.length === 2 && this.latest(primary)?.streaming === 2;
-        return whole ? primary : undefined;
+        const safe = this.#options.synchronous !== true || replicas.some((line) => line?.synchronous === true);
+        return whole && safe ? primary : undefined;
       },
       {
         what: "a primary with two streaming replicas",
@@ -171,8 +230,21 @@ export class RealCluster {
     return { from, to, shutdownAtUs, demotedAtUs, keyAtUs, promotedAtUs };
   }
 
+  async pause(): Promise<void> {
+    await this.patronictl(["pause", "--wait", SCOPE], { timeoutMs: PHASE_TIMEOUT_MS });
+  }
+
+  async resume(): Promise<void> {
+    await this.patronictl(["resume", "--wait", SCOPE], { timeoutMs: PHASE_TIMEOUT_MS });
+  }
+
   async patronictl(args: readonly string[], options: RunOptions = {}): Promise<FinishedProcess> {
     return await this.#network.client.exec("patronictl", ["-c", this.#configuration("pg1"), ...args], options);
+  }
+
+  /** curl on the client's host; any exit is returned. */
+  async ask(args: readonly string[]): Promise<FinishedProcess> {
+    return await this.#network.client.exec("curl", args, { allowFailure: true });
   }
 
   /** A client program of PostgreSQL, run on the client's host: `psql`, `pgbench`, ... */
@@ -193,16 +265,17 @@ export class RealCluster {
 
   /** What all processes have printed. */
   log(): string {
-    return this.#processes.map((running) => `== ${running.name}\n${running.output}`).join("\n");
+    return [...this.#ended, ...this.#running.values()]
+      .map((running) => `== ${running.name}\n${running.output}`)
+      .join("\n");
   }
 
   /** Patroni stops its PostgreSQL on SIGTERM; what does not end is killed with its namespace. */
   async stop(): Promise<void> {
     await this.#watch?.stop();
-    // etcd, the first one started, goes last: a Patroni without it waits for it.
-    const [etcd, ...patronis] = this.#processes;
-    await Promise.all(patronis.map((running) => running.stop(30_000)));
-    await etcd?.stop();
+    await Promise.all(POSTGRES_NAMES.map((name) => this.stopMember(name)));
+    // etcd goes last: a Patroni without it waits for it.
+    await this.#take("etcd")?.stop();
     rmSync(this.#folder, { recursive: true, force: true });
     this.#forget();
   }
@@ -212,64 +285,26 @@ export class RealCluster {
   }
 
   #failIfEnded(): void {
-    const ended = this.#processes.find((running) => running.exit !== undefined);
+    const ended = [...this.#running.values()].find((running) => running.exit !== undefined);
     if (ended !== undefined) throw new Error(`${ended.name} has ended:\n${ended.output.slice(-4_000)}`);
   }
 }
 
 /** 200 comes with the leader key, before the promotion has ended: the body says the rest. */
-function isPrimary(line: RestLine | undefined): boolean {
+export function isPrimary(line: RestLine | undefined): boolean {
   return line?.status === 200 && line.state === "running" && (line.role === "master" || line.role === "primary");
 }
 
-/**
- * JSON is YAML. Patroni documents 20, 1 and 3 s as the least ttl, loop_wait and retry_timeout. Long ones here: a guest that is
- * short of processor time must not demote its primary by itself (a round of the loop costs each Patroni and etcd a third of
- * an emulated processor), and a switchover waits for none of them: the store wakes who waits for the key.
- */
-function patroniConfiguration(name: PostgresName, folder: string, programs: string): object {
-  const address = POSTGRES_HOSTS.find((host) => host.name === name)?.address ?? "";
-  const user = (username: string): object => ({ username, password: username });
-  return {
-    scope: SCOPE,
-    name,
-    log: { level: "INFO" },
-    restapi: { listen: `${address}:${REST_PORT}`, connect_address: `${address}:${REST_PORT}` },
-    etcd3: { hosts: `${CLIENT_ADDRESS}:${ETCD_PORT}` },
-    bootstrap: {
-      dcs: { ttl: 60, loop_wait: 5, retry_timeout: 20, postgresql: { use_pg_rewind: false, use_slots: true } },
-      initdb: [{ encoding: "UTF8" }, { locale: "C" }, "no-sync"],
-    },
-    postgresql: {
-      // All addresses: connections for the virtual ones arrive unchanged (direct routing).
-      listen: `0.0.0.0:${SERVICE_PORT}`,
-      connect_address: `${address}:${SERVICE_PORT}`,
-      use_unix_socket: true,
-      data_dir: join(folder, name, "data"),
-      bin_dir: programs,
-      pgpass: join(folder, name, "pgpass"),
-      authentication: { superuser: user("postgres"), replication: user("replicator") },
-      pg_hba: ["local all all trust", `host all all ${network()} trust`, `host replication all ${network()} trust`],
-      basebackup: [{ checkpoint: "fast" }, "no-sync"],
-      parameters: {
-        // The namespaces share one file system: each needs sockets of its own.
-        unix_socket_directories: join(folder, name),
-        max_connections: 150,
-        shared_buffers: "16MB",
-        fsync: "off",
-        jit: "off",
-      },
-    },
-  };
-}
-
-function network(): string {
-  return `${CLIENT_ADDRESS.replace(/\d+$/, "0")}/${PREFIX_LENGTH}`;
+/** With spaces between its words; empty when the process has gone. */
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
 }
 
 /** Data in memory where there is such a folder: databases on an emulated disk take minutes to make. */
 function memoryFolder(): string {
   return existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 }
-
-/** The folder of the newest PostgreSQL's programs. */

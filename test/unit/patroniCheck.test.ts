@@ -159,6 +159,16 @@ describe("lag", () => {
     expect(verdict("replica", replica(LEADER.location, { timeline: 6 }), limit)).toBe("yes");
   });
 
+  test("whoever tells no timeline and is farther ahead than the limit may be on another branch", () => {
+    // What Patroni 3.0.2 says of an old primary that runs on what nobody else has, until pg_rewind.
+    const untold = (position: number, limits = limit) =>
+      verdict("replica", replica(position, { more: { timeline: null } }), limits);
+    expect(untold(LEADER.location + 16 * MB + 1)).toBe("open");
+    expect(untold(LEADER.location + 12 * MB, { maxLagBytes: MB })).toBe("open");
+    expect(untold(LEADER.location + 12 * MB)).toBe("yes");
+    expect(untold(LEADER.location - MB)).toBe("yes");
+  });
+
   test("a leader has none", () => {
     expect(verdict("read_only", readingOf(200, patroniBody({ position: 5 })), limit)).toBe("yes");
     const { body } = readingOf(200, patroniBody({}));
@@ -170,6 +180,9 @@ describe("lag", () => {
     expect(position(200, { position: 7 })).toEqual({ timeline: 5, location: 7 });
     expect(position(200, { role: "master", position: 7 })).toEqual({ timeline: 5, location: 7 });
     expect(position(200, { role: "standby_leader", position: 8 })).toEqual({ timeline: 5, location: 8 });
+    // Since its start it has received nothing: Patroni 3.0.2 tells the beginning of a segment then.
+    const xlog = { received_location: 67_108_864, replayed_location: 72_596_184 };
+    expect(position(200, { role: "standby_leader", more: { xlog } })).toEqual({ timeline: 5, location: 72_596_184 });
     expect(position(503, { position: 7 })).toBeUndefined();
     expect(position(200, { state: "stopping" })).toBeUndefined();
     expect(position(200, { role: "replica" })).toBeUndefined();

@@ -1,6 +1,7 @@
 /**
- * The article's insert loop: `node inserts.js ADDRESS PORT USER DATABASE INTERVAL_MS`. One new connection each time, one
- * row into t1, one JSON line with what came of it. Begins INTERVAL_MS after the last one has ended, as the article's does.
+ * The article's insert loop: `node inserts.js ADDRESS PORT USER DATABASE INTERVAL_MS [FIRST]`. One new connection each time, one
+ * row into t1, one JSON line with what came of it. Begins INTERVAL_MS after the last one has ended, as the article's does. Rows are
+ * numbered from FIRST (1) on: an acknowledged one can be looked for.
  */
 import { failureWords, NODE_QUERY, nodeOf, PostgresSession } from "../postgres/session.ts";
 import { monotonicUs } from "../standIn/node.types.ts";
@@ -8,22 +9,24 @@ import { monotonicUs } from "../standIn/node.types.ts";
 export interface InsertLine {
   readonly startedUs: number;
   readonly atUs: number;
+  /** Acknowledged. */
   readonly done: boolean;
+  readonly value: number;
   /** `INSERT 0 1`, the server's refusal, or what happened to the connection. */
   readonly outcome: string;
   /** The server that took the connection; undefined when none did. */
   readonly node: string | undefined;
 }
 
-const [address = "", port = "", user = "", database = "", intervalMs = "1000"] = process.argv.slice(2);
+const [address = "", port = "", user = "", database = "", intervalMs = "1000", first = "1"] = process.argv.slice(2);
 
-async function insert(): Promise<Pick<InsertLine, "done" | "outcome" | "node">> {
+async function insert(value: number): Promise<Pick<InsertLine, "done" | "outcome" | "node">> {
   let node: string | undefined;
   try {
     const session = await PostgresSession.open({ address, port: Number(port), user, database });
     try {
       node = nodeOf(await session.query(NODE_QUERY));
-      return { done: true, outcome: (await session.query("insert into t1 values (1)")).tag, node };
+      return { done: true, outcome: (await session.query(`insert into t1 values (${value})`)).tag, node };
     } finally {
       await session.close();
     }
@@ -32,9 +35,11 @@ async function insert(): Promise<Pick<InsertLine, "done" | "outcome" | "node">> 
   }
 }
 
-for (;;) {
+for (let value = Number(first); ; value++) {
   const startedUs = monotonicUs();
-  const result = await insert();
-  process.stdout.write(`${JSON.stringify({ startedUs, atUs: monotonicUs(), ...result } satisfies InsertLine)}\n`);
+  const result = await insert(value);
+  process.stdout.write(
+    `${JSON.stringify({ startedUs, atUs: monotonicUs(), value, ...result } satisfies InsertLine)}\n`,
+  );
   await new Promise((resolve) => setTimeout(resolve, Number(intervalMs)));
 }

@@ -17,6 +17,8 @@ export interface RestLine {
   readonly timeline?: number;
   /** Replicas streaming from this node. */
   readonly streaming?: number;
+  /** Present and true at a replica that commits wait for. */
+  readonly synchronous?: boolean;
 }
 
 type Said = Omit<RestLine, "node" | "askedUs" | "atUs">;
@@ -45,12 +47,16 @@ function parse(text: string): Said {
   const status = /^HTTP\/1\.[01] (\d+)/.exec(text)?.[1];
   if (status === undefined) return {};
   try {
-    const body = JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4)) as Said & { replication?: { state: string }[] };
+    const body = JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4)) as Said & {
+      replication?: { state: string }[];
+      sync_standby?: boolean;
+    };
     const { role, state, timeline, replication } = body;
     const streaming = (replication ?? []).filter((standby) => standby.state === "streaming").length;
     // Patroni 3 says null on a replica that has not asked for it.
     const optional = typeof timeline !== "number" ? {} : { timeline };
-    return { status: Number(status), role: String(role), state: String(state), ...optional, streaming };
+    const synchronous = body.sync_standby === true ? { synchronous: true } : {};
+    return { status: Number(status), role: String(role), state: String(state), ...optional, streaming, ...synchronous };
   } catch {
     return { status: Number(status) };
   }
