@@ -7,6 +7,7 @@ import { createServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { CheckTlsConfig, HttpCheckConfig, HttpRegexConfig, HttpUrlConfig } from "../../src/config/check.types.ts";
 import { ip } from "../../src/core/ip.ts";
+import { probeKey } from "../../src/health/configure.ts";
 import type { HttpAnswer, ProbeOutcome } from "../../src/health/types.ts";
 import { BODY_LIMIT_BYTES } from "../../src/health/types.ts";
 import { loadAddon } from "../../src/io/addon.ts";
@@ -14,7 +15,7 @@ import { type Checkers, createCheckers } from "../../src/io/checkers/index.ts";
 import { REGEX_LIMIT_BYTES } from "../../src/io/checkers/regexSearch.ts";
 import { type Certificate, createCertificate } from "./certificates.ts";
 import { noScripts, probeWith, timing } from "./checkersRig.ts";
-import { listening, serve, type TestServer } from "./checkersServers.ts";
+import { closedPort, listening, serve, type TestServer } from "./checkersServers.ts";
 
 const HOST = "127.0.0.9";
 const TIMEOUT_MS = 2_000;
@@ -68,6 +69,25 @@ const regex = (source: string, more: Partial<HttpRegexConfig> = {}): HttpRegexCo
   minOffset: 0,
   maxOffset: undefined,
   ...more,
+});
+
+describe("a probe that begins where the one before ends", () => {
+  /** What two probes of one check find, the second begun in the moment in which the first tells its outcome. */
+  function twice(check: HttpCheckConfig): Promise<readonly ProbeOutcome[]> {
+    return new Promise((resolve) => {
+      const spec = { key: probeKey(check), check };
+      checkers.run(spec, (first) => checkers.run(spec, (second) => resolve([first, second])));
+    });
+  }
+
+  test("behind a refused connection is a probe like any other", async () => {
+    expect(await twice(http(await closedPort()))).toMatchObject([{ kind: "refused" }, { kind: "refused" }]);
+  });
+
+  test("behind an answer, too", async () => {
+    const { port } = await serving("fine");
+    expect(await twice(http(port))).toMatchObject([{ kind: "answered" }, { kind: "answered" }]);
+  });
 });
 
 describe("digest", () => {

@@ -77,10 +77,13 @@ export class HttpProber {
     }
     const attempt = new Attempt(this.question.timing, {
       running: this.parts.running,
-      done: (outcome) => {
-        this.run = undefined;
-        done(outcome);
-      },
+      // Behind undici's own work, in whose midst the outcome comes: a question that were put there at once (the next one is due
+      // already where this one took long) would end in an assertion of undici's, and the daemon with it.
+      done: (outcome) =>
+        process.nextTick(() => {
+          this.run = undefined;
+          done(outcome);
+        }),
     });
     this.run = new HttpRun(this.question, { ...this.parts, attempt });
     this.run.next();
