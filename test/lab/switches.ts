@@ -10,7 +10,7 @@ import { waitFor } from "./wait.ts";
 export const WRITE_SERVICE = `TCP ${WRITE_VIP}:${SERVICE_PORT}`;
 
 /** Short phases in the order of the real thing; demotion to promotion is 0.3 s, as the figures ask (0.25 s at least). */
-const TIMES: SwitchoverTimes = { shutdownMs: 50, unlockedMs: 50, promotionMs: 250, returnMs: 500 };
+export const MEASURED_TIMES: SwitchoverTimes = { shutdownMs: 50, unlockedMs: 50, promotionMs: 250, returnMs: 500 };
 
 export interface MeasuredSwitch extends SwitchoverRecord {
   /** From the first confirmed answer being available at the new primary to its weight in the kernel. */
@@ -37,7 +37,7 @@ export async function playSwitches(
     const to = successor(cluster);
     const server = `${postgresAddress(to)}:${SERVICE_PORT}`;
     const linesBefore = tableLines(watch).length;
-    const { returned, ...record } = await cluster.switchover(to, TIMES);
+    const { returned, ...record } = await cluster.switchover(to, MEASURED_TIMES);
     const line = await waitFor(
       () =>
         tableLines(watch)
@@ -51,7 +51,8 @@ export async function playSwitches(
   return measured;
 }
 
-function successor(cluster: StandInCluster): PostgresName {
+/** The member after the primary. */
+export function successor(cluster: StandInCluster): PostgresName {
   const [primary] = cluster.primaries();
   const names: readonly (string | undefined)[] = POSTGRES_NAMES;
   const next = POSTGRES_NAMES[(names.indexOf(primary) + 1) % POSTGRES_NAMES.length];
