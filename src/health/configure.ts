@@ -29,7 +29,7 @@ import {
   type ServiceState,
   serverOf,
 } from "./state.ts";
-import { isSuspended } from "./suspended.ts";
+import { endDecisions, isSuspended } from "./suspended.ts";
 import type { HealthEvent, HealthInput, ProbeKey } from "./types.ts";
 
 /** How much longer than its connect_timeout a first result is waited for. */
@@ -93,7 +93,9 @@ export function configure(
     const existing = existingRows(config, input.existing);
     const suspended = isSuspended(config, state.held);
     // What is suspended begins anew when its address comes, whatever was known.
-    const before = suspended ? undefined : old.get(config.name);
+    const known = old.get(config.name);
+    if (suspended && known !== undefined) endDecisions(known, events);
+    const before = suspended ? undefined : known;
     const taken = { existing: suspended ? NO_ROWS : existing, overrides: state.overrides, suspended, now, events };
     const service = buildService(config, before, taken);
     state.services.set(config.name, service);

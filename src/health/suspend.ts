@@ -1,10 +1,9 @@
 import type { Ip } from "../core/ip.ts";
 import type { Us } from "../core/units.ts";
 import { firstResultsBy, newCheck } from "./configure.ts";
-import { setHolder } from "./exclusive.ts";
 import { wakeProbe } from "./schedule.ts";
 import type { HealthState, ServiceState } from "./state.ts";
-import { isSuspended } from "./suspended.ts";
+import { endDecisions, isSuspended } from "./suspended.ts";
 import type { HealthEvent } from "./types.ts";
 
 /**
@@ -40,11 +39,7 @@ function forget(service: ServiceState, events: HealthEvent[]): void {
     for (const check of [...server.checks, ...(server.fallback === undefined ? [] : [server.fallback])])
       Object.assign(check, newCheck(check.config), { reason: "not checked: this host does not hold the address" });
   }
-  service.hunt = undefined;
-  service.conflict = undefined;
-  service.quorum = undefined;
-  service.fallback = undefined;
-  setHolder(service, undefined, "the host does not hold the address (ha_suspend)", events);
+  endDecisions(service, events);
 }
 
 function resume(state: HealthState, service: ServiceState, now: Us): void {

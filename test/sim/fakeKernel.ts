@@ -23,6 +23,7 @@ export type Fault =
 const ENOENT = 2;
 const ESRCH = 3;
 const EEXIST = 17;
+const NO_ROWS: ReadonlyMap<DestinationId, number> = new Map();
 type RowOperation = Extract<Operation, { readonly destination: unknown }>;
 
 /** A kernel's IPVS table: same errno as ip_vs_ctl.c, one operation after the other, hooks around each. */
@@ -35,18 +36,22 @@ export class FakeKernel implements IpvsTable {
   beforeRead: (service?: ServiceKey) => void = () => undefined;
   readonly applied: Operation[] = [];
   reads = 0;
+  /** Weights of services as they are now: invariants ask for them all the time. */
+  private readonly known = new WeakMap<KernelService, ReadonlyMap<DestinationId, number>>();
+  /** Services and rows are never changed, only replaced: a dump stays what it was. */
   private readonly services = new Map<ServiceId, KernelService>();
 
   dump(): KernelService[] {
     this.reads += 1;
     this.beforeRead();
-    return structuredClone([...this.services.values()]);
+    return [...this.services.values()].map((service) => ({ ...service, destinations: [...service.destinations] }));
   }
 
   dumpDestinations(service: ServiceKey): KernelDestination[] | undefined {
     this.reads += 1;
     this.beforeRead(service);
-    return structuredClone(this.services.get(serviceId(service))?.destinations as KernelDestination[] | undefined);
+    const rows = this.services.get(serviceId(service))?.destinations;
+    return rows === undefined ? undefined : [...rows];
   }
 
   apply(operations: readonly Operation[]): { complete: boolean; outcomes: readonly OperationOutcome[] } {
@@ -84,9 +89,14 @@ export class FakeKernel implements IpvsTable {
     this.services.set(serviceId(service.key), structuredClone(service));
   }
 
-  weights(id: ServiceId): Map<DestinationId, number> {
-    const rows = this.services.get(id)?.destinations ?? [];
-    return new Map(rows.map((row) => [destinationId(row), row.weight]));
+  weights(id: ServiceId): ReadonlyMap<DestinationId, number> {
+    const service = this.services.get(id);
+    if (service === undefined) return NO_ROWS;
+    const known = this.known.get(service);
+    if (known !== undefined) return known;
+    const weights = new Map(service.destinations.map((row) => [destinationId(row), row.weight]));
+    this.known.set(service, weights);
+    return weights;
   }
 
   has(id: ServiceId): boolean {

@@ -30,6 +30,8 @@ export interface Switch {
 export type Schedule = (at: Us, run: () => void) => void;
 
 const SLOW_MS = 60;
+/** The longest way of a role, of 11 s, fits into a second. */
+export const SWITCH_PACE = 0.09;
 
 /**
  * A Patroni cluster that moves its role as Patroni does: the key before the end of promotion, the old primary's 200 while it
@@ -39,10 +41,15 @@ export class FakePatroni {
   readonly nodes: readonly FakeNode[];
   readonly switches: Switch[] = [];
   private readonly dice: Dice;
+  private readonly pace: number;
   private timeline = 1;
+  /** What is asked so often is said so often: by its facts. */
+  private readonly bodies = new Map<string, string>();
 
-  constructor(hosts: readonly number[], dice: Dice) {
+  /** @param pace what an episode takes, as a part of what it takes on real hosts */
+  constructor(hosts: readonly number[], dice: Dice, pace = 1) {
     this.dice = dice;
+    this.pace = pace;
     this.nodes = hosts.map((host, index) => ({
       host,
       key: index === 0,
@@ -105,12 +112,28 @@ export class FakePatroni {
     }
   }
 
+  /**
+   * The role moves to another node, by any of the ways in which it does; now and then the third node lies or misbehaves
+   * meanwhile. At SWITCH_PACE all is over within a second.
+   */
+  playSwitch(start: Us, schedule: Schedule): string {
+    const episode = this.dice.pick(["switchover", "switchover", "crash", "sleeper"] as const);
+    const old = this.leader();
+    const next = this.dice.pick(this.nodes.filter((node) => node !== old));
+    this[episode](old, next, start, schedule);
+    const third = this.nodes.find((node) => node !== old && node !== next);
+    if (third === undefined || !this.dice.chance(0.2)) return episode;
+    const meddling = this.dice.pick(["rival", "glitch"] as const);
+    this[meddling](third, start, schedule);
+    return `${episode} and ${meddling}`;
+  }
+
   /** `patronictl switchover`: shutdown checkpoint with the key still held, key released, key taken, promoted. */
   private switchover(old: FakeNode, next: FakeNode, start: Us, schedule: Schedule): Us {
-    const released = after(start, this.dice.span(0, 1_500));
-    const taken = after(released, this.dice.chance(0.3) ? this.dice.span(0, 20) : this.dice.span(20, 1_000));
-    const promoted = after(taken, this.dice.span(0, 800));
-    const follows = after(promoted, this.dice.span(0, 2_000));
+    const released = after(start, this.span(0, 1_500));
+    const taken = after(released, this.dice.chance(0.3) ? this.span(0, 20) : this.span(20, 1_000));
+    const promoted = after(taken, this.span(0, 800));
+    const follows = after(promoted, this.span(0, 2_000));
     const dead = this.dice.chance(0.3);
     schedule(start, () => Object.assign(old, { state: "stopping" }));
     schedule(released, () => Object.assign(old, { key: false, network: dead ? "refuses" : "answers" }));
@@ -123,9 +146,9 @@ export class FakePatroni {
   /** The primary dies or hangs; somebody takes the key when the ttl is over; it comes back as a replica. */
   private crash(old: FakeNode, next: FakeNode, start: Us, schedule: Schedule): Us {
     const network = this.dice.pick(["hangs", "refuses", "resets"] as const);
-    const taken = after(start, this.dice.span(500, 6_000));
-    const promoted = after(taken, this.dice.span(0, 500));
-    const back = after(promoted, this.dice.span(100, 4_000));
+    const taken = after(start, this.span(500, 6_000));
+    const promoted = after(taken, this.span(0, 500));
+    const back = after(promoted, this.span(100, 4_000));
     schedule(start, () => Object.assign(old, { network }));
     schedule(taken, () => Object.assign(next, { key: true }));
     schedule(promoted, () => this.promote(next, undefined, promoted));
@@ -135,10 +158,10 @@ export class FakePatroni {
 
   /** A primary that slept (a paused VM) still says 200, primary, running when it wakes up, until its own loop notices. */
   private sleeper(old: FakeNode, next: FakeNode, start: Us, schedule: Schedule): Us {
-    const taken = after(start, this.dice.span(500, 5_000));
-    const promoted = after(taken, this.dice.span(0, 500));
-    const awake = after(start, this.dice.span(300, 8_000));
-    const noticed = after(Math.max(awake, promoted) as Us, this.dice.span(10, 3_000));
+    const taken = after(start, this.span(500, 5_000));
+    const promoted = after(taken, this.span(0, 500));
+    const awake = after(start, this.span(300, 8_000));
+    const noticed = after(Math.max(awake, promoted) as Us, this.span(10, 3_000));
     schedule(start, () => Object.assign(old, { network: "hangs" }));
     schedule(taken, () => Object.assign(next, { key: true }));
     schedule(promoted, () => this.promote(next, undefined, promoted));
@@ -149,7 +172,7 @@ export class FakePatroni {
 
   /** A second node claims, in a cluster that is paused and unlocked or with no newer timeline; the old primary stays it. */
   private rival(rival: FakeNode, start: Us, schedule: Schedule): Us {
-    const end = after(start, this.dice.span(50, 5_000));
+    const end = after(start, this.span(50, 5_000));
     const pausedUnlocked = this.dice.chance(0.5);
     const timeline = pausedUnlocked ? this.timeline + 1 : this.timeline - this.dice.integer(0, 1);
     schedule(start, () => Object.assign(rival, { key: true, role: "primary", pausedUnlocked, timeline }));
@@ -160,8 +183,8 @@ export class FakePatroni {
   /** A node misbehaves on the network and recovers. */
   private glitch(node: FakeNode, start: Us, schedule: Schedule): Us {
     const network = this.dice.pick(["hangs", "refuses", "resets", "garbage", "answers"] as const);
-    const latency = network === "answers" ? this.dice.span(SLOW_MS, 1_200) : node.latency;
-    const end = after(start, this.dice.span(10, 4_000));
+    const latency = network === "answers" ? this.span(SLOW_MS, 1_200) : node.latency;
+    const end = after(start, this.span(10, 4_000));
     const before = node.latency;
     schedule(start, () => Object.assign(node, { network, latency }));
     schedule(end, () => Object.assign(node, { network: "answers", latency: before }));
@@ -170,12 +193,16 @@ export class FakePatroni {
 
   /** The primary loses the key (DCS trouble) and gets it back by itself, demoted and promoted in between. */
   private noPrimary(old: FakeNode, start: Us, schedule: Schedule): Us {
-    const taken = after(start, this.dice.span(100, 5_000));
-    const promoted = after(taken, this.dice.span(0, 500));
+    const taken = after(start, this.span(100, 5_000));
+    const promoted = after(taken, this.span(0, 500));
     schedule(start, () => Object.assign(old, { key: false, role: "replica" }));
     schedule(taken, () => Object.assign(old, { key: true }));
     schedule(promoted, () => this.promote(old, start, promoted));
     return promoted;
+  }
+
+  private span(lowMs: number, highMs: number): DurationUs {
+    return this.dice.span(lowMs * this.pace, highMs * this.pace);
   }
 
   private promote(node: FakeNode, demotedAt: Us | undefined, promotedAt: Us): void {
@@ -201,7 +228,10 @@ export class FakePatroni {
 
   private answer(node: FakeNode, path: string): ProbeOutcome {
     const { role, state, timeline, pausedUnlocked } = node;
-    const body = patroniBody({ role, state, timeline, pause: pausedUnlocked, unlocked: pausedUnlocked });
+    const facts = `${role} ${state} ${timeline} ${pausedUnlocked}`;
+    const body =
+      this.bodies.get(facts) ?? patroniBody({ role, state, timeline, pause: pausedUnlocked, unlocked: pausedUnlocked });
+    this.bodies.set(facts, body);
     const reader = barePath(path) === "/replica";
     const yes = reader ? role === "replica" && state === "running" && !node.key : node.key;
     return { kind: "answered", answers: [{ path, status: yes ? 200 : 503, body, bodyTruncated: false }] };

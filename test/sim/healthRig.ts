@@ -28,7 +28,8 @@ import type {
   ServiceRows,
 } from "../../src/health/types.ts";
 import { destinationId, serviceId } from "../../src/plan/keys.ts";
-import type { DesiredService, ServiceKey } from "../../src/plan/types.ts";
+import type { DesiredService, DestinationId, ServiceKey } from "../../src/plan/types.ts";
+import { EventQueue } from "./vrrp/eventQueue.ts";
 
 /** What a simulated node does with one probe. */
 export interface Reply {
@@ -48,14 +49,16 @@ export interface NetworkProbe extends ProbeSpec {
 export interface RigOptions {
   readonly seed?: number;
   readonly respond: Responder;
-  /** Before the machine is told an outcome. */
   /** What a program of MISC_CHECK does; without it none is run. */
   readonly runProgram?: (check: MiscCheckConfig) => Reply;
+  /** Before the machine is told an outcome. */
   readonly onOutcome?: (spec: NetworkProbe, outcome: ProbeOutcome) => void;
   /** After each step, with its effects: the daemon's place in a simulation. */
   readonly onEffects?: (effects: readonly HealthEffect[], now: Us) => void;
   /** What the kernel has of services; without it: exactly what is wanted, with `connections`. */
   readonly rows?: (services: readonly ServiceKey[]) => ServiceRows | undefined;
+  /** Keeps no history of probes, events and effects: for days of virtual time. */
+  readonly forgets?: boolean;
 }
 
 /** The health machine in virtual time: probes are answered by a responder, deadlines come when they are due. */
@@ -74,7 +77,7 @@ export class HealthRig {
   private life = 0;
   private readonly onEffects: NonNullable<RigOptions["onEffects"]>;
   private readonly rows: NonNullable<RigOptions["rows"]>;
-  private pending: { readonly at: Us; readonly run: () => void }[] = [];
+  private readonly pending = new EventQueue();
 
   constructor(options: RigOptions) {
     this.options = options;
@@ -99,8 +102,7 @@ export class HealthRig {
     const { state, effects } = healthMachine.step(this.state, input, this.now);
     this.state = state;
     for (const effect of effects) {
-      this.effects.push({ at: this.now, effect });
-      if (effect.kind === "event") this.events.push({ at: this.now, event: effect.event });
+      if (this.options.forgets !== true) this.keep(effect);
       if (effect.kind === "startProbe") this.start(effect.spec);
     }
     this.onEffects(effects, this.now);
@@ -112,7 +114,7 @@ export class HealthRig {
 
   /** Something of the world happens at an instant. */
   at(instant: Us, run: () => void): void {
-    this.pending.push({ at: instant, run });
+    this.pending.push(instant, { run });
   }
 
   /** Lets `span` pass. */
@@ -120,11 +122,11 @@ export class HealthRig {
     const end = this.now + span;
     for (;;) {
       const deadline = healthMachine.nextDeadline(this.state);
-      const next = this.pending.reduce<number>((least, item) => Math.min(least, item.at), Number.POSITIVE_INFINITY);
+      const next = this.pending.nextAt;
       const at = Math.min(next, deadline ?? Number.POSITIVE_INFINITY);
       if (at > end) break;
       this.now = Math.max(this.now, at) as Us;
-      if (next <= at) this.runPending(next as Us);
+      if (next <= at) this.pending.pop().run();
       else this.feed({ kind: "deadline" });
     }
     this.now = end as Us;
@@ -193,6 +195,11 @@ export class HealthRig {
     );
   }
 
+  private keep(effect: HealthEffect): void {
+    this.effects.push({ at: this.now, effect });
+    if (effect.kind === "event") this.events.push({ at: this.now, event: effect.event });
+  }
+
   private sinceStart(at: Us): number {
     return (at - this.origin) / 1000;
   }
@@ -201,7 +208,7 @@ export class HealthRig {
     if (check.kind === "MISC_CHECK") this.answer(key, this.options.runProgram?.(check));
     else if (check.kind === "HTTP_GET" || check.kind === "TCP_CHECK" || check.kind === "patroni") {
       const spec = { key, check };
-      this.started.push({ at: this.now, spec });
+      if (this.options.forgets !== true) this.started.push({ at: this.now, spec });
       this.answer(key, this.respond(check, this.now), (outcome) => this.onOutcome(spec, outcome));
     } else throw new Error(`nothing of this simulation is asked by ${check.kind}`);
   }
@@ -215,19 +222,15 @@ export class HealthRig {
       told(reply.outcome);
       this.feed({ kind: "probeDone", key, startedAt, outcome: reply.outcome });
     };
-    this.pending.push({ at: (startedAt + reply.after) as Us, run });
-  }
-
-  private runPending(at: Us): void {
-    const index = this.pending.findIndex((item) => item.at === at);
-    const [item] = this.pending.splice(index, 1);
-    item?.run();
+    this.pending.push(startedAt + reply.after, { run });
   }
 }
 
 export type ExistingTable = Extract<HealthInput, { kind: "configure" }>["existing"];
 
 export const hostIp = (host: number): Ip => ip(`10.0.2.${host}`);
+/** The row of a simulated server. */
+export const realServerId = (address: Ip): DestinationId => `${address}:5432`;
 const TIMING = {
   delayLoop: seconds(1),
   connectTimeout: seconds(1),

@@ -11,7 +11,7 @@ export class Invariants {
   readonly proven = new Set<string>();
   operations = 0;
   private readonly kernel: FakeKernel;
-  private readonly before = new Map<ServiceId, Map<DestinationId, number>>();
+  private readonly before = new Map<ServiceId, ReadonlyMap<DestinationId, number>>();
   private exclusive: ReadonlySet<ServiceId> = new Set();
   /** False where administrators' hands or faults of the kernel are in play: then two weights may be theirs, never ours. */
   private readonly alone: boolean;

@@ -57,6 +57,11 @@ export class OperatorWords {
     return meant.toSorted((left, right) => rank(right) - rank(left))[0]?.weight;
   }
 
+  /** Whether anything that was said may be in force. */
+  get speaks(): boolean {
+    return this.said.length > 0;
+  }
+
   get count(): number {
     return this.spoken;
   }

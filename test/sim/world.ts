@@ -1,38 +1,39 @@
-import type { CheckConfig } from "../../src/config/check.types.ts";
-import type { RoleLossConfig, VirtualServerConfig } from "../../src/config/types.ts";
-import { after, durationUs, seconds, toMilliseconds, type Us } from "../../src/core/units.ts";
+import type { VirtualServerConfig } from "../../src/config/types.ts";
+import {
+  after,
+  type DurationUs,
+  durationUs,
+  milliseconds,
+  seconds,
+  toMilliseconds,
+  type Us,
+} from "../../src/core/units.ts";
 import type { Override } from "../../src/health/overrides.ts";
-import type { ProbeOutcome } from "../../src/health/types.ts";
+import type { HealthEffect } from "../../src/health/types.ts";
 import { destinationId, existingWeights, serviceId } from "../../src/plan/keys.ts";
 import { reconcile } from "../../src/plan/reconcile.ts";
-import type { DesiredService, Operation, ServiceId, ServiceKey } from "../../src/plan/types.ts";
+import type { Operation, ServiceId, ServiceKey } from "../../src/plan/types.ts";
 import { Dice } from "./dice.ts";
 import { FakeKernel, type Fault } from "./fakeKernel.ts";
 import { FakePatroni } from "./fakePatroni.ts";
 import { drawHand } from "./hands.ts";
-import {
-  HealthRig,
-  hostIp,
-  httpCheck,
-  type NetworkCheck,
-  type NetworkProbe,
-  patroniCheck,
-  realServer,
-  targetAt,
-  tcpCheck,
-  virtualServer,
-} from "./healthRig.ts";
+import { HealthReasons } from "./healthReasons.ts";
+import { HealthRig, hostIp } from "./healthRig.ts";
 import { Invariants, reportText } from "./invariants.ts";
 import { OperatorWords } from "./operatorWords.ts";
-import { type CutFacts, checkSessionsAtRest, drawRoleLoss, Sessions } from "./sessions.ts";
+import { drawServices, HOSTS } from "./services.ts";
+import { type CutFacts, checkSessionsAtRest, Sessions } from "./sessions.ts";
+import { checkTable } from "./tableFunction.ts";
+import { Witness } from "./witness.ts";
 
 /** What disturbs a world besides its Patroni cluster. */
 export type Trouble = "none" | "faults" | "hands";
 
-const HOSTS = [3, 4, 5];
 const REPAIR_EVERY = seconds(2);
 /** After an episode: failures must have run through their retries, repairs must have been made. */
 const REST = seconds(9);
+const A_SECOND = seconds(1);
+const LINES_KEPT = 400;
 const ENOMEM = 12;
 
 /**
@@ -44,6 +45,7 @@ export class World {
   readonly kernel = new FakeKernel();
   readonly invariants: Invariants;
   readonly patroni: FakePatroni;
+  readonly reasons = new HealthReasons();
   /** From the end of a promotion to the weight in the kernel, where demotion lay at least 0.25 s before, in ms. */
   readonly switchMs: number[] = [];
   rounds = 0;
@@ -56,41 +58,46 @@ export class World {
   private config: readonly VirtualServerConfig[] = [];
   private owned: ReadonlySet<ServiceId> = new Set();
   private programmed = false;
+  /** There was a table when this life began: it is written before the first verdicts are in. */
+  private adopts = false;
   private disturbed = false;
   private life = 0;
   private lifeBegan: Us;
-  /** By `service server`: the latest HTTP answer denied the role. */
-  private readonly denied = new Set<string>();
-  /** By `service server`: a check has passed in this life. */
-  private readonly passed = new Set<string>();
-  /** Addresses whose service port did not accept the latest connection. */
-  private readonly deafPorts = new Set<string>();
+  private readonly witness: Witness;
   private readonly measured = new Set<object>();
 
-  constructor(seed: number, trouble: Trouble) {
+  /** @param pace of the cluster's episodes: 1 as they are, less to have them shorter */
+  constructor(seed: number, trouble: Trouble, pace = 1) {
     this.dice = new Dice(seed);
     this.trouble = trouble;
     this.words = new OperatorWords(this.dice);
     this.sessions = new Sessions(this.kernel, this.dice);
-    this.patroni = new FakePatroni(HOSTS, this.dice);
+    this.patroni = new FakePatroni(HOSTS, this.dice, pace);
     this.invariants = new Invariants(this.kernel, trouble === "none");
+    this.witness = new Witness(this.invariants, this.words);
     this.kernel.afterChange = (cause) => this.changed(cause);
     this.kernel.beforeOperation = (operation) => this.beforeOperation(operation);
     this.kernel.beforeRead = (service) => this.beforeRead(service);
     this.rig = new HealthRig({
       seed,
       respond: (check) => this.patroni.respond(check),
-      onOutcome: (spec, outcome) => this.learn(spec, outcome),
+      onOutcome: (spec, outcome) => this.witness.learn(this.config, spec, outcome),
       rows: (services) => this.sessions.read(services),
-      onEffects: (effects) => this.onEffects(effects.map((effect) => effect.kind)),
+      onEffects: (effects) => this.onEffects(effects),
+      forgets: true,
     });
     this.lifeBegan = this.rig.now;
     this.startLife();
   }
 
+  /** Virtual time since the beginning. */
+  get elapsed(): DurationUs {
+    return milliseconds(this.rig.elapsedMs());
+  }
+
   /** One episode, then rest, then the comparison; throws with the history on any breach. */
   playRound(): void {
-    try {
+    this.telling(() => {
       this.rounds += 1;
       this.disturbed = true;
       const start = after(this.rig.now, this.dice.span(0, 1_500));
@@ -105,9 +112,45 @@ export class World {
       if (this.dice.chance(0.5)) this.rig.at(after(episode.end, seconds(4)), () => this.sessions.endIdle());
       if (this.dice.chance(0.4)) this.scheduleWords(start, episode.end);
       this.rig.run(durationUs(episode.end - this.rig.now + 1));
-      this.disturbed = false;
-      this.rig.run(REST);
-      this.compareAtRest();
+      this.rest();
+    });
+  }
+
+  /** Each second the role moves to another node, `count` times; then rest and the comparison, as after a round. */
+  playSwitches(count: number): void {
+    this.telling(() => {
+      this.rounds += 1;
+      this.disturbed = true;
+      for (let left = count; left > 0; left--) this.playSecond();
+      this.rest();
+    });
+  }
+
+  private playSecond(): void {
+    const { dice } = this;
+    const start = this.rig.now;
+    const end = after(start, A_SECOND);
+    const name = this.patroni.playSwitch(start, (at, run) => this.rig.at(at, run));
+    this.note(`switch ${this.patroni.switches.length + 1}: ${name}`);
+    if (this.trouble === "hands" && dice.chance(0.3)) this.scheduleHands(start, end);
+    if (dice.chance(0.01)) this.at(start, end, "restart", () => this.startLife());
+    if (dice.chance(0.02)) this.at(start, end, "reload", () => this.reload());
+    this.at(start, end, "", () => this.sessions.stir(this.rig.desired()));
+    if (dice.chance(0.1)) this.at(start, end, "", () => this.sessions.endIdle());
+    if (dice.chance(0.03)) this.scheduleWords(start, end);
+    this.rig.run(A_SECOND);
+  }
+
+  private rest(): void {
+    this.disturbed = false;
+    this.rig.run(REST);
+    this.compareAtRest();
+  }
+
+  /** With the history in the message of whatever is thrown. */
+  private telling(play: () => void): void {
+    try {
+      play();
     } catch (error) {
       throw new Error(`${(error as Error).message}\n  ${this.log.slice(-60).join("\n  ")}`, { cause: error });
     }
@@ -117,17 +160,16 @@ export class World {
   private startLife(): void {
     this.life += 1;
     this.lifeBegan = this.rig.now;
-    this.denied.clear();
-    this.passed.clear();
-    this.deafPorts.clear();
     this.sessions.restart();
     const { life } = this;
-    this.config = this.drawConfig();
+    this.config = drawServices(this.dice);
     this.programmed = false;
-    this.invariants.adopt(this.config.map(({ name }) => name));
+    this.witness.newLife(this.config.map(({ name }) => name));
+    this.reasons.newLife();
     this.rig.restart(this.dice.integer(0, 1_000_000));
     this.rig.feed({ kind: "overrides", overrides: this.words.restart(this.rig.now) });
     const existing = existingWeights(this.kernel.dump());
+    this.adopts = this.config.some(({ name }) => existing.has(name));
     this.note(`life ${life} over ${JSON.stringify([...existing].map(([id, rows]) => [id, [...rows]]))}`);
     this.rig.configure(this.config, existing);
     const repair = (): void => {
@@ -139,40 +181,34 @@ export class World {
   }
 
   private reload(): void {
-    this.config = this.drawConfig();
+    this.config = drawServices(this.dice);
+    this.reasons.reloaded(this.config);
     this.rig.configure(this.config);
   }
 
-  private drawConfig(): VirtualServerConfig[] {
-    const { dice } = this;
-    const inhibit = dice.chance(0.5);
-    const timing = { retry: dice.integer(0, 2), delayBeforeRetry: seconds(dice.pick([0.2, 1])) };
-    // Either kind of check in the whole configuration, or the native one for one service: then nodes are asked two questions.
-    const leaderPath = dice.pick(["/primary", "/master", "/read-write", "patroni", "patroni"]);
-    const writers = HOSTS.map((host) => {
-      const native = leaderPath === "patroni";
-      const check = native ? patroniCheck(host, "primary", {}, timing) : httpCheck(host, leaderPath, timing);
-      return realServer(host, [check], inhibit);
-    });
-    const readers = HOSTS.map((host) => {
-      const native = patroniCheck(host, "replica", { maxLagBytes: dice.chance(0.5) ? 16 : undefined }, timing);
-      const check = dice.pick([httpCheck(host, "/replica", timing), tcpCheck(host, timing), native, native]);
-      return realServer(host, [check], inhibit);
-    });
-    const roleLoss = (): RoleLossConfig | undefined => drawRoleLoss(dice);
-    const onRoot = HOSTS.map((host) => realServer(host, [httpCheck(host, "/", timing)], inhibit));
-    const services = [
-      virtualServer(writers, { exclusive: "detected", roleLoss: roleLoss() }),
-      virtualServer(readers, { ...targetAt("10.0.2.11"), roleLoss: roleLoss() }),
-      virtualServer(onRoot, { ...targetAt("10.0.2.12"), exclusive: "onScope", roleLoss: roleLoss() }),
-    ];
-    return dice.chance(0.7) ? services : services.slice(0, 2);
+  private onEffects(effects: readonly HealthEffect[]): void {
+    let changed = false;
+    for (const effect of effects) {
+      if (effect.kind === "event") this.reasons.told(effect.event);
+      if (effect.kind === "firstVerdicts") this.programmed = true;
+      changed ||= effect.kind === "tableChanged";
+    }
+    const desired = this.rig.desired();
+    this.witness.checkWanted(desired, this.rig.now);
+    if (!changed) return;
+    const view = this.rig.view();
+    this.reasons.compare(view);
+    checkTable(
+      { config: this.config, view, desired, words: this.words, claims: this.invariants.latestClaim },
+      this.rig.now,
+    );
+    if (this.trouble !== "none") for (const { name } of this.config) this.judgeSessions(name);
+    if (this.programmed || this.adopts) this.program();
   }
 
-  private onEffects(kinds: readonly string[]): void {
-    this.checkWanted();
-    if (kinds.includes("firstVerdicts")) this.programmed = true;
-    if (this.programmed && kinds.includes("tableChanged")) this.program();
+  private judgeSessions(service: ServiceId): void {
+    const facts = this.cutFacts(service);
+    if (facts !== undefined) this.sessions.judge(facts);
   }
 
   private program(): void {
@@ -186,60 +222,6 @@ export class World {
     if (this.trouble === "none" && !report.inSync) throw new Error("not in sync although nothing disturbs");
     if (this.trouble === "none") this.compareTable();
     this.measure();
-  }
-
-  /** A role answer acts at once: no step may want weight where the latest outcome is a status that denies the role. */
-  private checkWanted(): void {
-    for (const service of this.rig.desired()) {
-      this.checkWords(service);
-      if (!service.exclusive) continue;
-      const weighted = service.destinations.filter((row) => row.weight > 0).map(destinationId);
-      if (weighted.length > 1) throw new Error(`two writers wanted: ${weighted.join(" and ")}`);
-      for (const server of weighted) {
-        if (this.denied.has(`${serviceId(service.key)} ${server}`))
-          throw new Error(`${server} wanted although it said no`);
-      }
-    }
-  }
-
-  /** An operator's word holds, whatever else happens; a server without a verdict may have less, never more. */
-  private checkWords(service: DesiredService): void {
-    const id = serviceId(service.key);
-    for (const row of service.destinations) {
-      const said = this.words.weightFor(id, row.address, this.rig.now);
-      if (said === undefined || row.weight === 0 || row.weight === said) continue;
-      if (row.weight < said && !this.passed.has(`${id} ${destinationId(row)}`)) continue;
-      throw new Error(`${id} ${destinationId(row)} wanted with weight ${row.weight}, an operator said ${said}`);
-    }
-  }
-
-  /** What came in, judged by the simulation's own, much simpler rule. */
-  private learn(spec: NetworkProbe, outcome: ProbeOutcome): void {
-    if (outcome.kind === "connected") this.deafPorts.delete(spec.check.connectIp);
-    else if (spec.check.kind === "TCP_CHECK") this.deafPorts.add(spec.check.connectIp);
-    const server = destinationId({ address: spec.check.connectIp, port: 5432 });
-    for (const service of this.config) {
-      if (!service.realServers.some(({ checks }) => checks.some((check) => sameCheck(check, spec.check)))) continue;
-      const id = `${service.name} ${server}`;
-      const answer = outcome.kind === "answered" ? outcome.answers[0] : undefined;
-      const reads = this.rolesAt(service, spec.check).includes("replica");
-      const passes = reads ? /"role":"replica"/.test(answer?.body ?? "") : answer?.status === 200;
-      if (outcome.kind === "connected" || passes) {
-        this.invariants.proven.add(id);
-        this.passed.add(id);
-      }
-      const body = answer === undefined ? "" : answer.body;
-      const confirmed = answer?.status === 200 && /"role":"primary"/.test(body) && /"state":"running"/.test(body);
-      this.invariants.latestClaim.set(id, confirmed);
-      if (answer !== undefined && answer.status !== 200) this.denied.add(id);
-      else if (answer !== undefined) this.denied.delete(id);
-    }
-  }
-
-  /** The roles that the native checks of a service want of the node that a probe asks. */
-  private rolesAt(service: VirtualServerConfig, probed: NetworkProbe["check"]): readonly string[] {
-    const checks = service.realServers.flatMap((server) => server.checks);
-    return checks.flatMap((check) => (check.kind === "patroni" && sameCheck(check, probed) ? check.role : []));
   }
 
   private changed(cause: Operation | "administrator"): void {
@@ -258,7 +240,7 @@ export class World {
       health,
       now,
       exact: this.trouble === "none",
-      deaf: (server) => this.deafPorts.has(server.replace(/:.*/, "")),
+      deaf: (server) => this.witness.isDeaf(server.replace(/:.*/, "")),
     };
   }
 
@@ -391,13 +373,7 @@ export class World {
   }
 
   private note(text: string): void {
+    if (this.log.length >= LINES_KEPT) this.log.splice(0, LINES_KEPT / 2);
     this.log.push(`${this.rig?.elapsedMs() ?? 0} ms ${text}`);
   }
-}
-
-function sameCheck(left: CheckConfig, right: NetworkCheck): boolean {
-  if (left.kind !== "HTTP_GET" && left.kind !== "TCP_CHECK" && left.kind !== "patroni") return false;
-  if (left.connectIp !== right.connectIp || left.kind !== right.kind) return false;
-  if (left.kind !== "HTTP_GET" || right.kind !== "HTTP_GET") return true;
-  return left.urls[0]?.path === right.urls[0]?.path;
 }

@@ -2,7 +2,16 @@ import { describe, expect, test } from "vitest";
 import type { CheckPath } from "../../src/config/check.types.ts";
 import { ip } from "../../src/core/ip.ts";
 import { milliseconds, seconds } from "../../src/core/units.ts";
-import { HealthRig, httpCheck, type Reply, realServer, targetAt, tcpCheck, virtualServer } from "../sim/healthRig.ts";
+import {
+  HealthRig,
+  httpCheck,
+  patroniCheck,
+  type Reply,
+  realServer,
+  targetAt,
+  tcpCheck,
+  virtualServer,
+} from "../sim/healthRig.ts";
 import { follows, leads } from "../sim/patroniAnswers.ts";
 
 /** `ha_suspend`: nobody is asked, and nobody has weight, where the host does not hold the service's address. */
@@ -139,6 +148,49 @@ test("a reload takes the keyword away or brings it", () => {
   expect(rig.weights()).toEqual({ 3: 50, 4: 50 });
   rig.configure([readers]);
   expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+});
+
+describe("what is open when an address goes is told as ended", () => {
+  const members = [3, 4].map((host) => realServer(host, [httpCheck(host, "/primary")]));
+  const service = virtualServer(members, { exclusive: "detected", haSuspend: true });
+  const phases = (rig: HealthRig): string[] => rig.eventsOf("hunt").map(({ phase }) => phase);
+  const holders = (rig: HealthRig): string[] => rig.eventsOf("holder").map(({ from, to }) => `${from} -> ${to}`);
+
+  test("a conflict, its hunt and the holder", () => {
+    let rival = false;
+    const rig = new HealthRig({ respond: (check) => (hostOf(check) === 3 || rival ? leads() : follows()) });
+    rig.configure([service]);
+    held(rig, VIP);
+    rig.run(seconds(2));
+    rival = true;
+    rig.run(seconds(2));
+    expect(rig.eventsOf("conflict")).toHaveLength(1);
+    held(rig);
+    expect(rig.eventsOf("conflictEnded")).toHaveLength(1);
+    expect(phases(rig)).toEqual(["started", "ended"]);
+    expect(rig.eventsOf("hunt").at(-1)?.reason).toMatch(/does not hold the address/);
+    expect(holders(rig)).toEqual(["undefined -> 10.0.2.3:5432", "10.0.2.3:5432 -> undefined"]);
+  });
+
+  test("the same by a reload that brings ha_suspend", () => {
+    const rig = new HealthRig({ respond: (check) => (hostOf(check) === 3 ? leads() : follows()) });
+    rig.configure([{ ...service, haSuspend: false }]);
+    rig.run(seconds(2));
+    rig.configure([service]);
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+    expect(holders(rig)).toEqual(["undefined -> 10.0.2.3:5432", "10.0.2.3:5432 -> undefined"]);
+  });
+
+  test("a second tier", () => {
+    const rig = new HealthRig({ respond: () => ({ outcome: leads().outcome, after: milliseconds(1) }) });
+    const reader = { ...realServer(3, [patroniCheck(3, "replica")]), fallback: patroniCheck(3, "primary") };
+    rig.configure([virtualServer([reader], { haSuspend: true, fallbackAfter: seconds(1) })]);
+    held(rig, VIP);
+    rig.run(seconds(3));
+    expect(rig.eventsOf("fallback").map(({ phase }) => phase)).toEqual(["began"]);
+    held(rig);
+    expect(rig.eventsOf("fallback").map(({ phase }) => phase)).toEqual(["began", "ended"]);
+  });
 });
 
 test("a firewall mark has no address and is always checked", () => {

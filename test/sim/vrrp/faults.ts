@@ -1,8 +1,10 @@
 import type { Dice } from "../dice.ts";
 import { FAULT_KINDS, type FaultKind } from "./options.ts";
+import { pending } from "./pending.ts";
 import { changedPlan, configOf, interfaceName, ownAddresses } from "./plan.ts";
 import type { StoredLink } from "./simKernel.ts";
-import type { KernelTrouble, SimRouter } from "./simRouter.ts";
+import type { KernelTrouble } from "./simProcess.ts";
+import type { SimRouter } from "./simRouter.ts";
 import type { World } from "./world.ts";
 
 /** A fault at work: what ends it, or nothing when it was over at once. */
@@ -42,6 +44,11 @@ export class Faults {
       router.configure(configOf(plan, router.number));
       if (router.process === undefined) router.start(0);
     }
+  }
+
+  /** What has not converged after `heal`. */
+  pending(): string[] {
+    return pending(this.#world);
   }
 
   #next(era: number): void {
@@ -200,7 +207,7 @@ export class Faults {
       workerDeath: () =>
         whenRunning((router) => {
           const masters = [...router.seats.values()].filter(({ state }) => state === "MASTER").map(({ name }) => name);
-          router.crash();
+          router.loseThread();
           return this.#disturb(router, "its worker died", startAgain(router, masters));
         }),
       restart: () =>

@@ -1,36 +1,20 @@
 import type { VrrpConfig } from "../../../src/config/vrrp.types.ts";
 import { type Family, type Ip, ip } from "../../../src/core/ip.ts";
 import { instantUs, type Us } from "../../../src/core/units.ts";
-import type { VrrpDriver } from "../../../src/workers/vrrp/driver.ts";
 import type { TrackResult } from "../../../src/workers/vrrp/protocol.ts";
 import type { Dice } from "../dice.ts";
+import type { Companion } from "./companion.ts";
 import type { Packet } from "./lan.ts";
 import { configOf, interfaceName, ownAddresses, ownerOf, routerName, segmentOf, type WorldPlan } from "./plan.ts";
 import { Seat } from "./seat.ts";
 import { SimHost } from "./simHost.ts";
 import { type AddressEvent, SimKernel, type StoredAddress, type StoredLink } from "./simKernel.ts";
+import type { KernelTrouble, Process } from "./simProcess.ts";
 import type { World } from "./world.ts";
 
 /** How late a timer or a readiness is handled by a thread that has its processor. */
 const TURN_MIN_US = 20;
 const TURN_MAX_US = 150;
-
-/** What the kernel does wrong at the moment, each with a probability. */
-export interface KernelTrouble {
-  /** Address changes are refused. */
-  refuses: number;
-  /** They are made, or not, and the answer is lost. */
-  losesAnswers: number;
-  refusesSends: number;
-  interruptsDumps: number;
-}
-
-/** What the VRRP thread is: the driver with its host, until it dies. */
-interface Process {
-  readonly driver: VrrpDriver;
-  readonly host: SimHost;
-  released: boolean;
-}
 
 /**
  * One router: a kernel that goes on whatever happens, and a process that starts, is stopped, stalls and dies. Everything
@@ -46,6 +30,7 @@ export class SimRouter {
   /** Another number whenever a seat has another state, configuration or group. */
   revision = 0;
   process: Process | undefined;
+  companion: Companion | undefined;
   /** Faults that are at work here, and when the last began or ended. */
   disturbances = 0;
   disturbedAtUs = 0;
@@ -161,12 +146,16 @@ export class SimRouter {
       driver.track(this.trackResults);
       this.#readPriorities(process);
     });
-    this.world.at(this.world.nowUs + releaseAfterUs, () => {
-      if (this.process !== process) return;
-      this.#tell(() => {
-        process.released = true;
-        driver.releaseElection();
-      });
+    if (this.companion !== undefined) this.companion.threadBegan();
+    else this.world.at(this.world.nowUs + releaseAfterUs, () => this.release(process));
+  }
+
+  /** The election begins for this process, if it is still there. */
+  release(process: Process): void {
+    if (this.process !== process) return;
+    this.#tell(() => {
+      process.released = true;
+      process.driver.releaseElection();
     });
   }
 
@@ -176,22 +165,35 @@ export class SimRouter {
     if (process === undefined) return;
     this.world.trace.note(this.name, "is told to stop");
     this.#tell(() => {
+      this.companion?.stopping();
       process.driver.stop();
       this.#end(process);
+      this.companion?.stopped();
     });
   }
 
   /** SIGKILL: the kernel keeps what it has. */
   crash(): void {
+    this.#die("is killed");
+    this.companion?.killed();
+  }
+
+  /** The VRRP thread alone dies: the process begins another. */
+  loseThread(): void {
+    this.#die("loses its VRRP thread");
+  }
+
+  #die(how: string): void {
     const { process } = this;
     if (process === undefined) return;
-    this.world.trace.note(this.name, "is killed");
+    this.world.trace.note(this.name, how);
     this.#end(process);
     this.world.entryEnded(this);
   }
 
   configure(config: VrrpConfig): void {
     this.config = config;
+    this.companion?.reloaded(config);
     const { process } = this;
     if (process === undefined) return;
     this.#tell(() => {
@@ -231,6 +233,7 @@ export class SimRouter {
       const [next] = waiting.splice(at, 1);
       if (next !== undefined) this.#run(next.work);
     }
+    if (this.canRun) this.companion?.woke();
   }
 
   /** The thread gets no processor for a while. */

@@ -1,7 +1,7 @@
 import { Violation } from "./checker.ts";
 import { calmResults, Faults } from "./faults.ts";
 import { drawOptions, type WorldOptions } from "./options.ts";
-import { boundUs, pending, waitUs } from "./pending.ts";
+import { boundUs, waitUs } from "./pending.ts";
 import { World, type WorldModules } from "./world.ts";
 
 /** How a run ended: each kind has an exit status of its own (main.ts). */
@@ -85,9 +85,18 @@ export function simulate({ seed, hours, changes, realMs, cpuMs, ...modules }: Ru
   };
 }
 
-class NotConverged extends Error {}
+/** What should come to rest did not. */
+export class NotConverged extends Error {}
 
-function playRound(world: World, faults: Faults, endUs: number): void {
+/** What disturbs a world, and what of it has not converged afterwards. */
+export interface Disturbance {
+  begin(): void;
+  heal(): void;
+  pending(): string[];
+}
+
+/** A while of faults, then rest, in which everything must converge, and stay so. */
+export function playRound(world: World, faults: Disturbance, endUs: number): void {
   const { roundMin, roundMax } = world.options;
   faults.begin();
   world.runUntil(Math.min(endUs, world.nowUs + roundMin + world.dice.next() * (roundMax - roundMin)));
@@ -95,22 +104,22 @@ function playRound(world: World, faults: Faults, endUs: number): void {
   const deadline = world.nowUs + boundUs(world);
   // What a fault that has just ended leads to shows when the peers have noticed it.
   world.runUntil(world.nowUs + waitUs(world));
-  let waiting = pending(world);
+  let waiting = faults.pending();
   while (waiting.length > 0) {
     if (world.nowUs >= deadline)
       throw new NotConverged(`not converged after the last fault:\n  ${waiting.join("\n  ")}`);
     world.runUntil(world.nowUs + LOOK_EVERY_US);
-    waiting = pending(world);
+    waiting = faults.pending();
   }
   const transitions = world.transitions;
   world.runUntil(world.nowUs + CALM_US);
-  waiting = pending(world);
+  waiting = faults.pending();
   if (waiting.length > 0) throw new NotConverged(`apart again without any fault:\n  ${waiting.join("\n  ")}`);
   if (world.transitions !== transitions)
     throw new NotConverged(`${world.transitions - transitions} transitions without any fault`);
 }
 
-function failureOf(error: unknown, world: World): Failure {
+export function failureOf(error: unknown, world: World): Failure {
   const about = error instanceof Violation ? error.about : [];
   // What did not converge is told by states, not by the last of a thousand adverts.
   const traffic = !(error instanceof NotConverged);

@@ -1,4 +1,5 @@
 import { type Family, ip } from "../../../src/core/ip.ts";
+import type { Transition } from "../../../src/vrrp/types.ts";
 import { type DriverModules, VrrpDriver } from "../../../src/workers/vrrp/driver.ts";
 import type { Report } from "../../../src/workers/vrrp/instance.ts";
 import { Dice } from "../dice.ts";
@@ -28,6 +29,12 @@ const AT_ONE_INSTANT_MAX = 100_000;
 export interface WorldModules {
   /** The driver of a new process: the product's, or one that a test has broken. */
   readonly makeDriver?: (modules: DriverModules) => VrrpDriver;
+  /** The virtual routers; without it they are drawn. */
+  readonly plan?: WorldPlan;
+  /** Those of a world of which this one is a part. */
+  readonly checkers?: readonly Checker[];
+  /** Hears what the VRRP threads report, after the checkers. */
+  readonly listen?: (router: SimRouter, message: Report) => void;
 }
 
 /** Routers on LANs in virtual time, and the checkers that look on. Time is in microseconds from the world's beginning. */
@@ -49,17 +56,19 @@ export class World {
   readonly #lans: readonly Lan[];
   readonly #checkers: readonly Checker[];
   readonly #on: Hooks;
+  readonly #listen: (router: SimRouter, message: Report) => void;
   /** The product catches what its host throws: so it is kept here. */
   #violation: unknown;
   /** Whose virtual address it is: never given to another instance. */
   readonly #instanceOf = new Map<string, string>();
 
-  constructor(options: WorldOptions, { makeDriver = (modules) => new VrrpDriver(modules) }: WorldModules = {}) {
+  constructor(options: WorldOptions, parts: WorldModules = {}) {
     this.options = options;
-    this.makeDriver = makeDriver;
+    this.makeDriver = parts.makeDriver ?? ((modules) => new VrrpDriver(modules));
+    this.#listen = parts.listen ?? (() => undefined);
     this.dice = new Dice(options.seed);
     this.trace = new Trace(() => this.nowUs);
-    this.plan = withOwners(drawPlan(options, this.dice), options, this.dice);
+    this.plan = parts.plan ?? withOwners(drawPlan(options, this.dice), options, this.dice);
     const modules = {
       dice: this.dice,
       intervalMin: options.intervalMin,
@@ -70,6 +79,7 @@ export class World {
     this.#checkers = [
       ...[oneMaster(this), someMaster(this), oneHolder(this), addressesOnlyWhereMaster(), groupsTogether()],
       ...[noForbiddenPreemption(this), advertsOnTime(this), oneReasonEach(this), listensAfterPause()],
+      ...(parts.checkers ?? []),
     ];
     this.#on = hooksOf(this.#checkers, (violation) => {
       this.#violation ??= violation;
@@ -183,9 +193,12 @@ export class World {
     }
     if (message.kind === "log" && message.level === "error") this.trace.note(router.name, "logs", message);
     if (message.kind === "alarm") this.trace.note(`${router.name}/${message.instance}`, "alarms", message.alarm);
-    if (message.kind !== "transition") return;
-    const seat = router.seat(message.instance);
-    const { transition } = message;
+    if (message.kind === "transition") this.#transition(router.seat(message.instance), message.transition);
+    this.#listen(router, message);
+  }
+
+  #transition(seat: Seat, transition: Transition): void {
+    const { router } = seat;
     this.transitions++;
     this.trace.note(seat.label, `${transition.from} -> ${transition.to} ${transition.reason}`, transition.evidence);
     this.#on.transition(seat, transition);
