@@ -104,12 +104,18 @@ export function configure(
   const pending = [...state.probes.values()]
     .filter((probe) => probe.results === 0 && !isProbeSuspended(probe))
     .map((probe) => probe.spec.key);
+  const followed = new Set(following(input.virtualServers).map(({ name }) => name));
   if (!state.started) {
-    const clusters = new Set(following(input.virtualServers).map(({ name }) => name));
-    state.startup = { pending: new Set(pending), clusters, until: firstResultsBy([...state.services.values()], now) };
+    state.startup = {
+      pending: new Set(pending),
+      clusters: followed,
+      until: firstResultsBy([...state.services.values()], now),
+    };
     state.started = true;
   } else if (state.startup !== undefined) {
-    state.startup = { ...state.startup, pending: new Set(pending) };
+    // What a reload took out is waited for no longer; what it brought is checked like any other.
+    const clusters = new Set([...state.startup.clusters].filter((name) => followed.has(name)));
+    state.startup = { ...state.startup, clusters, pending: new Set(pending) };
   }
   return events;
 }

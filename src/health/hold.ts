@@ -47,6 +47,22 @@ export function endHold(service: ServiceState, now: Us): void {
   }
 }
 
+/**
+ * The time for first verdicts of an adopted server is over: checks without one that may tell its role are silent, and as the
+ * holder's they are held. Returns the others, which count as failed.
+ */
+export function holdUnknown(service: ServiceState, server: ServerState, now: Us): CheckState[] {
+  const unknown = server.checks.filter(({ verdict }) => verdict === "unknown");
+  if (server.assumed?.up !== true || !isHeld(service, server, now)) return unknown;
+  for (const check of unknown.filter(({ config }) => mayTellRole(config))) {
+    check.silentSince ??= now;
+    check.failures = check.config.timing.retry + 1;
+    check.verdict = "up";
+    check.reason = `no verdict in the worst-case time of the check (${check.reason}); kept while its service port answers`;
+  }
+  return unknown.filter(({ verdict }) => verdict === "unknown");
+}
+
 function mayBeHeld(service: ServiceState, server: ServerState): boolean {
   return service.exclusive && service.holder === server.id && service.config.roleHold > 0;
 }

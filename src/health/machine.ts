@@ -8,7 +8,7 @@ import { decide, isExclusive } from "./exclusive.ts";
 import { decideFallback, fallbackDueAt } from "./fallback.ts";
 import { judgeFiles } from "./files.ts";
 import { Heap } from "./heap.ts";
-import { askPorts, endHold } from "./hold.ts";
+import { askPorts, endHold, holdUnknown } from "./hold.ts";
 import { closeOpen, serverReason, serverVerdict } from "./judge.ts";
 import { kick } from "./kick.ts";
 import {
@@ -322,7 +322,7 @@ function expireAssumptions(service: ServiceState, now: Us): void {
     if (assumed !== undefined) {
       // This thread did not run: answers that wait in the event loop get in before what was adopted is given up.
       if (between(assumed.until, now) > STALL) server.assumed = { ...assumed, until: after(now, OVERDUE_SECOND_LOOK) };
-      else if (now >= assumed.until) failUnknown(server.checks);
+      else if (now >= assumed.until) failUnknown(holdUnknown(service, server, now));
       if (serverVerdict(server) !== "unknown") server.assumed = undefined;
     }
     if (secondAssumedUntil === undefined) continue;

@@ -1,12 +1,9 @@
 import { lstatSync, readdirSync, statSync } from "node:fs";
 import { hasWildcard, matchesName } from "../config/source/patterns.ts";
-import type { SourceEnvironment } from "../config/source/types.ts";
+import { MATCHES_MAX, type SourceEnvironment } from "../config/source/types.ts";
 import { fail } from "../core/result.ts";
 import { readConfigFile } from "./configFile.ts";
 import { hostName } from "./hostName.ts";
-
-/** Files beyond this are no configuration, and a pattern over all of a disk is a mistake. */
-const MATCHES_MAX = 4_096;
 
 /** The files of this host. @param configId what `@name` lines mean; default: the first part of the host's name */
 export function hostEnvironment(configId: string | undefined): SourceEnvironment {
@@ -23,8 +20,8 @@ export function hostEnvironment(configId: string | undefined): SourceEnvironment
   };
 }
 
-/** glob(7) without braces: the paths that are there, in the order of their names; folders are none. */
-function matchFiles(pattern: string): readonly string[] {
+/** glob(7) without braces: the paths that are there, in the order of their names; folders are none. Undefined: too many on the way. */
+function matchFiles(pattern: string): readonly string[] | undefined {
   const parts = pattern.split("/");
   let paths = [""];
   for (const [index, part] of parts.entries()) {
@@ -37,8 +34,8 @@ function matchFiles(pattern: string): readonly string[] {
           .filter((name) => matchesName(part, name))
           .map((name) => prefix + name);
       })
-      .filter((path) => (last ? isThere(path) : true))
-      .slice(0, MATCHES_MAX);
+      .filter((path) => (last ? isThere(path) : true));
+    if (paths.length > MATCHES_MAX) return undefined;
   }
   return paths;
 }

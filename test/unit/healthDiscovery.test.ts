@@ -88,6 +88,14 @@ describe("the servers of a service", () => {
     expect(nobody.rig.timesOf("firstVerdicts")).toEqual([2_500]);
   });
 
+  test("a list that a reload during the start asks for no more is not waited for", () => {
+    const { rig } = world({ start: false });
+    rig.run(milliseconds(300));
+    rig.configure([virtualServer([realServer(3, [patroniCheck(3, "primary")])], { exclusive: "detected" })]);
+    rig.run(milliseconds(10));
+    expect(rig.timesOf("firstVerdicts")).toEqual([302]);
+  });
+
   test("a member that joins is added, and nothing else changes", () => {
     const { rig, told, answers } = world({ exclusive: false });
     answers.set(3, leads());

@@ -465,6 +465,33 @@ describe("a start", () => {
     expect(rig.weights()).toEqual({ 3: 0, 4: 50, 5: 0 });
   });
 
+  describe("an adopted holder whose REST API is silent, slower than the worst case of its check", () => {
+    const slow = (port: () => Reply): HealthRig => {
+      // Each timeout is told late, as on a host whose processors are busy: no verdict when the worst case is over.
+      const nodes: Nodes = { 3: fails("timedOut", milliseconds(1_900)), 4: follows(), 5: follows() };
+      const config = writeService({ roleHold: seconds(10) }, { retry: 1, delayBeforeRetry: seconds(1) });
+      const rig = rigWith(nodes, config, { 3: 50, 4: 0, 5: 0 });
+      const answers = rig.respond;
+      rig.respond = (check, now) => (check.kind === "TCP_CHECK" ? port() : answers(check, now));
+      return rig;
+    };
+
+    test("keeps its weight for role_hold while its service port accepts connections", () => {
+      const rig = slow(() => ({ outcome: { kind: "connected" }, after: milliseconds(1) }));
+      rig.run(seconds(9));
+      expect(rig.weights()).toEqual({ 3: 50, 4: 0, 5: 0 });
+      expect(rig.eventsOf("holder").map(({ reason }) => reason)).toEqual(["had weight before"]);
+      rig.runUntil(seconds(6), "3 is down", () => rig.weights()[3] === 0);
+      expect(rig.eventsOf("holder").at(-1)?.reason).toMatch(/held for role_hold$/);
+    });
+
+    test("loses it when its port is silent too", () => {
+      const rig = slow(() => fails("refused"));
+      rig.runUntil(seconds(6), "3 is down", () => rig.weights()[3] === 0);
+      expect(rig.eventsOf("holder").at(-1)?.to).toBeUndefined();
+    });
+  });
+
   test("an adopted holder that answers needs not wait for the others", () => {
     const rig = rigWith({ 3: leads(), 4: undefined, 5: undefined }, writeService(), { 3: 50, 4: 0, 5: 0 });
     rig.run(milliseconds(3));

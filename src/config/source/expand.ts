@@ -1,9 +1,9 @@
 import type { DiagnosticList } from "../diagnostics.ts";
 import { commentStart, join, linesOf, type SourceLine, slice, spanOf, valueAt } from "./lines.ts";
 import { refuseNonText } from "./nonText.ts";
-import { braceAlternatives, folderOf, hasWildcard, patternFault } from "./patterns.ts";
+import { ALTERNATIVES_MAX, braceAlternatives, folderOf, hasWildcard, patternFault } from "./patterns.ts";
 import { readSequence } from "./sequences.ts";
-import type { SourceEnvironment } from "./types.ts";
+import { MATCHES_MAX, type SourceEnvironment } from "./types.ts";
 
 /**
  * keepalived.conf(5), include and ADVANCED CONFIGURATION: the lines of a file with those of the files it includes,
@@ -284,6 +284,10 @@ class Expander {
     const folder = folderOf(this.#open.at(-1) ?? "");
     let matched = 0;
     const alternatives = braceAlternatives(name);
+    if (alternatives === undefined) {
+      this.#tooMany(at, `${name} means more than ${ALTERNATIVES_MAX} names`);
+      return;
+    }
     const fault = alternatives.map(patternFault).find((each) => each !== undefined);
     if (fault !== undefined) {
       this.#found.error("invalid-value", at, `include: ${fault}`, "write the set's characters out, for example: [0-9]");
@@ -291,6 +295,10 @@ class Expander {
     }
     for (const alternative of alternatives) {
       const files = this.#environment.match(alternative.startsWith("/") ? alternative : folder + alternative);
+      if (files === undefined) {
+        this.#tooMany(at, `${alternative} means more than ${MATCHES_MAX} paths`);
+        return;
+      }
       matched += files.length;
       if (files.length === 0 && alternatives.length > 1 && checks.has("brace_match"))
         this.#missing("error", at, `${alternative} of ${name}`);
@@ -300,6 +308,10 @@ class Expander {
     const isWild = alternatives.some(hasWildcard);
     if (checks.has("wildcard_match") || (!isWild && checks.has("match"))) this.#missing("error", at, name);
     else if (!isWild) this.#missing("warning", at, name);
+  }
+
+  #tooMany(at: ReturnType<typeof spanOf>, message: string): void {
+    this.#found.error("invalid-value", at, `include: ${message}`, "write it with fewer alternatives or wildcards");
   }
 
   #missing(severity: "error" | "warning", at: ReturnType<typeof spanOf>, name: string): void {

@@ -1,10 +1,13 @@
 /** Names of files to include: `{a,b}` as csh has it, and what glob(7) calls wildcards. */
 
-/** `conf.d/{a,b*}.conf` is `conf.d/a.conf` and `conf.d/b*.conf`; nested ones too. At most `ALTERNATIVES_MAX`. */
-export function braceAlternatives(pattern: string): readonly string[] {
+/** More of them than this are no configuration; their number doubles with every brace. */
+export const ALTERNATIVES_MAX = 1_024;
+
+/** `conf.d/{a,b*}.conf` is `conf.d/a.conf` and `conf.d/b*.conf`; nested ones too. Undefined: more than `ALTERNATIVES_MAX`. */
+export function braceAlternatives(pattern: string): readonly string[] | undefined {
   const alternatives: string[] = [];
   const expand = (text: string): void => {
-    if (alternatives.length >= ALTERNATIVES_MAX) return;
+    if (alternatives.length > ALTERNATIVES_MAX) return;
     const open = text.indexOf("{");
     const close = open < 0 ? -1 : closing(text, open);
     if (close < 0) {
@@ -14,10 +17,8 @@ export function braceAlternatives(pattern: string): readonly string[] {
     for (const each of split(text.slice(open + 1, close))) expand(text.slice(0, open) + each + text.slice(close + 1));
   };
   expand(pattern);
-  return alternatives;
+  return alternatives.length > ALTERNATIVES_MAX ? undefined : alternatives;
 }
-
-const ALTERNATIVES_MAX = 1_024;
 
 function closing(text: string, open: number): number {
   let depth = 0;

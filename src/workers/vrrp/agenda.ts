@@ -41,6 +41,11 @@ export class Agenda {
     this.#timer.arm(soonest as Us);
   }
 
+  /** When the thread wakes next. */
+  get armedAt(): Us {
+    return this.#armedAt as Us;
+  }
+
   close(): void {
     this.#timer.close();
   }

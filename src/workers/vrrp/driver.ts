@@ -5,6 +5,7 @@ import { Agenda, isDue, Recurring } from "./agenda.ts";
 import { Announcements } from "./announcements.ts";
 import { beatsOf, Departure, quietMoment } from "./departure.ts";
 import type { DriverModules } from "./driver.types.ts";
+import { Foresight } from "./foresight.ts";
 import { FrameWatches } from "./frameWatches.ts";
 import { Groups } from "./groups.ts";
 import { Histogram, LATENESS_BOUNDS_US } from "./histogram.ts";
@@ -56,6 +57,7 @@ export class VrrpDriver {
   readonly #recorder: Recorder;
   readonly #instances: InstanceSet;
   readonly #departure = new Departure();
+  readonly #foresight: Foresight;
   readonly #slices = new SliceQueue();
   #started = false;
   #realtime = false;
@@ -65,6 +67,7 @@ export class VrrpDriver {
   constructor(modules: DriverModules) {
     const { host } = modules;
     this.#modules = modules;
+    this.#foresight = new Foresight(host.clock, modules.rehearsal);
     this.#tally = new DiscardTally(modules.report);
     this.#dispatcher = new Dispatcher({
       discarded: (reason) => this.#tally.count(reason),
@@ -127,7 +130,7 @@ export class VrrpDriver {
         this.#framesChanged = true;
       },
       stepped: (instance) => {
-        this.#agenda.note(instance.deadline);
+        this.#agenda.note(this.#foresight.wakeAt(instance));
         this.#slices.note(instance);
       },
     });
@@ -299,13 +302,15 @@ export class VrrpDriver {
     const now = this.#modules.host.clock.nowUs();
     this.#will.beat(now);
     if (isDue(this.#prepared.view.deadline, now) || isDue(this.#linkbeat.deadline, now)) this.#follow();
+    let takeoverAt: Us | undefined;
     for (const instance of this.#instances.all()) {
       const { deadline } = instance;
       if (deadline !== undefined && now >= deadline) {
         this.#lateness.add(between(deadline, now));
         instance.feed({ kind: "deadline" });
       }
-      this.#agenda.note(instance.deadline);
+      takeoverAt = this.#foresight.near(instance, now) ?? takeoverAt;
+      this.#agenda.note(this.#foresight.wakeAt(instance));
     }
     if (isDue(this.#prepared.links.deadline, now)) this.#linksChanged(now);
     if (isDue(this.#statics.deadline, now)) this.#followStatics();
@@ -313,7 +318,9 @@ export class VrrpDriver {
     this.#groups.onDeadline(now);
     this.#startDue();
     if (this.#slices.work()) this.#framesChanged = true;
-    if (!this.#departure.leaveIfDue(now)) this.#rest();
+    if (this.#departure.leaveIfDue(now)) return;
+    this.#rest();
+    if (takeoverAt !== undefined) this.#foresight.rehearse(takeoverAt, this.#agenda.armedAt);
   }
 
   #onHostEvent(event: HostEvent): void {

@@ -7,6 +7,7 @@ import type { Report } from "./instance.ts";
 import { openGuardHost } from "./openGuardHost.ts";
 import { openHost } from "./openHost.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./protocol.ts";
+import { TakeoverRehearsal } from "./rehearsal.ts";
 
 /** Entry of the VRRP thread. Everything it loads is listed above: nothing that could keep the event loop from an advert. */
 const port = parentPort;
@@ -29,13 +30,16 @@ function postRecording(id: number, recording: Recording, from = 0): void {
 }
 
 const { vrrp, realtimePriority, resign, guard, standby, borrowed } = workerData as WorkerStart;
-const driver = new VrrpDriver({
-  host,
-  borrowed,
-  wallMs: () => Date.now(),
-  report,
-  guardHost: openGuardHost(loadAddon()),
+const guardHost = openGuardHost(loadAddon());
+const rehearsal = new TakeoverRehearsal({
+  clock: host.clock,
+  guardHost,
+  failed: (error) => {
+    const message = "takeovers are not rehearsed any more: the first advert may be milliseconds later";
+    report({ kind: "log", level: "warn", fields: { error: String(error) }, message });
+  },
 });
+const driver = new VrrpDriver({ host, borrowed, wallMs: () => Date.now(), report, guardHost, rehearsal });
 
 port.on("message", (message: ToWorker) => {
   switch (message.kind) {
@@ -43,6 +47,7 @@ port.on("message", (message: ToWorker) => {
       return driver.releaseElection();
     case "configure":
       driver.configure(message.vrrp);
+      rehearsal.configure(message.vrrp);
       return report({ kind: "configured" });
     case "pulse":
       return report({ kind: "pulse" });
@@ -75,6 +80,8 @@ try {
   if (guard !== undefined) driver.attachGuard(guard);
   if (standby) driver.standBy(vrrp, realtimePriority);
   else driver.start(vrrp, realtimePriority, resign);
+  rehearsal.configure(vrrp);
+  rehearsal.begin();
   report({ kind: "ready" });
 } catch (error) {
   if (!(error instanceof HoldfastError)) throw error;

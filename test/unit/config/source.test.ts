@@ -213,7 +213,7 @@ describe("files of the host", () => {
   it("match as glob(7) has it, sorted, without folders", () => {
     const { match } = hostEnvironment("x");
     const names = (pattern: string): string[] =>
-      match(join(folder, pattern)).map((path) => path.slice(folder.length + 1));
+      (match(join(folder, pattern)) ?? []).map((path) => path.slice(folder.length + 1));
     expect(names("conf.d/*.conf")).toEqual(["conf.d/a.conf", "conf.d/b.conf"]);
     expect(names("*/[!a].conf")).toEqual(["conf.d/b.conf"]);
     expect(names("conf.d/.*")).toEqual(["conf.d/.c.conf"]);
@@ -250,6 +250,26 @@ describe("what would not end, or not be read", () => {
     expect(messages("include conf.d/[[:digit:]]*.conf")).toEqual([
       "include: [[:digit:]]*.conf has a class of characters ([:alpha:]), which is not understood",
     ]);
+  });
+
+  it("alternatives and wildcards that mean too much are refused, not cut short", () => {
+    expect(messages(`include ${"{a,b}".repeat(11)}.conf`)).toEqual([
+      `include: ${"{a,b}".repeat(11)}.conf means more than 1024 names`,
+    ]);
+    expect(braceAlternatives("{a,b}".repeat(10))).toHaveLength(1_024);
+    const folder = mkdtempSync(join(tmpdir(), "holdfast-include-"));
+    try {
+      for (let i = 0; i < 4_097; i++) writeFileSync(join(folder, `${i}.conf`), "");
+      expect(hostEnvironment("").match(`${folder}/*.conf`)).toBeUndefined();
+      expect(hostEnvironment("").match(`${folder}/1*.conf`)).toHaveLength(1_111);
+      const found = new DiagnosticList();
+      expand(`include ${folder}/*.conf`, "a.conf", hostEnvironment(""), found);
+      expect(found.sorted().map(({ message }) => message)).toEqual([
+        `include: ${folder}/*.conf means more than 4096 paths`,
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("sequences of sequences that take no line", () => {
