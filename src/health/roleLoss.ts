@@ -1,5 +1,14 @@
 import type { RoleLossConfig, VirtualServerConfig } from "../config/types.ts";
-import { after, between, type DurationUs, milliseconds, seconds, toSeconds, type Us } from "../core/units.ts";
+import {
+  after,
+  between,
+  type DurationUs,
+  durationUs,
+  milliseconds,
+  seconds,
+  toSeconds,
+  type Us,
+} from "../core/units.ts";
 import { destinationId, serviceId } from "../plan/keys.ts";
 import { hasSecondRole, rowKey } from "./desired.ts";
 import { serverReason, serverVerdict } from "./judge.ts";
@@ -127,9 +136,15 @@ export function nextLossAt(service: ServiceState): number {
     at = Math.min(at, loss.readAt);
     if (loss.phase === "cut" && loss.goneSince !== undefined) at = Math.min(at, after(loss.goneSince, GONE_FOR));
     const deadline = policy.policy === "drain" ? policy.deadline : undefined;
-    if (loss.phase === "lingers" && deadline !== undefined) at = Math.min(at, after(loss.since, deadline));
+    if (loss.phase === "lingers" && deadline !== undefined)
+      at = Math.min(at, after(loss.since, cutWaits(loss, deadline)));
   }
   return at;
+}
+
+/** A row without connections needs no cut; the count comes with the lowering, unless the kernel does not answer. */
+function cutWaits({ connections }: Loss, deadline: DurationUs): DurationUs {
+  return connections === undefined && deadline < READ_EVERY ? READ_EVERY : deadline;
 }
 
 function follow(service: ServiceState, server: ServerState, loss: Loss, now: Us, events: HealthEvent[]): void {
@@ -147,8 +162,7 @@ function follow(service: ServiceState, server: ServerState, loss: Loss, now: Us,
     if (loss.told) tell("has no connections any more");
     return;
   }
-  // A row without connections needs no cut; the count comes with the lowering, unless the kernel does not answer.
-  if (loss.connections === undefined && now < after(loss.since, READ_EVERY)) return;
+  if (now < after(loss.since, cutWaits(loss, durationUs(0)))) return;
   const why = reasonToCut(service, server, loss, policy, now);
   if (why !== undefined) {
     const many = loss.connections === undefined ? "its connections are" : `its ${loss.connections} connections are`;

@@ -226,6 +226,26 @@ describe("drain", () => {
     ]);
   });
 
+  test.each([0, 0.5])(
+    "after a deadline of %d s, shorter than the count of connections may take: it held the daemon for ever",
+    (deadline) => {
+      const answering = readers({ roleLoss: drain(deadline) });
+      answering.nodes[3] = answer(500, "");
+      answering.rig.run(seconds(3));
+      expect(told(answering.rig).at(-1)).toMatch(/its 8 connections are cut: the deadline of/);
+      const rig = new HealthRig({
+        respond: (check) =>
+          check.kind === "TCP_CHECK" || check.connectIp === hostIp(4) ? connected : fails("refused"),
+        rows: () => undefined,
+      });
+      const servers = [3, 4].map((host) => realServer(host, [httpCheck(host, "/health")]));
+      const existing = new Map([["TCP 10.0.2.10:5432", new Map([["10.0.2.3:5432", 50]])]]);
+      rig.configure([virtualServer(servers, { roleLoss: drain(deadline) })], existing);
+      rig.run(seconds(10));
+      expect(told(rig).at(-1)).toMatch(/its connections are cut: the deadline of/);
+    },
+  );
+
   test("after the deadline, also where the row is then put back", () => {
     const { rig, nodes } = readers({ roleLoss: drain(10) }, true);
     nodes[3] = answer(503, "");
