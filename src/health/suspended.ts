@@ -13,7 +13,7 @@ export function isSuspended(config: VirtualServerConfig, held: ReadonlySet<Ip>):
 
 const REASON = "the host does not hold the address (ha_suspend)";
 
-/** What a service's servers have told ends with its suspension: whatever was told to have begun is told to have ended. */
+/** What a service's servers have told ends with its suspension: a hunt, a conflict and a second tier that were told to have begun are told to have ended. */
 export function endDecisions(service: ServiceState, events: HealthEvent[]): void {
   const { hunt, conflict, fallback, id } = service;
   if (hunt !== undefined) events.push({ kind: "hunt", service: id, phase: "ended", reason: REASON });

@@ -44,7 +44,7 @@ function viewServer(state: HealthState, service: ServiceState, server: ServerSta
     reason: reasonInWords(service, server),
     role: body?.role,
     timeline: body?.timeline,
-    lagBytes: body === undefined ? undefined : lagOf(body, leaderOf(state, body)).bytes,
+    lagBytes: body === undefined ? undefined : lagOf(body, leaderOf(state, body), lagLimit(server)).bytes,
     lastResultAge: resultAt === undefined ? undefined : between(resultAt, now),
     weight: serverWeight(service, server),
     loss: server.loss && {
@@ -53,6 +53,13 @@ function viewServer(state: HealthState, service: ServiceState, server: ServerSta
     },
     override: viewOverride(server, now),
   };
+}
+
+/** As the check judges it that has the lag in its limits. */
+function lagLimit({ checks }: ServerState): number | undefined {
+  return checks
+    .map(({ config }) => (config.kind === "patroni" ? config.maxLagBytes : undefined))
+    .find((each) => each !== undefined);
 }
 
 function viewOverride({ override }: ServerState, now: Us): ServerHealth["override"] {

@@ -18,18 +18,36 @@ const codecs: GuardHost = {
   readyMade: () => ({ kind: "ipv4", address: new Uint8Array(), control: new Uint8Array(), data: new Uint8Array(4) }),
 };
 
-/** Time that passes by a fixed step at each look, as a play takes it. */
-function rehearsalAt(stepUs: number) {
-  let now = 0;
+/** A clock that stands still but for what a play takes: `tookUs`, the first after a rest `coldUs`. */
+function rehearsalAt(tookUs = 0, coldUs = tookUs) {
   const failures: unknown[] = [];
-  const clock = {
-    nowUs: (): Us => {
-      now += stepUs;
-      return instantUs(now);
+  const waiting: (() => void)[] = [];
+  const plays: number[] = [];
+  const at = { now: 1_000_000, next: coldUs };
+  const guardHost: GuardHost = {
+    ...codecs,
+    // Asked once in every play, with the will that names the address.
+    encodeAddresses: (changes) => {
+      if (changes.length > 0) {
+        plays.push(at.now);
+        at.now += at.next;
+        at.next = tookUs;
+      }
+      return codecs.encodeAddresses(changes);
     },
   };
-  const rehearsal = new TakeoverRehearsal({ clock, guardHost: codecs, failed: (error) => failures.push(error) });
-  return { rehearsal, failures, now: () => now };
+  const rehearsal = new TakeoverRehearsal({
+    clock: { nowUs: () => instantUs(at.now) },
+    guardHost,
+    soon: (play) => waiting.push(play),
+    failed: (error) => failures.push(error),
+  });
+  const turn = (): boolean => {
+    const play = waiting.shift();
+    play?.();
+    return play !== undefined;
+  };
+  return { rehearsal, failures, plays, at, turn };
 }
 
 describe("a takeover on paper comes to pass", () => {
@@ -38,50 +56,83 @@ describe("a takeover on paper comes to pass", () => {
     ["version 2", {}],
     ["version 3 at 10 ms", { version: 3, advertInterval: milliseconds(10) }],
     ["IPv6", { version: 3, family: 6, transport: { kind: "multicast", group: ip("ff02::12") }, virtualAddresses: six }],
+    ["IPv6 by unicast", { version: 3, family: 6, ...unicast("2001:db8::2"), virtualAddresses: six.slice(1) }],
+    ["long intervals and many of them", { advertInterval: seconds(40), downTimerAdverts: 9 }],
     ["the owner", { priority: 255 }],
     ["unicast from an address of this host's own", unicast()],
     ["with trackers, nopreempt and a delay", tracked()],
     ["on a device of its own", { virtualAddresses: [vip("10.0.2.10", { device: "vrrp.1" })] }],
   ])("of %s", (_, changes) => {
-    const { rehearsal, failures } = rehearsalAt(10);
+    const { rehearsal, failures } = rehearsalAt();
     rehearsal.configure(vrrpConfig([instance(changes)]));
     expect(rehearsal.begin()).toBe(3);
     expect(failures).toEqual([]);
   });
 
   it("of nobody where there is no instance", () => {
-    const { rehearsal } = rehearsalAt(10);
+    const { rehearsal } = rehearsalAt();
     rehearsal.configure(vrrpConfig([]));
     expect(rehearsal.begin()).toBe(0);
     rehearsal.playUntil(instantUs(1_000_000));
   });
 });
 
-it("plays until the last play would not end in time, and never beyond", () => {
-  const { rehearsal, now } = rehearsalAt(2_000);
-  rehearsal.configure(vrrpConfig([instance()]));
-  rehearsal.playUntil(instantUs(40_000));
-  expect(now()).toBeGreaterThan(30_000);
-  expect(now()).toBeLessThan(40_000);
-  const before = now();
-  rehearsal.playUntil(instantUs(before + 2_500));
-  expect(now()).toBe(before + 2_000);
-});
+describe("before a takeover", () => {
+  function begun(tookUs: number, coldUs: number) {
+    const it = rehearsalAt(tookUs, coldUs);
+    it.rehearsal.configure(vrrpConfig([instance()]));
+    it.rehearsal.begin();
+    it.at.now += 60_000_000;
+    it.at.next = coldUs;
+    it.plays.length = 0;
+    return it;
+  }
 
-it("a failure is told once and ends the playing alone", () => {
-  const failures: unknown[] = [];
-  const guardHost = {
-    ...codecs,
-    encodeAddresses: () => {
-      throw new Error("no codec");
-    },
-  };
-  const clock = { nowUs: () => instantUs(1) };
-  const rehearsal = new TakeoverRehearsal({ clock, guardHost, failed: (error) => failures.push(error) });
-  rehearsal.configure(vrrpConfig([instance()]));
-  expect(rehearsal.begin()).toBe(0);
-  rehearsal.playUntil(instantUs(1_000_000));
-  expect(failures.map(String)).toEqual(["Error: no codec"]);
+  it("plays until the last play would not end in time, with a turn for all else between two of them", () => {
+    const { rehearsal, plays, at, turn } = begun(2_000, 10_000);
+    const from = at.now;
+    rehearsal.playUntil(instantUs(from + 40_000));
+    expect(plays).toHaveLength(1);
+    while (turn()) expect(at.now).toBeLessThan(from + 40_000);
+    expect(plays.map((each) => each - from)).toEqual([0, ...Array.from({ length: 14 }, (_, i) => 10_000 + 2_000 * i)]);
+  });
+
+  it("not at all where a first play, cold, would not end before what is due", () => {
+    const { rehearsal, plays, at, turn } = begun(500, 10_000);
+    rehearsal.playUntil(instantUs(at.now + 4_000));
+    expect(turn()).toBe(false);
+    expect(plays).toEqual([]);
+  });
+
+  it("not again within half a second, nor a second time at once", () => {
+    const { rehearsal, plays, at, turn } = begun(2_000, 10_000);
+    rehearsal.playUntil(instantUs(at.now + 40_000));
+    rehearsal.playUntil(instantUs(at.now + 40_000));
+    while (turn());
+    const count = plays.length;
+    rehearsal.playUntil(instantUs(at.now + 40_000));
+    expect(turn()).toBe(false);
+    expect(plays).toHaveLength(count);
+    at.now += 600_000;
+    rehearsal.playUntil(instantUs(at.now + 40_000));
+    expect(plays).toHaveLength(count + 1);
+  });
+
+  it("a failure is told once and ends the playing alone", () => {
+    const failures: unknown[] = [];
+    const guardHost = {
+      ...codecs,
+      encodeAddresses: () => {
+        throw new Error("no codec");
+      },
+    };
+    const modules = { clock: { nowUs: () => instantUs(1) }, guardHost, soon: () => undefined };
+    const rehearsal = new TakeoverRehearsal({ ...modules, failed: (error) => failures.push(error) });
+    rehearsal.configure(vrrpConfig([instance()]));
+    expect(rehearsal.begin()).toBe(0);
+    rehearsal.playUntil(instantUs(1_000_000));
+    expect(failures.map(String)).toEqual(["Error: no codec"]);
+  });
 });
 
 describe("a driver with a rehearsal", () => {
@@ -133,6 +184,13 @@ describe("a driver with a rehearsal", () => {
     expect(played.map(({ until }) => until)).toEqual([3.6 * SECOND]);
   });
 
+  it("not where a live master's advert comes just before it is given up (down_timer_adverts 1)", () => {
+    const { host, driver, played } = setUp(instance({ downTimerAdverts: 1, priority: 250 }));
+    host.advance(3 * SECOND);
+    expect(state(driver)).toBe("MASTER");
+    expect(played).toEqual([]);
+  });
+
   it("not where an interval is so short that the thread is awake anyway", () => {
     const { host, driver, played } = setUp(instance({ version: 3, advertInterval: milliseconds(100) }));
     host.advance(SECOND);
@@ -141,8 +199,8 @@ describe("a driver with a rehearsal", () => {
   });
 });
 
-function unicast(): Partial<VrrpInstanceConfig> {
-  const peer = { address: ip("10.0.2.2"), timeToLiveMin: undefined, timeToLiveMax: undefined };
+function unicast(address = "10.0.2.2"): Partial<VrrpInstanceConfig> {
+  const peer = { address: ip(address), timeToLiveMin: undefined, timeToLiveMax: undefined };
   const transport = { kind: "unicast", peers: [peer], timeToLive: 255, checkSource: false } as const;
   return { transport, sourceAddress: ip("10.0.2.1"), trackSourceAddress: true };
 }

@@ -296,7 +296,7 @@ class Expander {
     for (const alternative of alternatives) {
       const files = this.#environment.match(alternative.startsWith("/") ? alternative : folder + alternative);
       if (files === undefined) {
-        this.#tooMany(at, `${alternative} means more than ${MATCHES_MAX} paths`);
+        this.#tooMany(at, `${alternative} means more than ${MATCHES_MAX} paths, or as many are on the way to them`);
         return;
       }
       matched += files.length;

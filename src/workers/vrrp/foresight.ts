@@ -16,7 +16,7 @@ export interface Waiting {
 
 /**
  * Wakes the thread shortly before a BACKUP becomes MASTER, so that the rehearsal goes on until then and the first advert
- * leaves on time. A master that is alive moves the deadline away with every advert, so this costs nothing until one is late.
+ * leaves on time. A master that is alive moves the deadline away with every advert, so this costs nothing until two are late.
  */
 export class Foresight {
   readonly #clock: Clock;
@@ -33,6 +33,8 @@ export class Foresight {
   wakeAt(instance: Waiting): Us | undefined {
     const { deadline, state } = instance;
     if (this.#rehearsal === undefined || deadline === undefined || state.role.name !== "BACKUP") return deadline;
+    // With `down_timer_adverts 1` a live master's advert comes as late as the skew time before it is given up.
+    if (state.parameters.downTimerAdverts < 2) return deadline;
     const now = this.#clock.nowUs();
     if (this.#early.get(instance) !== deadline) {
       if (between(now, deadline) < IDLE) return deadline;

@@ -1,7 +1,7 @@
 import type { VrrpConfig, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import type { Clock } from "../../core/interfaces.ts";
 import { ip } from "../../core/ip.ts";
-import { between, type DurationUs, durationUs, instantUs, milliseconds, type Us } from "../../core/units.ts";
+import { between, type DurationUs, durationUs, instantUs, milliseconds, seconds, type Us } from "../../core/units.ts";
 import { VrrpDriver } from "./driver.ts";
 import type { HostAddress, HostInterface } from "./hostView.ts";
 import type { ChangeOutcome, GuardHost, GuardLink, VrrpHost } from "./ports.ts";
@@ -11,12 +11,20 @@ import type { Rehearsal } from "./rehearsal.types.ts";
 const PLAYS_AT_START = 3;
 /** What a thread needs to come back to its timer. */
 const REST: DurationUs = milliseconds(1);
+/** What the first play after a rest may take. */
+const COLD: DurationUs = milliseconds(15);
+/** So long after a play the next one would find everything warm. */
+const WARM: DurationUs = milliseconds(500);
+/** No takeover waits for its guard so often. */
+const CONFIRMATIONS_MAX = 1_000;
 const DEVICE = "paper";
 const STEPS_MAX = 60;
 
 export interface TakeoverRehearsalModules {
   readonly clock: Clock;
   readonly guardHost: GuardHost;
+  /** Between two plays everything else that waits has its turn. */
+  readonly soon: (play: () => void) => void;
   /** What only warms up must not end what it is for: told once, and nothing is played any more. */
   readonly failed: (error: unknown) => void;
 }
@@ -32,7 +40,10 @@ export class TakeoverRehearsal implements Rehearsal {
   readonly #modules: TakeoverRehearsalModules;
   #config: VrrpConfig | undefined;
   /** Of the last play. */
-  #took: DurationUs = durationUs(0);
+  #took: DurationUs = COLD;
+  #playedAt: Us | undefined;
+  /** Until when is being played now. */
+  #until: Us | undefined;
   #broken = false;
 
   constructor(modules: TakeoverRehearsalModules) {
@@ -48,27 +59,50 @@ export class TakeoverRehearsal implements Rehearsal {
   begin(): number {
     let passed = 0;
     for (let count = 0; count < PLAYS_AT_START; count++) if (this.#play()) passed += 1;
+    this.#playedAt = undefined;
+    if (passed === 0 && this.#config !== undefined && !this.#broken) this.#fail(new Error("no MASTER came of it"));
     return passed;
   }
 
   playUntil(deadline: Us): void {
-    const { clock } = this.#modules;
-    while (!this.#broken && this.#config !== undefined && clock.nowUs() + this.#took + REST < deadline) this.#play();
+    if (this.#until !== undefined) return;
+    const now = this.#modules.clock.nowUs();
+    // After the first of many takeovers the others need none.
+    if (this.#playedAt !== undefined && between(this.#playedAt, now) < WARM) return;
+    this.#took = COLD;
+    this.#until = deadline;
+    this.#playOn();
+  }
+
+  #playOn(): void {
+    const { clock, soon } = this.#modules;
+    if (this.#until === undefined) return;
+    if (this.#broken || this.#config === undefined || clock.nowUs() + this.#took + REST >= this.#until) {
+      this.#until = undefined;
+      return;
+    }
+    this.#play();
+    soon(() => this.#playOn());
+  }
+
+  #fail(error: unknown): void {
+    this.#broken = true;
+    this.#modules.failed(error);
   }
 
   #play(): boolean {
     const config = this.#config;
     if (config === undefined || this.#broken) return false;
-    const { clock, guardHost, failed } = this.#modules;
+    const { clock, guardHost } = this.#modules;
     const begunAt = clock.nowUs();
     try {
       return playTakeover(config, guardHost);
     } catch (error) {
-      this.#broken = true;
-      failed(error);
+      this.#fail(error);
       return false;
     } finally {
-      this.#took = between(begunAt, clock.nowUs());
+      this.#playedAt = clock.nowUs();
+      this.#took = between(begunAt, this.#playedAt);
     }
   }
 }
@@ -119,6 +153,8 @@ function alone(instance: VrrpInstanceConfig): VrrpInstanceConfig {
     virtualRoutes: [],
     virtualRules: [],
     track: { interfaces: [], scripts: [], files: [], processes: [] },
+    advertInterval: seconds(1),
+    downTimerAdverts: 3,
     preemptDelay: durationUs(0),
     debugLevel: 0,
   };
@@ -129,15 +165,17 @@ function obligingGuard(): GuardLink {
   let sequence = 0;
   return {
     send: () => undefined,
-    receive: (timeoutMs) => (timeoutMs > 0 ? { kind: "confirmed", sequence: ++sequence } : undefined),
+    receive: (timeoutMs) =>
+      timeoutMs > 0 && sequence < CONFIRMATIONS_MAX ? { kind: "confirmed", sequence: ++sequence } : undefined,
     close: () => undefined,
   };
 }
 
-/** RFC 5737, TEST-NET-1, and a link-local address: what the adverts on paper are sent from. */
+/** RFC 5737 and RFC 3849, and a link-local address: what the adverts on paper are sent from. */
 const ADDRESSES = [
   { ip: ip("192.0.2.1"), prefixLength: 24, scope: "global" },
   { ip: ip("fe80::1"), prefixLength: 64, scope: "link" },
+  { ip: ip("2001:db8::1"), prefixLength: 64, scope: "global" },
 ] as const;
 
 const DONE: ChangeOutcome = { ok: true };

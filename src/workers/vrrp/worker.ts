@@ -34,6 +34,7 @@ const guardHost = openGuardHost(loadAddon());
 const rehearsal = new TakeoverRehearsal({
   clock: host.clock,
   guardHost,
+  soon: setImmediate,
   failed: (error) => {
     const message = "takeovers are not rehearsed any more: the first advert may be milliseconds later";
     report({ kind: "log", level: "warn", fields: { error: String(error) }, message });
