@@ -9,6 +9,8 @@ import { vipConfig, vrrpConfig } from "../lab/vrrpConfig.ts";
 import { FakeVrrpHost } from "./fakeVrrpHost.ts";
 import { advert, instance, SECOND, vip } from "./vrrpDriverLab.ts";
 
+const COLD = milliseconds(15);
+
 /** Encodes nothing; whatever is opened here would be a guard in earnest. */
 const codecs: GuardHost = {
   open: () => {
@@ -73,7 +75,7 @@ describe("a takeover on paper comes to pass", () => {
     const { rehearsal } = rehearsalAt();
     rehearsal.configure(vrrpConfig([]));
     expect(rehearsal.begin()).toBe(0);
-    rehearsal.playUntil(instantUs(1_000_000));
+    rehearsal.playUntil(instantUs(1_000_000), COLD);
   });
 });
 
@@ -91,7 +93,7 @@ describe("before a takeover", () => {
   it("plays until the last play would not end in time, with a turn for all else between two of them", () => {
     const { rehearsal, plays, at, turn } = begun(2_000, 10_000);
     const from = at.now;
-    rehearsal.playUntil(instantUs(from + 40_000));
+    rehearsal.playUntil(instantUs(from + 40_000), COLD);
     expect(plays).toHaveLength(1);
     while (turn()) expect(at.now).toBeLessThan(from + 40_000);
     expect(plays.map((each) => each - from)).toEqual([0, ...Array.from({ length: 14 }, (_, i) => 10_000 + 2_000 * i)]);
@@ -99,22 +101,22 @@ describe("before a takeover", () => {
 
   it("not at all where a first play, cold, would not end before what is due", () => {
     const { rehearsal, plays, at, turn } = begun(500, 10_000);
-    rehearsal.playUntil(instantUs(at.now + 4_000));
+    rehearsal.playUntil(instantUs(at.now + 4_000), COLD);
     expect(turn()).toBe(false);
     expect(plays).toEqual([]);
   });
 
   it("not again within half a second, nor a second time at once", () => {
     const { rehearsal, plays, at, turn } = begun(2_000, 10_000);
-    rehearsal.playUntil(instantUs(at.now + 40_000));
-    rehearsal.playUntil(instantUs(at.now + 40_000));
+    rehearsal.playUntil(instantUs(at.now + 40_000), COLD);
+    rehearsal.playUntil(instantUs(at.now + 40_000), COLD);
     while (turn());
     const count = plays.length;
-    rehearsal.playUntil(instantUs(at.now + 40_000));
+    rehearsal.playUntil(instantUs(at.now + 40_000), COLD);
     expect(turn()).toBe(false);
     expect(plays).toHaveLength(count);
     at.now += 600_000;
-    rehearsal.playUntil(instantUs(at.now + 40_000));
+    rehearsal.playUntil(instantUs(at.now + 40_000), COLD);
     expect(plays).toHaveLength(count + 1);
   });
 
@@ -130,7 +132,7 @@ describe("before a takeover", () => {
     const rehearsal = new TakeoverRehearsal({ ...modules, failed: (error) => failures.push(error) });
     rehearsal.configure(vrrpConfig([instance()]));
     expect(rehearsal.begin()).toBe(0);
-    rehearsal.playUntil(instantUs(1_000_000));
+    rehearsal.playUntil(instantUs(1_000_000), COLD);
     expect(failures.map(String)).toEqual(["Error: no codec"]);
   });
 });
@@ -139,9 +141,10 @@ describe("a driver with a rehearsal", () => {
   function setUp(...instances: VrrpInstanceConfig[]) {
     const host = new FakeVrrpHost();
     host.addLink("eth0", "10.0.2.1/24");
-    const played: { at: number; until: number; sent: number }[] = [];
+    const played: { at: number; until: number; cold: number; sent: number }[] = [];
     const rehearsal = {
-      playUntil: (until: Us) => played.push({ at: host.clock.nowUs(), until, sent: host.sent.length }),
+      playUntil: (until: Us, cold: number) =>
+        played.push({ at: host.clock.nowUs(), until, cold, sent: host.sent.length }),
     };
     const driver = new VrrpDriver({ host, wallMs: () => 0, report: () => undefined, rehearsal });
     driver.start(vrrpConfig(instances), undefined, []);
@@ -154,7 +157,7 @@ describe("a driver with a rehearsal", () => {
     const { host, driver, played } = setUp(instance());
     host.advance(3.6 * SECOND);
     const due = Math.round(3.609375 * SECOND);
-    expect(played).toEqual([{ at: due - 40_000, until: due, sent: 0 }]);
+    expect(played).toEqual([{ at: due - 40_000, until: due, cold: 15_000, sent: 0 }]);
     expect(state(driver)).toBe("BACKUP");
     host.advance(due - 1 - 3.6 * SECOND);
     expect(state(driver)).toBe("BACKUP");
@@ -191,11 +194,13 @@ describe("a driver with a rehearsal", () => {
     expect(played).toEqual([]);
   });
 
-  it("not where an interval is so short that the thread is awake anyway", () => {
-    const { host, driver, played } = setUp(instance({ version: 3, advertInterval: milliseconds(100) }));
+  it("at short intervals after two adverts were missed, with as much shorter a lead", () => {
+    const { host, driver, played } = setUp(instance({ version: 3, advertInterval: milliseconds(10) }));
     host.advance(SECOND);
     expect(state(driver)).toBe("MASTER");
-    expect(played).toEqual([]);
+    // 3 intervals and the skew time of priority 100.
+    const [due, lead] = [36_094, 12_031];
+    expect(played.map(({ at, until, cold }) => [at, until, cold])).toEqual([[due - lead, due, (lead * 3) / 8]]);
   });
 });
 

@@ -5,7 +5,7 @@ import { Agenda, isDue, Recurring } from "./agenda.ts";
 import { Announcements } from "./announcements.ts";
 import { beatsOf, Departure, quietMoment } from "./departure.ts";
 import type { DriverModules } from "./driver.types.ts";
-import { Foresight } from "./foresight.ts";
+import { Foresight, type Takeover } from "./foresight.ts";
 import { FrameWatches } from "./frameWatches.ts";
 import { Groups } from "./groups.ts";
 import { Histogram, LATENESS_BOUNDS_US } from "./histogram.ts";
@@ -302,14 +302,14 @@ export class VrrpDriver {
     const now = this.#modules.host.clock.nowUs();
     this.#will.beat(now);
     if (isDue(this.#prepared.view.deadline, now) || isDue(this.#linkbeat.deadline, now)) this.#follow();
-    let takeoverAt: Us | undefined;
+    let takeover: Takeover | undefined;
     for (const instance of this.#instances.all()) {
       const { deadline } = instance;
       if (deadline !== undefined && now >= deadline) {
         this.#lateness.add(between(deadline, now));
         instance.feed({ kind: "deadline" });
       }
-      takeoverAt = this.#foresight.near(instance, now) ?? takeoverAt;
+      takeover ??= this.#foresight.near(instance, now);
       this.#agenda.note(this.#foresight.wakeAt(instance));
     }
     if (isDue(this.#prepared.links.deadline, now)) this.#linksChanged(now);
@@ -320,7 +320,7 @@ export class VrrpDriver {
     if (this.#slices.work()) this.#framesChanged = true;
     if (this.#departure.leaveIfDue(now)) return;
     this.#rest();
-    if (takeoverAt !== undefined) this.#foresight.rehearse(takeoverAt, this.#agenda.armedAt);
+    if (takeover !== undefined) this.#foresight.rehearse(takeover, this.#agenda.armedAt);
   }
 
   #onHostEvent(event: HostEvent): void {

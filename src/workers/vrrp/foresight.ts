@@ -3,10 +3,12 @@ import { after, between, type DurationUs, durationUs, milliseconds, type Us } fr
 import type { RouterState } from "../../vrrp/types.ts";
 import type { Rehearsal } from "./rehearsal.types.ts";
 
-/** So long before a master is given up the thread wakes: a rehearsal on an idle host takes some ten milliseconds at first. */
-const LEAD: DurationUs = milliseconds(40);
-/** Whoever waits for less has been awake a moment ago. */
-const IDLE: DurationUs = milliseconds(500);
+/** So long before a master is given up the thread wakes at most: on an idle host the first play takes some ten milliseconds. */
+const LEAD_MAX: DurationUs = milliseconds(40);
+/** Of what is waited for: with three adverts that may be missed, two of them have been by then. */
+const LEAD_PART = 1 / 3;
+/** What a first play takes, of the lead: a thread that waits for milliseconds only has been awake a moment ago. */
+const COLD_PART = 3 / 8;
 
 /** What is looked at of an instance. */
 export interface Waiting {
@@ -21,8 +23,8 @@ export interface Waiting {
 export class Foresight {
   readonly #clock: Clock;
   readonly #rehearsal: Rehearsal | undefined;
-  /** The deadlines that were waited for with a lead. */
-  readonly #early = new WeakMap<Waiting, Us>();
+  /** The deadlines that are waited for with a lead, and how long it is. */
+  readonly #early = new WeakMap<Waiting, Takeover>();
 
   constructor(clock: Clock, rehearsal: Rehearsal | undefined) {
     this.#clock = clock;
@@ -36,25 +38,33 @@ export class Foresight {
     // With `down_timer_adverts 1` a live master's advert comes as late as the skew time before it is given up.
     if (state.parameters.downTimerAdverts < 2) return deadline;
     const now = this.#clock.nowUs();
-    if (this.#early.get(instance) !== deadline) {
-      if (between(now, deadline) < IDLE) return deadline;
-      this.#early.set(instance, deadline);
+    let early = this.#early.get(instance);
+    if (early?.deadline !== deadline) {
+      const lead = durationUs(Math.min(LEAD_MAX, Math.round(between(now, deadline) * LEAD_PART)));
+      early = { deadline, lead };
+      this.#early.set(instance, early);
     }
-    const early = after(deadline, durationUs(-LEAD));
-    return early > now ? early : deadline;
+    const at = after(deadline, durationUs(-early.lead));
+    return at > now ? at : deadline;
   }
 
-  /** The deadline of an instance that is about to become MASTER. */
-  near(instance: Waiting, now: Us): Us | undefined {
-    const { deadline, state } = instance;
-    if (deadline === undefined || state.role.name !== "BACKUP" || this.#early.get(instance) !== deadline)
+  /** The takeover that an instance is about to make. */
+  near(instance: Waiting, now: Us): Takeover | undefined {
+    const early = this.#early.get(instance);
+    if (early === undefined || early.deadline !== instance.deadline || instance.state.role.name !== "BACKUP")
       return undefined;
-    const left = between(now, deadline);
-    return left > 0 && left <= LEAD ? deadline : undefined;
+    const left = between(now, early.deadline);
+    return left > 0 && left <= early.lead ? early : undefined;
   }
 
-  /** Plays until one of these instants comes near. */
-  rehearse(...until: readonly Us[]): void {
-    this.#rehearsal?.playUntil(Math.min(...until) as Us);
+  /** Plays until it comes, or anything else is due. */
+  rehearse({ deadline, lead }: Takeover, next: Us): void {
+    this.#rehearsal?.playUntil(Math.min(deadline, next) as Us, durationUs(lead * COLD_PART));
   }
+}
+
+/** A deadline at which a BACKUP becomes MASTER, and how long before it the thread wakes. */
+export interface Takeover {
+  readonly deadline: Us;
+  readonly lead: DurationUs;
 }

@@ -11,8 +11,6 @@ import type { Rehearsal } from "./rehearsal.types.ts";
 const PLAYS_AT_START = 3;
 /** What a thread needs to come back to its timer. */
 const REST: DurationUs = milliseconds(1);
-/** What the first play after a rest may take. */
-const COLD: DurationUs = milliseconds(15);
 /** So long after a play the next one would find everything warm. */
 const WARM: DurationUs = milliseconds(500);
 /** No takeover waits for its guard so often. */
@@ -40,7 +38,7 @@ export class TakeoverRehearsal implements Rehearsal {
   readonly #modules: TakeoverRehearsalModules;
   #config: VrrpConfig | undefined;
   /** Of the last play. */
-  #took: DurationUs = COLD;
+  #took: DurationUs = durationUs(0);
   #playedAt: Us | undefined;
   /** Until when is being played now. */
   #until: Us | undefined;
@@ -64,12 +62,12 @@ export class TakeoverRehearsal implements Rehearsal {
     return passed;
   }
 
-  playUntil(deadline: Us): void {
+  playUntil(deadline: Us, cold: DurationUs): void {
     if (this.#until !== undefined) return;
     const now = this.#modules.clock.nowUs();
     // After the first of many takeovers the others need none.
     if (this.#playedAt !== undefined && between(this.#playedAt, now) < WARM) return;
-    this.#took = COLD;
+    this.#took = cold;
     this.#until = deadline;
     this.#playOn();
   }

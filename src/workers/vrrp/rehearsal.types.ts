@@ -1,7 +1,7 @@
-import type { Us } from "../../core/units.ts";
+import type { DurationUs, Us } from "../../core/units.ts";
 
 /** What is played before a takeover, so that its code is warm; rehearsal.ts implements it. */
 export interface Rehearsal {
-  /** Plays until shortly before an instant; not at all when that is too near. */
-  playUntil(deadline: Us): void;
+  /** Plays until shortly before an instant; not at all when a first play, which takes `cold` at most, would not end by then. */
+  playUntil(deadline: Us, cold: DurationUs): void;
 }
