@@ -180,7 +180,7 @@ function buildService(config: VirtualServerConfig, old: ServiceState | undefined
     desired: wantedServices(config, exclusive, [], undefined),
   };
   if (exclusive && !carried) adoptHolder(service, (server) => weightBefore(server, old, existing), events);
-  takeUpDrains(service, old, existing);
+  takeUpLosses(service, old, existing);
   const holder = serverOf(service, service.holder);
   if (old === undefined || holder?.checks.some((check) => check.resultAt === undefined)) {
     service.electionOpensAt = firstResultsBy([service], now);
@@ -190,9 +190,13 @@ function buildService(config: VirtualServerConfig, old: ServiceState | undefined
   return service;
 }
 
-/** A row with weight 0 that an earlier life left has connections to wait for, where it would be gone otherwise. */
-function takeUpDrains(service: ServiceState, old: ServiceState | undefined, existing: ExistingRows): void {
-  if (policyOf(service).policy !== "drain") return;
+/**
+ * A row with weight 0 that an earlier life left has connections to wait for, where it would be gone otherwise: until they have
+ * ended, or, in an exclusive service that cuts, until a successor is confirmed.
+ */
+function takeUpLosses(service: ServiceState, old: ServiceState | undefined, existing: ExistingRows): void {
+  const { policy } = policyOf(service);
+  if (policy !== "drain" && !(policy === "cut" && service.exclusive)) return;
   for (const server of service.servers) {
     const isNew = serverOf(old ?? { servers: [] }, server.id) === undefined;
     if (isNew && existing.get(server.id) === 0 && !server.config.inhibitOnFailure) server.serving = true;

@@ -205,6 +205,8 @@ function jitter(state: HealthState, span: DurationUs): DurationUs {
 function startOrWait(state: HealthState, probe: ProbeState, now: Us, effects: HealthEffect[]): void {
   if (isProbeSuspended(probe)) {
     probe.wakeAt = undefined;
+    // It may have been its turn at the node: whoever waits behind it has that now.
+    releaseNode(state, probe, now);
     return;
   }
   const node = nodeOf(state, probe.node);

@@ -2,9 +2,10 @@ import { expect, test } from "vitest";
 import { type JointFigures, simulateJoint } from "./joint/simulate.ts";
 
 const SOAK = process.env.HOLDFAST_SOAK === "1";
-/** Virtual hours over all seeds, each time on new ones. HOLDFAST_HOURS and HOLDFAST_SEED ask for others. */
+/** Virtual hours over all seeds. HOLDFAST_HOURS and HOLDFAST_SEED ask for others. */
 const HOURS = Number(process.env.HOLDFAST_HOURS ?? (SOAK ? 240 : 8));
-const FIRST_SEED = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 ** 30));
+/** In `npm test` always the same, until a soak on new seeds was clean (docs/testing.md). */
+const FIRST_SEED = Number(process.env.HOLDFAST_SEED ?? (SOAK ? Math.floor(Math.random() * 2 ** 30) : 31_337));
 const HOURS_A_WORLD = 0.5;
 
 test(`${HOURS} virtual hours of two directors over one cluster from seed ${FIRST_SEED}`, {

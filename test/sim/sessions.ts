@@ -69,8 +69,11 @@ export class Sessions {
     const { config, health } = facts;
     for (const server of config.realServers.map(destinationId)) {
       const row = this.row(config.name, server);
-      if (isServing(health, server)) row.mayBeCut = false;
-      else if (reasonAgainst(server, row, facts) === undefined) row.mayBeCut = true;
+      if (isServing(health, server)) {
+        row.mayBeCut = false;
+        // It may be there again from here on, also where the kernel refuses that and it loses its role before the next try.
+        row.cutAt = undefined;
+      } else if (reasonAgainst(server, row, facts) === undefined) row.mayBeCut = true;
     }
   }
 

@@ -246,6 +246,12 @@ describe("what becomes of sessions", () => {
     expect(() => cut({ policy: "cut" }, 3, [...lowered, row("addDestination", 4, 0)])).toThrow(/live on/);
   });
 
+  test("but not one that served again meanwhile, where the kernel refused to have it back at once (seed 387781444 of the simulation)", () => {
+    const { kernel, sessions, facts } = cut({ policy: "cut" }, 3, [row("editDestination", 4, 0), gone(4)]);
+    sessions.judge({ ...facts, health: withHolder(4) });
+    expect(() => kernel.apply([row("addDestination", 4, 0)])).not.toThrow();
+  });
+
   test("sessions are seen that live on although they should be cut", () => {
     const { config, kernel, sessions, facts } = cut({ policy: "cut" }, 3, [row("editDestination", 4, 0)]);
     expect(checkSessionsAtRest(config, facts.health, kernel, sessions)).toMatch(/live on under role_loss cut/);

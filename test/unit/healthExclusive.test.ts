@@ -215,6 +215,24 @@ describe("who holds an exclusive service", () => {
     expect(rig.weights()).toEqual({ 3: 50 });
   });
 
+  test("without it a row at 0 that a start finds stays until a successor is confirmed: sessions are cut no sooner (seed 5550281 of the simulation)", () => {
+    const servers = [3, 4].map((host) => realServer(host, [httpCheck(host, "/primary")], false));
+    const nodes: Nodes = { 3: follows(), 4: follows() };
+    const rig: HealthRig = new HealthRig({
+      respond: (check) => nodes[Number(check.connectIp.split(".").at(-1))],
+      rows: () => {
+        const there = 3 in rig.weights() ? [[server(3), { weight: 0, connections: 2 }] as const] : [];
+        return new Map([[ID, new Map(there)]]);
+      },
+    });
+    rig.configure([virtualServer(servers, { exclusive: "detected" })], existing({ 3: 0 }));
+    rig.run(seconds(5));
+    expect(rig.weights()).toEqual({ 3: 0 });
+    nodes[4] = leads();
+    rig.run(seconds(2));
+    expect(rig.weights()).toEqual({ 4: 50 });
+  });
+
   test("a standby cluster: /standby-leader asks for the role standby_leader", () => {
     const servers = [3, 4].map((host) => realServer(host, [httpCheck(host, "/standby-leader")]));
     const standby = (role: string) => answer(200, patroniBody({ role }), "/standby-leader");

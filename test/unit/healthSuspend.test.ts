@@ -11,6 +11,7 @@ import {
   targetAt,
   tcpCheck,
   virtualServer,
+  writeService,
 } from "../sim/healthRig.ts";
 import { follows, leads } from "../sim/patroniAnswers.ts";
 
@@ -54,6 +55,27 @@ describe("a suspended service", () => {
     expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
     rig.run(seconds(10));
     expect(rig.started).toHaveLength(asked);
+  });
+
+  test("whose turn it would be at a hunted node passes the turn on: who waits behind it is asked (seed 781 of the simulation)", () => {
+    const leading = (address: string, path: string) =>
+      virtualServer(
+        [3, 4, 5].map((host) => realServer(host, [httpCheck(host, path)])),
+        { ...targetAt(address), exclusive: "detected", haSuspend: true },
+      );
+    const others = [leading("10.0.2.11", "/read-write"), leading("10.0.2.12", "/master")];
+    // Whenever the addresses go, whatever waits at a node then.
+    for (let ms = 0; ms < 400; ms += 10) {
+      const rig = new HealthRig({ respond: () => ({ ...follows(), after: milliseconds(120) }) });
+      rig.configure([...others, writeService()]);
+      held(rig, "10.0.2.11", "10.0.2.12");
+      rig.run(milliseconds(3_000 + ms));
+      held(rig);
+      const from = rig.elapsedMs();
+      rig.run(seconds(3));
+      for (const host of [3, 4, 5])
+        expect(rig.askedTimes(host, from).length, `questions to ${host}, after ${ms} ms`).toBeGreaterThan(5);
+    }
   });
 
   test("an answer that was asked for before does not count", () => {

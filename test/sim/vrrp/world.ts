@@ -209,7 +209,6 @@ export class World {
     seat.stateSinceUs = router.actsAtUs;
     // The first advert of a term leaves before the transition is told.
     seat.termAdverts = transition.to === "MASTER" ? 1 : 0;
-    if (transition.to === "MASTER") seat.removalFailed = false;
   }
 
   addressChanged(router: SimRouter, link: StoredLink, address: StoredAddress, event: AddressEvent): void {
@@ -218,9 +217,14 @@ export class World {
     const seat = router.seat(name);
     if (event !== "refreshed") this.trace.note(seat.label, event, address.ip);
     this.#on.addressChanged({ router, link, address, event, seat });
-    if (event === "added" || event === "refreshed") seat.refreshedAtUs = router.actsAtUs;
+    if (event === "added" || event === "refreshed") {
+      seat.refreshedAtUs = router.actsAtUs;
+      // What a term has set it must remove again; what it could not set either may stay as it was.
+      if (router.process?.host.changing === true) seat.removalFailed = false;
+      return;
+    }
     // One that went at its end does not make those go that could not be removed either.
-    else if (router.process?.host.changing !== true && heldBy(seat) === undefined) seat.removalFailed = false;
+    if (router.process?.host.changing !== true && heldBy(seat) === undefined) seat.removalFailed = false;
   }
 
   addressRefused(router: SimRouter, ip: string, removal: boolean): void {
