@@ -8,16 +8,14 @@ import { askDaemon, controlSocketPath } from "../../src/io/controlSocket.ts";
 import {
   type ArticleNetwork,
   createArticleNetwork,
-  POSTGRES_HOSTS,
   postgresAddress,
-  REST_PORT,
   SERVICE_PORT,
   WRITE_VIP,
 } from "../lab/articleNetwork.ts";
 import { startStandIns } from "../lab/cluster.ts";
 import { Holdfast } from "../lab/holdfast.ts";
 import { weighted } from "../lab/ipvsTable.ts";
-import type { BareProbeLine } from "../lab/programs/bareProbe.ts";
+import { patroniService } from "../lab/patroniService.ts";
 import { type Program, startProgram } from "../lab/programs.ts";
 import { requires } from "../lab/requires.ts";
 import type { StandInCluster } from "../lab/standIn/cluster.ts";
@@ -31,33 +29,19 @@ import {
   writersOverTime,
 } from "../lab/switches.ts";
 import { waitFor } from "../lab/wait.ts";
+import { bareProbes } from "./bareProbes.ts";
 import { median, printFigures, rounds, worst } from "./report.ts";
 
 const SWITCHES = rounds(5, 50);
 const KICKS = rounds(3, 20);
-const BARE_PROBES = 20;
 const LOOK_MS = 2;
 /** Nobody asks by itself while kicks are measured. */
 const NEVER_SEC = 1_200;
 
 /** The article's write service with the native checker. `asks`: by itself, as by default, or only when kicked. */
 function writeService(asks: "by itself" | "when kicked"): string {
-  const timing = asks === "by itself" ? "delay_loop 1" : `delay_loop ${NEVER_SEC}\n  role_watch 0`;
-  const servers = POSTGRES_HOSTS.map(
-    ({ address }) => `  real_server ${address} ${SERVICE_PORT} {\n    weight 50\n  }\n`,
-  );
-  return `virtual_server ${WRITE_VIP} ${SERVICE_PORT} {
-  lvs_method DR
-  lvs_sched lc
-  protocol TCP
-  inhibit_on_failure
-  ${timing}
-  patroni {
-    port ${REST_PORT}
-    role primary
-  }
-${servers.join("")}}
-`;
+  const timing = asks === "by itself" ? ["delay_loop 1"] : [`delay_loop ${NEVER_SEC}`, "role_watch 0"];
+  return patroniService(WRITE_VIP, ["role primary"], timing);
 }
 
 interface Scene {
@@ -93,18 +77,6 @@ async function onStage<Result>(
   }
 }
 
-async function bareProbes(network: ArticleNetwork): Promise<readonly number[]> {
-  const cluster = await startStandIns(network);
-  try {
-    const args = [postgresAddress("pg1"), REST_PORT, PATRONI_PATH, BARE_PROBES];
-    const probes = await startProgram(network.balancers.kad1, "bareProbe", args);
-    await probes.process.exited;
-    return probes.lines().flatMap((line: BareProbeLine) => line.timesMs);
-  } finally {
-    await cluster.stop();
-  }
-}
-
 /** Right behind each promotion a kick over the control socket, as `holdfast kick` sends it: from there to the weight in the kernel, in ms. */
 async function playKicks({ cluster, watch, daemon }: Scene, count: number): Promise<readonly number[]> {
   const tookMs: number[] = [];
@@ -133,7 +105,7 @@ requires("ipvs")("role switch through the patroni checker", () => {
   test(`${SWITCHES} switches, and ${KICKS} by kick`, async () => {
     const network = await createArticleNetwork("bench-patroni");
     try {
-      const bare = await bareProbes(network);
+      const bare = await bareProbes(network, PATRONI_PATH);
       const own = await onStage(network, writeService("by itself"), ({ cluster, watch }) =>
         playSwitches(cluster, watch, SWITCHES),
       );

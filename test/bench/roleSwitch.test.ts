@@ -1,18 +1,17 @@
 import { expect, test } from "vitest";
-import { type ArticleNetwork, createArticleNetwork, postgresAddress, REST_PORT } from "../lab/articleNetwork.ts";
+import { type ArticleNetwork, createArticleNetwork } from "../lab/articleNetwork.ts";
 import { startStandIns } from "../lab/cluster.ts";
 import { ARTICLE_FOLDER, Holdfast } from "../lab/holdfast.ts";
 import { Keepalived } from "../lab/keepalived.ts";
-import type { BareProbeLine } from "../lab/programs/bareProbe.ts";
 import { startProgram } from "../lab/programs.ts";
 import { requires } from "../lab/requires.ts";
 import { type MeasuredSwitch, playSwitches, writersOverTime } from "../lab/switches.ts";
 import { waitFor } from "../lab/wait.ts";
+import { bareProbes } from "./bareProbes.ts";
 import { median, printFigures, rounds, worst } from "./report.ts";
 
 const HOLDFAST_SWITCHES = rounds(5, 20);
 const KEEPALIVED_SWITCHES = rounds(3, 10);
-const BARE_PROBES = 20;
 /** A look at the table every so often; its own period is part of the figure. */
 const LOOK_MS = 2;
 
@@ -47,24 +46,12 @@ async function observe(
   }
 }
 
-async function bareProbes(network: ArticleNetwork): Promise<readonly number[]> {
-  const cluster = await startStandIns(network);
-  try {
-    const args = [postgresAddress("pg1"), REST_PORT, "/primary", BARE_PROBES];
-    const probes = await startProgram(network.balancers.kad1, "bareProbe", args);
-    await probes.process.exited;
-    return probes.lines().flatMap((line: BareProbeLine) => line.timesMs);
-  } finally {
-    await cluster.stop();
-  }
-}
-
 requires("ipvs", "keepalived")("role switch: from the first confirmed answer to the weight in the kernel", () => {
   test(`${HOLDFAST_SWITCHES} switches by holdfast, ${KEEPALIVED_SWITCHES} by keepalived, in one run`, async () => {
     const network = await createArticleNetwork("bench-switch");
     const file = `${ARTICLE_FOLDER}/kad1.conf`;
     try {
-      const bare = await bareProbes(network);
+      const bare = await bareProbes(network, "/primary");
       const { kad1 } = network.balancers;
       const ours = await observe(network, HOLDFAST_SWITCHES, async () => {
         const daemon = await Holdfast.start(kad1, file);

@@ -5,15 +5,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   type ArticleNetwork,
   createArticleNetwork,
-  POSTGRES_HOSTS,
   postgresAddress,
-  REST_PORT,
   SERVICE_PORT,
   WRITE_VIP,
 } from "../lab/articleNetwork.ts";
 import { type LabCluster, startStandIns } from "../lab/cluster.ts";
 import { Holdfast } from "../lab/holdfast.ts";
 import { readTable, weighted } from "../lab/ipvsTable.ts";
+import { patroniService } from "../lab/patroniService.ts";
 import { type Program, startProgram } from "../lab/programs.ts";
 import { requires } from "../lab/requires.ts";
 import type { StandInCluster } from "../lab/standIn/cluster.ts";
@@ -26,14 +25,10 @@ const TOKEN = "a-secret-of-the-callbacks";
 const DELAY_LOOP_SEC = 1_200;
 
 function configuration(tokenFile: string): string {
-  const servers = POSTGRES_HOSTS.map(
-    ({ address }) => `  real_server ${address} ${SERVICE_PORT} {\n    weight 50\n  }\n`,
-  );
+  const timing = [`delay_loop ${DELAY_LOOP_SEC}`, "role_watch 0"];
   return (
     `global_defs {\n  kick_listen ${OWN} 8009\n  kick_token_file ${tokenFile}\n}\n` +
-    `virtual_server ${WRITE_VIP} ${SERVICE_PORT} {\n  lvs_method DR\n  lvs_sched lc\n  protocol TCP\n` +
-    `  inhibit_on_failure\n  delay_loop ${DELAY_LOOP_SEC}\n  role_watch 0\n` +
-    `  patroni {\n    port ${REST_PORT}\n    role primary\n  }\n${servers.join("")}}\n`
+    patroniService(WRITE_VIP, ["role primary"], timing)
   );
 }
 

@@ -7,13 +7,13 @@ import {
   createArticleNetwork,
   POSTGRES_HOSTS,
   READ_VIP,
-  REST_PORT,
   SERVICE_PORT,
   WRITE_VIP,
 } from "../lab/articleNetwork.ts";
 import { type LabCluster, startStandIns } from "../lab/cluster.ts";
 import { Holdfast } from "../lab/holdfast.ts";
 import { readTable, weighted } from "../lab/ipvsTable.ts";
+import { patroniService } from "../lab/patroniService.ts";
 import { type Program, startProgram } from "../lab/programs.ts";
 import { requires } from "../lab/requires.ts";
 import type { StandInCluster } from "../lab/standIn/cluster.ts";
@@ -25,13 +25,7 @@ const READ_SERVICE = `TCP ${READ_VIP}:${SERVICE_PORT}`;
 
 /** The article's two services, checked once each by the native checker. */
 function configuration(): string {
-  const servers = POSTGRES_HOSTS.map(
-    ({ address }) => `  real_server ${address} ${SERVICE_PORT} {\n    weight 50\n  }\n`,
-  );
-  const service = (address: string, patroni: string): string =>
-    `virtual_server ${address} ${SERVICE_PORT} {\n  lvs_method DR\n  lvs_sched lc\n  protocol TCP\n  inhibit_on_failure\n` +
-    `  patroni {\n    port ${REST_PORT}\n    ${patroni}\n  }\n${servers.join("")}}\n`;
-  return service(WRITE_VIP, "role primary") + service(READ_VIP, "role replica\n    max_lag 16MB");
+  return patroniService(WRITE_VIP, ["role primary"]) + patroniService(READ_VIP, ["role replica", "max_lag 16MB"]);
 }
 
 requires("ipvs")(`both services by patroni { ... } (${SWITCHES} switches)`, () => {

@@ -18,7 +18,7 @@ import { FakeKernel, type Fault } from "./fakeKernel.ts";
 import { FakePatroni } from "./fakePatroni.ts";
 import { drawHand } from "./hands.ts";
 import { HealthReasons } from "./healthReasons.ts";
-import { HealthRig, hostIp } from "./healthRig.ts";
+import { HealthRig, hostIp, realServerId } from "./healthRig.ts";
 import { Invariants, reportText } from "./invariants.ts";
 import { OperatorWords } from "./operatorWords.ts";
 import { drawServices, HOSTS } from "./services.ts";
@@ -325,7 +325,7 @@ export class World {
       const wrong = config && checkSessionsAtRest(config, health, this.kernel, this.sessions);
       if (wrong !== undefined) throw new Error(`${health.service}: ${wrong}`);
     }
-    const leader = destinationId({ address: hostIp(this.patroni.leader().host), port: 5432 });
+    const leader = realServerId(hostIp(this.patroni.leader().host));
     for (const service of this.rig.view()) {
       if (!service.exclusive) continue;
       const why = service.servers.map(({ server, verdict, reason }) => `${server} ${verdict} ${reason}`).join("; ");

@@ -3,7 +3,7 @@ import type { Clock } from "../../core/interfaces.ts";
 import { ip } from "../../core/ip.ts";
 import { between, type DurationUs, durationUs, instantUs, milliseconds, seconds, type Us } from "../../core/units.ts";
 import { VrrpDriver } from "./driver.ts";
-import type { HostAddress, HostInterface } from "./hostView.ts";
+import type { HostInterface } from "./hostView.ts";
 import type { ChangeOutcome, GuardHost, GuardLink, VrrpHost } from "./ports.ts";
 import type { Rehearsal } from "./rehearsal.types.ts";
 
@@ -107,7 +107,7 @@ export class TakeoverRehearsal implements Rehearsal {
 
 /** BACKUP, nobody is heard, MASTER with the second round of announcements, and the end. True when it became MASTER. */
 function playTakeover(config: VrrpConfig, guardHost: GuardHost): boolean {
-  const host = new PaperHost(config.instances[0]);
+  const host = new PaperHost();
   let master = false;
   const driver = new VrrpDriver({
     host,
@@ -176,6 +176,27 @@ const ADDRESSES = [
   { ip: ip("2001:db8::1"), prefixLength: 64, scope: "global" },
 ] as const;
 
+const PERMANENT = {
+  permanent: true,
+  secondary: false,
+  tentative: false,
+  label: undefined,
+  broadcast: undefined,
+  peer: undefined,
+  validSec: undefined,
+} as const;
+
+const LINK: HostInterface = {
+  name: DEVICE,
+  index: 1,
+  up: true,
+  administrativelyUp: true,
+  hardwareAddress: Uint8Array.of(2, 0, 0, 0, 0, 1),
+  kind: undefined,
+  baseIndex: undefined,
+  addresses: ADDRESSES.map((own) => ({ ...own, ...PERMANENT })),
+};
+
 const DONE: ChangeOutcome = { ok: true };
 const nothing = (): undefined => undefined;
 
@@ -184,22 +205,7 @@ class PaperHost implements VrrpHost {
   #now: Us = instantUs(1_000_000);
   #armed: Us | undefined;
   #onExpired: () => void = nothing;
-  readonly #link: HostInterface;
   readonly clock: Clock = { nowUs: () => this.#now };
-
-  constructor(instance: VrrpInstanceConfig | undefined) {
-    const addresses = ADDRESSES.map((own): HostAddress => ({ ...own, ...PERMANENT }));
-    this.#link = {
-      name: instance?.interface ?? DEVICE,
-      index: 1,
-      up: true,
-      administrativelyUp: true,
-      hardwareAddress: Uint8Array.of(2, 0, 0, 0, 0, 1),
-      kind: undefined,
-      baseIndex: undefined,
-      addresses,
-    };
-  }
 
   /** The next deadline has come. */
   fire(): void {
@@ -225,7 +231,7 @@ class PaperHost implements VrrpHost {
   }
 
   view(): ReturnType<VrrpHost["view"]> {
-    return { interfaces: [this.#link] };
+    return { interfaces: [LINK] };
   }
 
   applyAddresses(changes: readonly unknown[]): readonly ChangeOutcome[] {
@@ -254,13 +260,3 @@ class PaperHost implements VrrpHost {
   readonly openAnnouncer = () => ({ announce: nothing, close: nothing });
   readonly openFrameWatch = () => ({ look: nothing, close: nothing });
 }
-
-const PERMANENT = {
-  permanent: true,
-  secondary: false,
-  tentative: false,
-  label: undefined,
-  broadcast: undefined,
-  peer: undefined,
-  validSec: undefined,
-} as const;

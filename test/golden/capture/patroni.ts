@@ -17,7 +17,7 @@ import {
   REST_PORT,
 } from "../../lab/articleNetwork.ts";
 import { runProcess } from "../../lab/processes.ts";
-import type { RestAnswer, RestRound } from "../../lab/programs/restRecord.ts";
+import type { RecordedAnswer, RestRound } from "../../lab/programs/restRecord.ts";
 import { type Program, startProgram } from "../../lab/programs.ts";
 import { RealCluster } from "../../lab/realCluster.ts";
 import { LEAST_TIMINGS, SCOPE } from "../../lab/realClusterConfig.ts";
@@ -219,7 +219,7 @@ function casesOf(rounds: readonly RestRound[], phases: readonly Phase[]): Case[]
   for (const { node, atUs, answers, leader } of rounds) {
     const phase = phases.findLast(({ sinceUs }) => sinceUs <= atUs)?.name ?? "bootstrap";
     const key = answers.find(({ path }) => path === "/leader");
-    const add = (answer: RestAnswer, status: string): void => {
+    const add = (answer: RecordedAnswer, status: string): void => {
       const id = `${answer.shape} ${status}`;
       const known = cases.get(id);
       if (known !== undefined && !known.answers.has(answer.path)) known.answers.set(answer.path, answer.status);
@@ -244,7 +244,7 @@ function casesOf(rounds: readonly RestRound[], phases: readonly Phase[]): Case[]
 }
 
 /** Lists differ in which members of which kind they have together; a new kind of member, or of list, is news. */
-function hasNews(answer: RestAnswer, seen: Set<string>): boolean {
+function hasNews(answer: RecordedAnswer, seen: Set<string>): boolean {
   const { members = [], ...rest } = (parse(answer.shape) ?? { text: answer.shape }) as Answered;
   const kinds = [
     ...members.map((member) => String(member).replace(/"(lag|timeline)":[^,}]*,?/g, "")),
@@ -264,7 +264,7 @@ function unique(cases: ReadonlyMap<string, Case>, name: string): string {
   }
 }
 
-function wordsOf(answer: RestAnswer): string {
+function wordsOf(answer: RecordedAnswer): string {
   const body = parse(answer.body);
   if (body === undefined) return `${answer.path.slice(1)}-unreadable`;
   if (answer.path === "/cluster") return "cluster";

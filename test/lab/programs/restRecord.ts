@@ -3,13 +3,11 @@
  * with commas between them. Each node is asked for all paths in turn, again and again; one JSON line for each round that has an
  * answer of a shape not seen before.
  */
-import { connect } from "node:net";
+import { askRest, type RestAnswer } from "../restAnswer.ts";
 import { monotonicUs } from "../standIn/node.types.ts";
 
-export interface RestAnswer {
+export interface RecordedAnswer extends RestAnswer {
   readonly path: string;
-  readonly status: number;
-  readonly body: string;
   /** Equal where two answers differ in nothing but numbers, times, names and addresses. */
   readonly shape: string;
 }
@@ -18,32 +16,12 @@ export interface RestRound {
   readonly node: string;
   /** CLOCK_MONOTONIC before the first question. */
   readonly atUs: number;
-  readonly answers: readonly RestAnswer[];
+  readonly answers: readonly RecordedAnswer[];
   /** Where the leader was, as the last answer of one that writes told before this round's end. */
   readonly leader?: { readonly timeline: number; readonly location: number };
 }
 
 const DEADLINE_MS = 5_000;
-
-function ask(host: string, port: number, path: string): Promise<RestAnswer | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect(port, host);
-    let text = "";
-    const timer = setTimeout(() => socket.destroy(), DEADLINE_MS);
-    socket.setEncoding("utf8");
-    socket.on("connect", () => socket.write(`GET ${path} HTTP/1.0\r\nHost: ${host}\r\n\r\n`));
-    socket.on("data", (data: string) => {
-      text += data;
-    });
-    socket.on("error", () => {});
-    socket.on("close", () => {
-      clearTimeout(timer);
-      const status = /^HTTP\/1\.[01] (\d+)/.exec(text)?.[1];
-      const body = text.slice(text.indexOf("\r\n\r\n") + 4);
-      resolve(status === undefined ? undefined : { path, status: Number(status), body, shape: shapeOf(body) });
-    });
-  });
-}
 
 function shapeOf(body: string): string {
   try {
@@ -80,7 +58,7 @@ function shape(value: unknown, key: string): unknown {
 const seen = new Set<string>();
 let leader: RestRound["leader"];
 
-function noteLeader({ path, status, body }: RestAnswer): void {
+function noteLeader({ path, status, body }: RecordedAnswer): void {
   if (path !== "/leader" || status !== 200) return;
   const { timeline, xlog } = JSON.parse(body) as { timeline?: number; xlog?: { location?: number } };
   if (typeof timeline === "number" && xlog?.location !== undefined) leader = { timeline, location: xlog.location };
@@ -89,12 +67,13 @@ function noteLeader({ path, status, body }: RestAnswer): void {
 async function record(node: string, host: string, port: number): Promise<never> {
   for (;;) {
     const atUs = monotonicUs();
-    const answers: RestAnswer[] = [];
+    const answers: RecordedAnswer[] = [];
     for (const path of paths) {
-      const answer = await ask(host, port, path);
+      const answer = await askRest({ host, port }, path, DEADLINE_MS);
       if (answer === undefined) continue;
-      answers.push(answer);
-      noteLeader(answer);
+      const recorded = { path, ...answer, shape: shapeOf(answer.body) };
+      answers.push(recorded);
+      noteLeader(recorded);
     }
     const keys = answers.map(({ path, status, shape: told }) => `${path} ${status} ${told}`);
     if (keys.some((key) => !seen.has(key))) {

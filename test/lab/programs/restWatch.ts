@@ -2,7 +2,7 @@
  * Watches REST APIs of Patroni: `node restWatch.js PATH INTERVAL_MS NAME=ADDRESS:PORT...`. One JSON line for each change
  * of what a node says; each node is asked again INTERVAL_MS after its answer.
  */
-import { connect } from "node:net";
+import { askRest, type RestAnswer } from "../restAnswer.ts";
 import { monotonicUs } from "../standIn/node.types.ts";
 
 export interface RestLine {
@@ -25,29 +25,11 @@ type Said = Omit<RestLine, "node" | "askedUs" | "atUs">;
 
 const DEADLINE_MS = 2_000;
 
-function ask(host: string, port: number, path: string): Promise<Said & { readonly atUs: number }> {
-  return new Promise((resolve) => {
-    const socket = connect(port, host);
-    let text = "";
-    const timer = setTimeout(() => socket.destroy(), DEADLINE_MS);
-    socket.setEncoding("utf8");
-    socket.on("connect", () => socket.write(`GET ${path} HTTP/1.0\r\nHost: ${host}\r\n\r\n`));
-    socket.on("data", (data: string) => {
-      text += data;
-    });
-    socket.on("error", () => {});
-    socket.on("close", () => {
-      clearTimeout(timer);
-      resolve({ atUs: monotonicUs(), ...parse(text) });
-    });
-  });
-}
-
-function parse(text: string): Said {
-  const status = /^HTTP\/1\.[01] (\d+)/.exec(text)?.[1];
-  if (status === undefined) return {};
+function said(answer: RestAnswer | undefined): Said {
+  if (answer === undefined) return {};
+  const { status } = answer;
   try {
-    const body = JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4)) as Said & {
+    const body = JSON.parse(answer.body) as Said & {
       replication?: { state: string }[];
       sync_standby?: boolean;
     };
@@ -56,9 +38,9 @@ function parse(text: string): Said {
     // Patroni 3 says null on a replica that has not asked for it.
     const optional = typeof timeline !== "number" ? {} : { timeline };
     const synchronous = body.sync_standby === true ? { synchronous: true } : {};
-    return { status: Number(status), role: String(role), state: String(state), ...optional, streaming, ...synchronous };
+    return { status, role: String(role), state: String(state), ...optional, streaming, ...synchronous };
   } catch {
-    return { status: Number(status) };
+    return { status };
   }
 }
 
@@ -66,9 +48,11 @@ async function watch(node: string, host: string, port: number, path: string, int
   let last = "";
   for (;;) {
     const askedUs = monotonicUs();
-    const { atUs, ...said } = await ask(host, port, path);
-    const text = JSON.stringify(said);
-    if (text !== last) process.stdout.write(`${JSON.stringify({ node, askedUs, atUs, ...said } satisfies RestLine)}\n`);
+    const answer = await askRest({ host, port }, path, DEADLINE_MS);
+    const atUs = monotonicUs();
+    const now = said(answer);
+    const text = JSON.stringify(now);
+    if (text !== last) process.stdout.write(`${JSON.stringify({ node, askedUs, atUs, ...now } satisfies RestLine)}\n`);
     last = text;
     await new Promise((resolve) => setTimeout(resolve, intervalMs));
   }

@@ -1,8 +1,8 @@
 import type { VirtualServerConfig } from "../../../src/config/types.ts";
 import type { Ip } from "../../../src/core/ip.ts";
-import { destinationId, serviceId } from "../../../src/plan/keys.ts";
+import { serviceId } from "../../../src/plan/keys.ts";
 import type { DestinationId } from "../../../src/plan/types.ts";
-import { hostIp } from "../healthRig.ts";
+import { hostIp, realServerId } from "../healthRig.ts";
 import { type AddressChanged, type Checker, ms, Violation } from "../vrrp/checker.ts";
 import type { Seat } from "../vrrp/seat.ts";
 import { type Director, SYNC_INSTANCE } from "./director.ts";
@@ -143,7 +143,7 @@ export class JointCheckers {
     if (vrrp.nowUs - Math.max(clusterRestsAtUs, ...since) < AGREED_WITHIN_US) return;
     if (directors.some((director) => director.touchedAtUs !== undefined)) return;
     if (directors.some((director) => !isExclusive(director, service))) return;
-    const primary = destinationId({ address: hostIp(patroni.leader().host), port: 5432 });
+    const primary = realServerId(hostIp(patroni.leader().host));
     const writers = new Set<DestinationId>();
     for (const director of directors) for (const [server] of director.weightsOf(service.name)) writers.add(server);
     writers.delete(primary);

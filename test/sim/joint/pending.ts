@@ -2,7 +2,7 @@ import type { VirtualServerConfig } from "../../../src/config/types.ts";
 import type { ServiceHealth } from "../../../src/health/types.ts";
 import { destinationId } from "../../../src/plan/keys.ts";
 import type { DestinationId } from "../../../src/plan/types.ts";
-import { hostIp } from "../healthRig.ts";
+import { hostIp, realServerId } from "../healthRig.ts";
 import { pending } from "../vrrp/pending.ts";
 import { addressOf } from "./checkers.ts";
 import type { Director } from "./director.ts";
@@ -34,7 +34,7 @@ function wrongAtRest(
   service: VirtualServerConfig,
   health: ServiceHealth,
 ): string | undefined {
-  const primary = destinationId({ address: hostIp(world.patroni.leader().host), port: 5432 });
+  const primary = realServerId(hostIp(world.patroni.leader().host));
   const suspended = service.haSuspend && !director.router.answersFor(addressOf(service), 0);
   if (!suspended && health.exclusive && (health.hunting || health.conflict)) return "has not found its holder";
   const due = new Map<DestinationId, number>();
