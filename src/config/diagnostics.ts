@@ -2,15 +2,18 @@ import type { Diagnostic, SourceSpan } from "./types.ts";
 
 /** Width of the window in which a long line is shown around its fault. */
 const SHOWN_LINE_CHARACTERS = 120;
-/** A binary file or a missing brace can make every line a fault; nobody reads more than this. */
+/** Of either severity. A binary file or a missing brace can make every line a fault; nobody reads more than this. */
 export const DIAGNOSTICS_LIMIT = 100;
 
 export const LINE_END = /\r\n|\n|\r/;
 
-/** Collects what is wrong with one file, in the order found, at most `DIAGNOSTICS_LIMIT` of them. */
+/**
+ * Collects what is wrong with one file, in the order found: at most `DIAGNOSTICS_LIMIT` errors, and as many warnings, which never
+ * take an error's place. What is beyond is counted.
+ */
 export class DiagnosticList {
   readonly #found: Diagnostic[] = [];
-  #dropped = 0;
+  readonly #counts = { error: 0, warning: 0 };
 
   error(code: string, at: SourceSpan, message: string, remedy: string): void {
     this.add({ severity: "error", code, at, message, remedy });
@@ -21,12 +24,12 @@ export class DiagnosticList {
   }
 
   add(diagnostic: Diagnostic): void {
-    if (this.#found.length < DIAGNOSTICS_LIMIT) this.#found.push(diagnostic);
-    else this.#dropped++;
+    this.#counts[diagnostic.severity] += 1;
+    if (this.#counts[diagnostic.severity] <= DIAGNOSTICS_LIMIT) this.#found.push(diagnostic);
   }
 
   get hasErrors(): boolean {
-    return this.#found.some(({ severity }) => severity === "error") || this.#dropped > 0;
+    return this.#counts.error > 0;
   }
 
   /** In the order of the text; files in the order in which something was found in them. */
@@ -35,18 +38,19 @@ export class DiagnosticList {
     const ordered = this.#found.toSorted(
       ({ at: a }, { at: b }) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
     );
-    const last = ordered.at(-1);
-    if (this.#dropped === 0 || last === undefined) return ordered;
-    return [
-      ...ordered,
-      {
-        severity: "error",
-        code: "too-many-errors",
-        at: last.at,
-        message: `${this.#dropped} more findings are not shown`,
-        remedy: "correct the first ones: later ones often follow from them",
-      },
-    ];
+    return [...ordered, ...this.#beyond(ordered, "error"), ...this.#beyond(ordered, "warning")];
+  }
+
+  /** How many of a severity are not shown, at the place of the last one that is. */
+  #beyond(shown: readonly Diagnostic[], severity: Diagnostic["severity"]): readonly Diagnostic[] {
+    const dropped = this.#counts[severity] - DIAGNOSTICS_LIMIT;
+    const last = shown.findLast((each) => each.severity === severity);
+    if (dropped <= 0 || last === undefined) return [];
+    const { at } = last;
+    const message = `${dropped} more ${severity}s are not shown`;
+    const remedy = "correct the first ones: later ones often follow from them";
+    if (severity === "error") return [{ severity, code: "too-many-errors", at, message, remedy }];
+    return [{ severity, code: "too-many-warnings", at, message, remedy }];
   }
 }
 

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { DiagnosticList } from "../../../src/config/diagnostics.ts";
 import { formatDiagnostic, parseConfig, validate } from "../../../src/config/index.ts";
 import { ip } from "../../../src/core/ip.ts";
 
@@ -403,6 +404,7 @@ describe("each finding", () => {
     const elsewhere = [
       "include-loop",
       "too-many-errors",
+      "too-many-warnings",
       "interface-missing",
       "interface-without-address",
       "source-address-missing",
@@ -465,7 +467,32 @@ describe("several findings", () => {
   it("a file of nothing but faults stops at a hundred and says so", () => {
     const { diagnostics } = parseConfig("nonsense\n".repeat(500), "t.conf");
     expect(diagnostics.length).toBe(101);
-    expect(diagnostics.at(-1)).toMatchObject({ code: "too-many-errors", message: "400 more findings are not shown" });
+    expect(diagnostics.at(-1)).toMatchObject({ code: "too-many-errors", message: "400 more errors are not shown" });
+  });
+
+  const unchecked = (count: number): string =>
+    Array.from(
+      { length: count },
+      (_, server) => `real_server 10.2.${server >> 8}.${server & 255} 80 { weight 1 }`,
+    ).join("\n");
+
+  it("warnings are no errors, however many: a file with hundreds is accepted, and says how many are not shown", () => {
+    const text = `virtual_server 10.0.2.10 80 {\n  lvs_method DR\n  protocol TCP\n${unchecked(500)}\n}`;
+    const { config, diagnostics } = parseConfig(text, "t.conf");
+    expect(config?.virtualServers[0]?.realServers.length).toBe(500);
+    expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
+    expect(diagnostics.length).toBe(101);
+    expect(diagnostics.at(-1)).toMatchObject({ code: "too-many-warnings", message: "400 more warnings are not shown" });
+  });
+
+  it("an error behind hundreds of warnings is shown", () => {
+    const found = new DiagnosticList();
+    const at = { file: "t.conf", line: 1, column: 1, length: 1 };
+    for (let warning = 0; warning < 500; warning += 1) found.warning("trap-no-check", at, "a warning", "none");
+    expect(found.hasErrors).toBe(false);
+    found.error("unknown-keyword", at, "an error", "none");
+    expect(found.hasErrors).toBe(true);
+    expect(found.sorted().filter(({ severity }) => severity === "error")).toMatchObject([{ message: "an error" }]);
   });
 });
 

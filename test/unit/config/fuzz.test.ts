@@ -15,7 +15,7 @@ function holds(text: string): ParseOutcome {
   const outcome = parseConfig(text, "fuzz.conf");
   const errors = outcome.diagnostics.filter(({ severity }) => severity === "error");
   expect(outcome.config === undefined).toBe(errors.length > 0);
-  expect(outcome.diagnostics.length).toBeLessThanOrEqual(DIAGNOSTICS_LIMIT + 1);
+  expect(outcome.diagnostics.length).toBeLessThanOrEqual(2 * (DIAGNOSTICS_LIMIT + 1));
   const lines = text.split(/\r\n|\n|\r/);
   for (const diagnostic of outcome.diagnostics.slice(0, 10)) {
     const { line, column, length } = diagnostic.at;
