@@ -199,6 +199,16 @@ export class RealCluster {
     );
   }
 
+  /** Waits until a member that was the primary answers, and no longer says that it leads. */
+  async waitUntilDemoted(name: PostgresName): Promise<void> {
+    const latest = (): RestLine | undefined => this.latest(name);
+    await waitFor(() => latest()?.status === 503, {
+      what: `${name} demoted`,
+      timeoutMs: PHASE_TIMEOUT_MS,
+      found: latest,
+    });
+  }
+
   /** `patronictl switchover`; resolves when the new primary takes writes, as its REST API tells. */
   async switchover(to: PostgresName): Promise<SwitchoverRecord> {
     const from = this.primary();
