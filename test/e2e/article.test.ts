@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AddressWatch } from "../lab/addressWatch.ts";
 import {
   type ArticleNetwork,
@@ -16,6 +16,7 @@ import {
   SERVICE_PORT,
   WRITE_VIP,
 } from "../lab/articleNetwork.ts";
+import { Failovers } from "../lab/failovers.ts";
 import { ARTICLE_FOLDER, Holdfast } from "../lab/holdfast.ts";
 import { readTable, rowsOf } from "../lab/ipvsTable.ts";
 import { READ_SERVICE, WRITE_SERVICE } from "../lab/lab.ts";
@@ -27,6 +28,7 @@ import { monotonicUs } from "../lab/standIn/node.types.ts";
 import { restReply } from "../lab/standIn/restReply.ts";
 import { doubleWriters, weightedAt, withoutWriter } from "../lab/tableRecord.ts";
 import { waitFor } from "../lab/wait.ts";
+import { FAILOVER_STORIES, FAILOVER_TIMINGS, playFailover } from "./failoverStories.ts";
 
 const BALANCERS = ["kad1", "kad2"] as const satisfies readonly BalancerName[];
 /** What an emulated processor with other work can need for one step. */
@@ -43,6 +45,10 @@ const DATABASE = "my_db";
 const INSERTS_AFTER = 5;
 /** Looks are not free for an emulated processor; closer ones are the guest tests' part, where nothing else runs. */
 const TABLE_WATCH_MS = 10;
+/** Of the failovers. */
+const SOAK = process.env.HOLDFAST_SOAK === "1";
+const STORIES = SOAK ? FAILOVER_STORIES : FAILOVER_STORIES.slice(0, 1);
+const ROUNDS = SOAK ? 10 : 1;
 
 const destination = (name: PostgresName): string => `${postgresAddress(name)}:${SERVICE_PORT}`;
 
@@ -101,15 +107,19 @@ requires(
 
   beforeAll(async () => {
     network = await createArticleNetwork("article");
-    cluster = await RealCluster.start(network);
+    cluster = await RealCluster.start(network, { rewinds: true });
     addresses = await AddressWatch.start(Object.values(network.balancers));
     for (const name of BALANCERS) {
       symlinkSync(join(ARTICLE_FOLDER, `${name}.conf`), link(name));
       daemons.set(name, await Holdfast.start(host(name), link(name)));
     }
   }, 900_000);
-  afterAll(async () => {
+  const stopDaemons = async (): Promise<void> => {
     for (const daemon of daemons.values()) await daemon.stop();
+    daemons.clear();
+  };
+  afterAll(async () => {
+    await stopDaemons();
     await addresses?.stop();
     await cluster?.stop();
     network?.remove();
@@ -314,6 +324,21 @@ requires(
       expect(left).not.toContain(WRITE_VIP);
       expect(left).not.toContain(READ_VIP);
     }
+  });
+
+  describe("failovers of the same cluster", () => {
+    let lab: Failovers;
+    beforeAll(async () => {
+      await stopDaemons();
+      lab = await Failovers.start(network, cluster, FAILOVER_TIMINGS);
+    }, 900_000);
+    afterAll(async () => await lab?.stop());
+
+    const plays = Array.from({ length: ROUNDS }, (_, round) => STORIES.map((story) => ({ story, round: round + 1 })));
+    test.each(plays.flat().map(({ story, round }) => [story.title, round, story] as const))(
+      "%s, round %i",
+      async (_title, _round, story) => await playFailover(lab, story),
+    );
   });
 });
 

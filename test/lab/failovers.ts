@@ -8,7 +8,6 @@ import { join } from "node:path";
 import {
   type ArticleNetwork,
   type BalancerName,
-  createArticleNetwork,
   POSTGRES_HOSTS,
   POSTGRES_NAMES,
   type PostgresName,
@@ -27,7 +26,7 @@ import type { ReadLine } from "./programs/reads.ts";
 import type { RestLine } from "./programs/restWatch.ts";
 import type { TableLine } from "./programs/tableWatch.ts";
 import { type Program, startProgram } from "./programs.ts";
-import { isPrimary, RealCluster } from "./realCluster.ts";
+import { isPrimary, type RealCluster } from "./realCluster.ts";
 import type { PatroniTimings } from "./realClusterConfig.ts";
 import { monotonicUs } from "./standIn/node.types.ts";
 import { waitFor } from "./wait.ts";
@@ -84,17 +83,12 @@ export class Failovers {
     this.cluster = cluster;
   }
 
-  static async start(timings: PatroniTimings): Promise<Failovers> {
-    const network = await createArticleNetwork("failover");
-    try {
-      const options = { timings, synchronous: true, rewinds: true, watchMs: REST_WATCH_MS };
-      const lab = new Failovers(network, await RealCluster.start(network, options));
-      await lab.#start();
-      return lab;
-    } catch (error) {
-      network.remove();
-      throw error;
-    }
+  /** On a cluster that may lose its primary (`rewinds`): its commits become synchronous, its times these. Both stay their owner's. */
+  static async start(network: ArticleNetwork, cluster: RealCluster, timings: PatroniTimings): Promise<Failovers> {
+    await cluster.tighten(timings, REST_WATCH_MS);
+    const lab = new Failovers(network, cluster);
+    await lab.#start();
+    return lab;
   }
 
   async #start(): Promise<void> {
@@ -122,14 +116,12 @@ export class Failovers {
     await this.#reads?.stop();
     for (const daemon of this.#daemons) await daemon.stop();
     for (const watch of this.#watches.values()) await watch.stop();
-    await this.cluster.stop();
-    this.network.remove();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** Plays a story until the cluster is whole again. */
+  /** Plays a story on a whole cluster, until what was taken away is back, and some inserts longer. */
   async play(story: FailoverStory): Promise<Failover> {
-    const from = this.#primary();
+    const from = await this.cluster.waitUntilWhole(TIMEOUT_MS);
     const beganUs = monotonicUs();
     await story.take(this, from);
     await this.#wait(`the weight of ${from} gone`, () =>
@@ -137,10 +129,11 @@ export class Failovers {
     );
     const to = await this.#settled(beganUs);
     const before = await this.#connections(from);
-    await this.#insertsAt(to, monotonicUs());
-    const strayConnections = to === from ? 0 : Math.max(0, (await this.#connections(from)) - before);
     await story.giveBack(this, from);
-    await this.cluster.waitUntilWhole(TIMEOUT_MS);
+    await this.#insertsAt(to, monotonicUs());
+    const after = await this.#connections(from);
+    // A row that was cut, and put back, counts from nothing again.
+    const strayConnections = to === from ? 0 : after - (after < before ? 0 : before);
     return { ...this.#seen(from, to, beganUs), strayConnections };
   }
 
@@ -245,7 +238,6 @@ export class Failovers {
     const words = ["-L", "-n", "--stats", "--exact", "-t", `${WRITE_VIP}:${SERVICE_PORT}`];
     const { stdout } = await this.network.balancers.kad1.exec("ipvsadm", words);
     const row = stdout.split("\n").find((line) => line.includes(` ${postgresAddress(name)}:${SERVICE_PORT} `));
-    // A row that is cut counts from nothing again.
     return Number(row?.trim().split(/\s+/)[2] ?? 0);
   }
 }

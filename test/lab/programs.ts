@@ -5,6 +5,7 @@ import type { RunningProcess } from "./processes.ts";
 import type { BareProbeLine } from "./programs/bareProbe.ts";
 import type { InsertLine } from "./programs/inserts.ts";
 import type { MailLine } from "./programs/mailServer.ts";
+import type { ReadLine } from "./programs/reads.ts";
 import type { RestRound } from "./programs/restRecord.ts";
 import type { RestLine } from "./programs/restWatch.ts";
 import type { SessionLine } from "./programs/sessions.ts";
@@ -15,6 +16,7 @@ export interface ProgramLines {
   readonly bareProbe: BareProbeLine;
   readonly inserts: InsertLine;
   readonly mailServer: MailLine;
+  readonly reads: ReadLine;
   readonly restRecord: RestRound;
   readonly restWatch: RestLine;
   readonly sessions: SessionLine;

@@ -18,7 +18,13 @@ import { postgresPrograms, postgresUser } from "./postgres/server.ts";
 import { type FinishedProcess, type RunningProcess, type RunOptions, runProcess } from "./processes.ts";
 import type { RestLine } from "./programs/restWatch.ts";
 import { type Program, startProgram } from "./programs.ts";
-import { etcdArguments, patroniConfiguration, type RealClusterOptions, SCOPE } from "./realClusterConfig.ts";
+import {
+  etcdArguments,
+  type PatroniTimings,
+  patroniConfiguration,
+  type RealClusterOptions,
+  SCOPE,
+} from "./realClusterConfig.ts";
 import type { SwitchoverRecord } from "./standIn/cluster.ts";
 import { monotonicUs } from "./standIn/node.types.ts";
 import { waitFor } from "./wait.ts";
@@ -38,7 +44,7 @@ type Part = PostgresName | "etcd";
 
 export class RealCluster {
   readonly #network: ArticleNetwork;
-  readonly #options: RealClusterOptions;
+  #options: RealClusterOptions;
   readonly #folder: string;
   readonly #programs: string;
   readonly #running = new Map<Part, RunningProcess>();
@@ -238,6 +244,18 @@ export class RealCluster {
     const keyAtUs = await first(`${to} with the leader key`, (line) => line.node === to && line.status === 200);
     const promotedAtUs = await first(`${to} promoted`, (line) => line.node === to && isPrimary(line));
     return { from, to, shutdownAtUs, demotedAtUs, keyAtUs, promotedAtUs };
+  }
+
+  /** From now on commits are synchronous, Patroni has these times, and each node is asked so often. Waits until all of it holds. */
+  async tighten(timings: PatroniTimings, watchMs: number): Promise<void> {
+    const { ttlSec, loopWaitSec, retryTimeoutSec } = timings;
+    const settings = { ttl: ttlSec, loop_wait: loopWaitSec, retry_timeout: retryTimeoutSec, synchronous_mode: true };
+    const words = Object.entries(settings).flatMap(([name, value]) => ["-s", `${name}=${value}`]);
+    await this.patronictl(["edit-config", "--quiet", "--force", ...words, SCOPE], { timeoutMs: PHASE_TIMEOUT_MS });
+    this.#options = { ...this.#options, timings, synchronous: true, watchMs };
+    await this.#watch?.stop();
+    this.#watch = await this.#startWatch(watchMs);
+    await this.waitUntilWhole();
   }
 
   async pause(): Promise<void> {
