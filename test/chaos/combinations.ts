@@ -1,3 +1,5 @@
+import { roundsAsked, SOAK } from "../lab/rounds.ts";
+
 /** What the two hosts of a round run, and how. */
 export interface Combination {
   readonly survivor: "holdfast" | "keepalived";
@@ -17,24 +19,12 @@ const COMBINATIONS: readonly Combination[] = both.flatMap((unicast) =>
   ),
 );
 
-/** 50 rounds of each story are asked for by HOLDFAST_SOAK; otherwise two, each story with the next two combinations. */
-export const SOAK = process.env.HOLDFAST_SOAK === "1";
+/** Otherwise two, each story with the next two combinations. */
 const ROUNDS = SOAK ? 50 : 2;
-
-/** Part of the rounds, as FIRST-LAST from 0 on: a soak can be run in slices. */
-function roundsAsked(): { readonly first: number; readonly count: number } {
-  const asked = process.env.HOLDFAST_ROUNDS;
-  if (asked === undefined) return { first: 0, count: ROUNDS };
-  const [, first, last] = /^(\d+)-(\d+)$/.exec(asked)?.map(Number) ?? [];
-  if (first === undefined || last === undefined || last < first) {
-    throw new Error(`HOLDFAST_ROUNDS is FIRST-LAST, for instance 0-4, not ${asked}`);
-  }
-  return { first, count: last - first + 1 };
-}
 
 /** The combinations of a story's rounds; `storyNumber` counts the stories. */
 export function combinationsOf(storyNumber: number): Combination[] {
-  const { first, count } = roundsAsked();
+  const { first, count } = roundsAsked(ROUNDS);
   return Array.from({ length: count }, (_, index) => {
     const combination = COMBINATIONS[(storyNumber * ROUNDS + first + index) % COMBINATIONS.length];
     if (combination === undefined) throw new Error("a remainder is an index");

@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { wallClockMs } from "../lab/addressWatch.ts";
 import { type RunningProcess, runProcess } from "../lab/processes.ts";
 import { requires } from "../lab/requires.ts";
+import { SOAK } from "../lab/rounds.ts";
 import { waitFor } from "../lab/wait.ts";
-import { SOAK } from "./combinations.ts";
 import { type Pair, playRounds, Stage } from "./stage.ts";
 
 const RELOADS = SOAK ? 200 : 30;

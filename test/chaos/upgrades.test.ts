@@ -5,8 +5,9 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { wallClockMs } from "../lab/addressWatch.ts";
 import { requires } from "../lab/requires.ts";
 import { projectRoot } from "../lab/root.ts";
+import { SOAK } from "../lab/rounds.ts";
 import { waitFor } from "../lab/wait.ts";
-import { SOAK, vipsOf } from "./combinations.ts";
+import { vipsOf } from "./combinations.ts";
 import type { StreamLine } from "./programs/streams.ts";
 import { type Pair, Stage } from "./stage.ts";
 

@@ -24,6 +24,7 @@ import type { NetworkHost } from "../lab/netns.ts";
 import { startProgram } from "../lab/programs.ts";
 import { RealCluster } from "../lab/realCluster.ts";
 import { requires } from "../lab/requires.ts";
+import { roundsAsked, SOAK } from "../lab/rounds.ts";
 import { monotonicUs } from "../lab/standIn/node.types.ts";
 import { restReply } from "../lab/standIn/restReply.ts";
 import { doubleWriters, weightedAt, withoutWriter } from "../lab/tableRecord.ts";
@@ -45,10 +46,8 @@ const DATABASE = "my_db";
 const INSERTS_AFTER = 5;
 /** Looks are not free for an emulated processor; closer ones are the guest tests' part, where nothing else runs. */
 const TABLE_WATCH_MS = 10;
-/** Of the failovers. */
-const SOAK = process.env.HOLDFAST_SOAK === "1";
-const STORIES = SOAK ? FAILOVER_STORIES : FAILOVER_STORIES.slice(0, 1);
-const ROUNDS = SOAK ? 10 : 1;
+const FAILOVERS = SOAK ? FAILOVER_STORIES : FAILOVER_STORIES.slice(0, 1);
+const FAILOVER_ROUNDS = roundsAsked(SOAK ? 10 : 1);
 
 const destination = (name: PostgresName): string => `${postgresAddress(name)}:${SERVICE_PORT}`;
 
@@ -334,7 +333,10 @@ requires(
     }, 900_000);
     afterAll(async () => await lab?.stop());
 
-    const plays = Array.from({ length: ROUNDS }, (_, round) => STORIES.map((story) => ({ story, round: round + 1 })));
+    const { first, count } = FAILOVER_ROUNDS;
+    const plays = Array.from({ length: count }, (_, index) =>
+      FAILOVERS.map((story) => ({ story, round: first + index })),
+    );
     test.each(plays.flat().map(({ story, round }) => [story.title, round, story] as const))(
       "%s, round %i",
       async (_title, _round, story) => await playFailover(lab, story),
