@@ -46,7 +46,7 @@
       # A program of its own: it must live on when the process that loads the addon dies.
       "target_name": "holdfast-guard",
       "type": "executable",
-      "sources": ["native/guard.c"],
+      "sources": ["native/guard.c", "native/guard_ward.c", "native/guard_will.c"],
       "cflags": [
         "-std=c11",
         "-Wall",

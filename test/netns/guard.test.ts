@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
@@ -16,6 +16,13 @@ const OWN = "10.0.2.1";
 const VIPS = ["10.0.2.10", "10.0.2.11"];
 /** The kernel needs a second or so to close them. */
 const PACKET_SOCKETS = 100;
+
+/** Every file of it. */
+const SOURCES = readdirSync(join(projectRoot, "native"))
+  .filter((name) => /^guard.*\.c$/.test(name))
+  .map((name) => join(projectRoot, "native", name));
+/** More than binding.gyp asks for: no warning is let pass here. */
+const COMPILER_FLAGS = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Wformat=2", "-Wconversion", "-Werror"];
 
 /** The real guard (native/guard.c) over a process that a test kills, stops or lets misbehave. */
 requires("netns", "tshark")("holdfast-guard", () => {
@@ -276,8 +283,8 @@ requires("netns", "tshark")("holdfast-guard", () => {
 
   it("under the compiler's checks for memory and undefined behaviour it does the same, without a finding", async () => {
     const program = join(folder(), "holdfast-guard-checked");
-    const flags = ["-std=c11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-    execFileSync("cc", [...flags, "-o", program, join(projectRoot, "native/guard.c")]);
+    const checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    execFileSync("cc", [...COMPILER_FLAGS, ...checks, "-o", program, ...SOURCES]);
     const rig = await armedRig(0, { guard: program });
     await playLife(rig);
     expect(rig.process.stderr).not.toMatch(/Sanitizer|runtime error/);
@@ -291,9 +298,9 @@ requires("netns", "tshark")("holdfast-guard", () => {
         string,
         string,
       ];
-      const source = join(projectRoot, "native/guard.c");
       const shim = join(projectRoot, "test/netns/guard/pidfdShim.h");
-      execFileSync("cc", ["-std=c11", "-g", "-O1", "-include", shim, "-o", program, source]);
+      // Each file gets functions of the shim that it does not use.
+      execFileSync("cc", [...COMPILER_FLAGS, "-Wno-unused", "-include", shim, "-o", program, ...SOURCES]);
       const checks = `--leak-check=full --show-leak-kinds=all --track-origins=yes --child-silent-after-fork=yes --log-file=${report}`;
       writeFileSync(guard, `#!/bin/sh\nexec valgrind ${checks} ${program} "$@"\n`, { mode: 0o755 });
       const rig = await armedRig(0, { guard });

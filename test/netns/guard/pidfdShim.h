@@ -1,6 +1,6 @@
 /*
  * For a guard under a valgrind that does not know pidfd_open(2) and pidfd_send_signal(2), as Debian's: included before
- * native/guard.c. A child that looks every millisecond whether the process has ended stands for the descriptor.
+ * native/guard_ward.c. A child that looks every millisecond whether the process has ended stands for the descriptor.
  */
 #define _GNU_SOURCE
 #include <errno.h>
