@@ -229,10 +229,20 @@ int open_or_exit(int descriptor, const char *what) {
   exit(EXIT_SETUP);
 }
 
-/* Polite signals are for the daemon, which says goodbye when it has released everything; a guard ended by them would leave the addresses. */
-static void ignore_polite_signals(void) {
-  const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};
-  for (size_t at = 0; at < sizeof signals / sizeof *signals; at++) signal(signals[at], SIG_IGN);
+static bool is_own_fault(int number) {
+  const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP};
+  for (size_t at = 0; at < sizeof faults / sizeof *faults; at++)
+    if (faults[at] == number) return true;
+  return false;
+}
+
+/*
+ * Whatever is sent to all processes of a service is for the daemon: SIGTERM, after which it says goodbye, and no less the SIGABRT of
+ * systemd's watchdog. A guard that it ends would leave the addresses. abort(3) ends this one all the same.
+ */
+static void ignore_signals(void) {
+  for (int number = 1; number < NSIG; number++)
+    if (!is_own_fault(number)) signal(number, SIG_IGN);
 }
 
 static void take_lock(const char *path) {
@@ -276,7 +286,7 @@ int main(int count, char **words) {
     say("", "usage: holdfast-guard --socket FD --ward PID --lock FILE (it is started by holdfast)");
     return EXIT_USAGE;
   }
-  ignore_polite_signals();
+  ignore_signals();
   daemon_socket = (int)socket_number;
   fcntl(daemon_socket, F_SETFD, FD_CLOEXEC);
   if (!ward_watch((uint32_t)pid)) open_or_exit(-1, "pidfd_open of the daemon");

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "vitest";
 import { kernelHasIpvs } from "../guest/boot/kernelHasIpvs.ts";
-import { controlGroupRoot, SYSTEMD } from "./controlGroups.ts";
+import { controlGroupRoot, enableMemoryLimits, SYSTEMD } from "./controlGroups.ts";
 import { findProgram } from "./programPath.ts";
 
 function programMissing(name: string): string | undefined {
@@ -57,6 +57,8 @@ const CHECKS = {
   keepalived: () => programMissing("keepalived"),
   ipvsadm: () => programMissing("ipvsadm"),
   systemd: systemdMissing,
+  memoryLimit: () =>
+    rootMissing() ?? (enableMemoryLimits() ? undefined : "control groups of version 2 do not limit memory here"),
   tcpdump: () => programMissing("tcpdump"),
   tshark: () => programMissing("tshark"),
   strace: () => programMissing("strace"),

@@ -90,6 +90,8 @@ export class Systemd {
         }),
       { what: "systemd", timeoutMs: PATIENCE_MS, found: () => starter.output },
     );
+    // systemd moves all others of its group aside; this one it does not see, and a group with processes gives its children no limits.
+    writeFileSync(join(root, "cgroup.procs"), String(starter.pid));
     const systemd = new Systemd(folder, group, starter, manager, forget);
     await waitFor(async () => (await systemd.systemctl(["is-system-running"], true)).stdout === "running\n", {
       what: "systemd to be up",
