@@ -1,14 +1,21 @@
 import { HoldfastError } from "../core/errors.ts";
 import { loadAddon } from "../io/addon.ts";
-import { type Address, HostNetwork, IFAPROT_HOLDFAST } from "../io/hostNetwork.ts";
+import {
+  type Address,
+  HostNetwork,
+  IFAPROT_HOLDFAST,
+  isMarkedDevice,
+  type Link,
+  type OperationOutcome,
+} from "../io/hostNetwork.ts";
 import { RunDirectory } from "../io/runDirectory.ts";
 import { EXIT, type ExitCode } from "./exitCodes.ts";
 import { loadConfiguration } from "./loadConfiguration.ts";
 import { errorText, type Output } from "./output.ts";
 
 /**
- * `holdfast cleanup`: removes the virtual addresses that a dead daemon has left, for ExecStopPost= and for people. Never
- * beside a living one, and never an address without an end, which is the host's own.
+ * `holdfast cleanup`: removes the virtual addresses and the devices of its own that a dead daemon has left, for ExecStopPost=
+ * and for people. Never beside a living one, and never an address without an end, which is the host's own.
  */
 export function runCleanup(
   options: { readonly file?: string; readonly configId?: string; readonly runDir: string },
@@ -19,20 +26,10 @@ export function runCleanup(
   const network = new HostNetwork(addon);
   try {
     runDirectory = RunDirectory.open(options.runDir, addon);
-    const names = new Map(network.listLinks().map(({ index, name }) => [index, name]));
-    const left = network.listAddresses().filter(leftoverOf(configuredAddresses(options, output)));
-    const outcomes = network.applyAddresses(left.map((address) => ({ kind: "delete", request: address })));
-    let failed = false;
-    for (const [index, { ip, prefixLength, linkIndex }] of left.entries()) {
-      const outcome = outcomes[index];
-      const what = `${ip}/${prefixLength} dev ${names.get(linkIndex) ?? linkIndex}`;
-      // It ended by itself meanwhile: that is what was wanted.
-      const gone = outcome?.ok === true || outcome?.code === "EADDRNOTAVAIL" || outcome?.code === "ENODEV";
-      if (gone) output.out(`removed ${what}\n`);
-      else output.err(`holdfast: cannot remove ${what}: ${outcome?.code ?? "unknown"}\n`);
-      failed ||= !gone;
-    }
-    return failed ? EXIT.failed : EXIT.ok;
+    const links = network.listLinks();
+    const addressesGone = removeAddresses(network, links, { configured: configuredAddresses(options, output), output });
+    const devicesGone = removeDevices(network, links, output);
+    return addressesGone && devicesGone ? EXIT.ok : EXIT.failed;
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     output.err(errorText(error));
@@ -41,6 +38,40 @@ export function runCleanup(
     network.close();
     runDirectory?.close();
   }
+}
+
+/** Returns whether nothing is left. */
+function removeAddresses(
+  network: HostNetwork,
+  links: readonly Link[],
+  { configured, output }: { readonly configured: ReadonlySet<string>; readonly output: Output },
+): boolean {
+  const names = new Map(links.map(({ index, name }) => [index, name]));
+  const left = network.listAddresses().filter(leftoverOf(configured));
+  const outcomes = network.applyAddresses(left.map((address) => ({ kind: "delete", request: address })));
+  return left
+    .map(({ ip, prefixLength, linkIndex }, index) => {
+      const what = `${ip}/${prefixLength} dev ${names.get(linkIndex) ?? linkIndex}`;
+      return tell(what, outcomes[index], output);
+    })
+    .every((gone) => gone);
+}
+
+/** Those with our mark: the next daemon makes its own again. Returns whether nothing is left. */
+function removeDevices(network: HostNetwork, links: readonly Link[], output: Output): boolean {
+  return links
+    .filter(isMarkedDevice)
+    .map(({ name, index }) => tell(`device ${name}`, network.deleteLink(index), output))
+    .every((gone) => gone);
+}
+
+/** Returns whether it is gone. */
+function tell(what: string, outcome: OperationOutcome | undefined, output: Output): boolean {
+  // It ended by itself meanwhile: that is what was wanted.
+  const gone = outcome?.ok === true || outcome?.code === "EADDRNOTAVAIL" || outcome?.code === "ENODEV";
+  if (gone) output.out(`removed ${what}\n`);
+  else output.err(`holdfast: cannot remove ${what}: ${outcome?.code ?? "unknown"}\n`);
+  return gone;
 }
 
 /** By our mark where the kernel keeps it (Linux 5.18), by the configuration elsewhere. */

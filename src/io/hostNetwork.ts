@@ -32,7 +32,7 @@ import { LINUX } from "./linux.ts";
 import { NetlinkNotifications } from "./netlinkNotifications.ts";
 import { NetlinkSocket } from "./netlinkSocket.ts";
 
-export { IFAPROT_HOLDFAST } from "../wire/netlink/rtnl.ts";
+export { IFAPROT_HOLDFAST, isMarkedDevice } from "../wire/netlink/rtnl.ts";
 
 /** A batch of IPv6 addresses is slow, and not even SIGKILL interrupts a running one (docs/decisions.md). */
 export const ADDRESS_BATCH_MAX = 64;
@@ -52,6 +52,8 @@ export interface Link {
   readonly kind: string | undefined;
   /** IFLA_LINK: the interface that this one stands on; of a veth the other end, which may be in another namespace. */
   readonly baseIndex: number | undefined;
+  /** IFLA_IFALIAS: `isMarkedDevice` knows ours by it. Bytes that are no UTF-8 are replaced. */
+  readonly alias: string | undefined;
 }
 
 /** An address as a dump shows it. */
@@ -111,6 +113,7 @@ export class HostNetwork {
         mtu: link.mtu,
         kind: link.info?.kind,
         baseIndex: link.link,
+        alias: link.alias === undefined ? undefined : aliasText(link.alias),
       };
     });
   }
@@ -136,12 +139,15 @@ export class HostNetwork {
     }, ADDRESS_BATCH_MAX);
   }
 
-  /** `ip link add`: down, and so that it will make no IPv6 address of its own. EEXIST when the name is taken. */
-  createLink(request: NewLinkRequest): OperationOutcome {
+  /** `ip link add`: down, with an alias, and so that it will make no IPv6 address of its own. EEXIST when the name is taken. */
+  createLink(request: NewLinkRequest, alias: string): OperationOutcome {
+    const device = { name: request.name };
     const [created] = this.#apply((writer) => {
       encodeNewLink(writer, request);
+      // By itself: the kernel reads no alias in the request before, and the one behind may be refused.
+      encodeSetLink(writer, { device, alias });
       // EAFNOSUPPORT where IPv6 is switched off: then there is nothing to prevent.
-      encodeSetLink(writer, { device: { name: request.name }, addressGeneration: ADDRESS_GENERATION.none });
+      encodeSetLink(writer, { device, addressGeneration: ADDRESS_GENERATION.none });
     });
     return created ?? UNKNOWN;
   }
@@ -149,6 +155,12 @@ export class HostNetwork {
   /** `ip link set up`. ENODEV when it is gone, ENETDOWN for a macvlan whose base is down. */
   setLinkUp(index: number): OperationOutcome {
     const [outcome] = this.#apply((writer) => encodeSetLink(writer, { device: { index }, up: true }));
+    return outcome ?? UNKNOWN;
+  }
+
+  /** `ip link set alias`. ENODEV when it is gone. */
+  setLinkAlias(index: number, alias: string): OperationOutcome {
+    const [outcome] = this.#apply((writer) => encodeSetLink(writer, { device: { index }, alias }));
     return outcome ?? UNKNOWN;
   }
 
@@ -266,6 +278,13 @@ export function readHostFacts(addon: NativeAddon = loadAddon()): HostFacts {
   } finally {
     network.close();
   }
+}
+
+const utf8 = new TextDecoder();
+
+function aliasText(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return utf8.decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
 function scopeWord(scope: number): Address["scope"] {

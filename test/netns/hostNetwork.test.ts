@@ -256,13 +256,17 @@ requires("netns")("the host's network", () => {
 
   describe("a device of our own", () => {
     const hardwareAddress = Uint8Array.of(0, 0, 0x5e, 0, 1, 51);
+    const ALIAS = "holdfast:VRRP:Schlüssel";
     const create = (parentIndex = index) =>
-      hostNetwork.createLink({
-        name: "vrrp.51",
-        parentIndex,
-        hardwareAddress,
-        info: { kind: "macvlan", macvlan: { mode: MACVLAN_MODE.private } },
-      });
+      hostNetwork.createLink(
+        {
+          name: "vrrp.51",
+          parentIndex,
+          hardwareAddress,
+          info: { kind: "macvlan", macvlan: { mode: MACVLAN_MODE.private } },
+        },
+        ALIAS,
+      );
     const device = () => hostNetwork.listLinks().find(({ name }) => name === "vrrp.51");
     const setting = (path: string) => inNamespace(addon, host.path, () => readSysctl(path));
 
@@ -279,6 +283,20 @@ requires("netns")("the host's network", () => {
       expect(device()).toBeUndefined();
       expect(hostNetwork.deleteLink(made)).toEqual({ ok: false, code: "ENODEV" });
       expect(hostNetwork.setLinkUp(made)).toEqual({ ok: false, code: "ENODEV" });
+    });
+
+    test("has the alias that it was created with, or was given; one that is no UTF-8 spoils no dump", async () => {
+      create();
+      expect(device()).toMatchObject({ alias: ALIAS });
+      expect(await host.ip("link", "show", "vrrp.51")).toContain(`alias ${ALIAS}`);
+      const made = device()?.index ?? 0;
+      // As long as the kernel takes it.
+      expect(hostNetwork.setLinkAlias(made, "x".repeat(300))).toEqual({ ok: true });
+      expect(device()?.alias).toBe("x".repeat(255));
+      await host.exec("sh", ["-c", "ip link set vrrp.51 alias $(printf 'b\\374ro')"]);
+      expect(device()?.alias).toBe("b\ufffdro");
+      hostNetwork.deleteLink(made);
+      expect(hostNetwork.setLinkAlias(made, ALIAS)).toEqual({ ok: false, code: "ENODEV" });
     });
 
     test("is refused on a base that is not there", () => {

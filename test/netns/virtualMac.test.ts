@@ -54,6 +54,13 @@ requires("netns")("use_vmac of a keepalived.conf", () => {
   const ARP_SETTINGS = ["net.ipv4.conf.eth0.arp_ignore", "net.ipv4.conf.eth0.arp_announce"];
   const arpSettings = async (): Promise<string[]> =>
     (await kad1.exec("sysctl", ["-n", ...ARP_SETTINGS])).stdout.trim().split("\n");
+  /** Macvlans of somebody else: one without a word about itself, one that says something else. */
+  async function addForeign(): Promise<void> {
+    for (const name of ["mine0", "mine1"]) await kad1.ip("link", "add", name, "link", "eth0", "type", "macvlan");
+    await kad1.ip("link", "set", "mine1", "alias", "holdfast has nothing to do with it");
+  }
+  const deviceNames = async (): Promise<string[]> =>
+    [...(await devices()).matchAll(/^\d+: ([^@]+)@/gm)].map((found) => found[1] ?? "").sort();
   const devices = async (): Promise<string> => await kad1.ip("-details", "link", "show", "type", "macvlan");
 
   test("a macvlan with the virtual MAC carries the VIP, speaks VRRP and answers ARP; nothing of it is left at the end", async () => {
@@ -125,6 +132,40 @@ requires("netns")("use_vmac of a keepalived.conf", () => {
     await daemon.waitForStatus("the VIP", (status) => status.vrrp.instances[0]?.state === "MASTER");
     expect((await kad1.ip("-o", "link", "show", "vrrp.51")).split(":")[0]).toBe(before);
     expect(await kad1.ip("address", "show", "dev", "vrrp.51")).toContain(`inet ${VIP}/`);
+    // From now on it is ours, also when it is left behind once more.
+    expect(await devices()).toContain("alias holdfast:VRRP:PGRW");
+  });
+
+  test("left by kill -9, it is removed by the next life whose file has no use_vmac; those of others stay", async () => {
+    await addForeign();
+    writeFileSync(join(folder, "plain.conf"), CONFIGURATION.replace("  use_vmac\n", ""));
+    const start = async (file: string): Promise<Holdfast> => {
+      daemon = await Holdfast.start(kad1, join(folder, file), join(folder, "run"));
+      await daemon.waitForStatus("the VIP", (status) => status.vrrp.instances[0]?.state === "MASTER");
+      return daemon;
+    };
+    const first = await start("keepalived.conf");
+    expect(await kad1.ip("link", "show", "vrrp.51")).toContain("alias holdfast:VRRP:PGRW");
+    await first.killEverything();
+    expect(await deviceNames()).toEqual(["mine0", "mine1", "vrrp.51"]);
+    const second = await start("plain.conf");
+    expect(await deviceNames()).toEqual(["mine0", "mine1"]);
+    expect(second.log().filter(({ devices: removed }) => removed !== undefined)).toMatchObject([
+      { devices: ["vrrp.51"], msg: "removed what an earlier life left behind" },
+    ]);
+  });
+
+  test("left by kill -9, it is removed by `holdfast cleanup`; those of others stay", async () => {
+    await addForeign();
+    const file = join(folder, "keepalived.conf");
+    const killed = await Holdfast.start(kad1, file, join(folder, "run"));
+    daemon = killed;
+    await killed.waitForStatus("the VIP", (status) => status.vrrp.instances[0]?.state === "MASTER");
+    await killed.killEverything();
+    const cleanup = ["cleanup", "-f", file, "--run-dir", killed.runDirectory];
+    expect((await killed.command(...cleanup)).stdout).toContain("removed device vrrp.51\n");
+    expect(await deviceNames()).toEqual(["mine0", "mine1"]);
+    expect((await killed.command(...cleanup)).stdout).toBe("");
   });
 
   test("deleted by others, it is there again with the VIP", async () => {

@@ -36,6 +36,7 @@ interface StoredLink {
   readonly index: number;
   readonly kind: string | undefined;
   readonly baseIndex: number | undefined;
+  alias: string | undefined;
   hardwareAddress: Uint8Array;
   up: boolean;
   addresses: StoredAddress[];
@@ -94,6 +95,7 @@ export class FakeVrrpHost implements VrrpHost {
       index,
       kind: undefined,
       baseIndex: undefined,
+      alias: undefined,
       hardwareAddress,
       up: true,
       addresses: stored,
@@ -246,16 +248,24 @@ export class FakeVrrpHost implements VrrpHost {
   }
 
   createDevice(request: DeviceRequest): ChangeOutcome {
-    const { name, kind, baseIndex } = request;
+    const { name, kind, baseIndex, alias } = request;
     this.calls.push(`create ${kind} ${name}`);
     if (this.deviceAnswer !== undefined) return { ok: false, code: this.deviceAnswer };
     if (this.#links.some((link) => link.name === name)) return { ok: false, code: "EEXIST" };
     const index = this.#nextIndex++;
     const hardwareAddress = request.hardwareAddress ?? new Uint8Array([2, 0, 0, 0, 0, baseIndex]);
-    this.#links.push({ name, index, kind, baseIndex, hardwareAddress, up: false, addresses: [] });
+    this.#links.push({ name, index, kind, baseIndex, alias, hardwareAddress, up: false, addresses: [] });
     for (const setting of ["arp_ignore", "accept_local", "rp_filter", "promote_secondaries"]) {
       this.sysctls.set(`ipv4/conf/${name}/${setting}`, "0");
     }
+    return { ok: true };
+  }
+
+  setDeviceAlias(linkIndex: number, alias: string): ChangeOutcome {
+    const link = this.#links.find(({ index }) => index === linkIndex);
+    if (link === undefined) return { ok: false, code: "ENODEV" };
+    this.calls.push(`alias ${link.name} ${alias}`);
+    link.alias = alias;
     return { ok: true };
   }
 
@@ -417,6 +427,7 @@ export class FakeVrrpHost implements VrrpHost {
       hardwareAddress: link.hardwareAddress,
       kind: link.kind,
       baseIndex: link.baseIndex,
+      alias: link.alias,
       addresses: link.addresses.map(
         (own, at): HostAddress => ({
           ip: own.ip,

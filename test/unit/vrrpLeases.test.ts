@@ -32,7 +32,13 @@ function own(cidr: string, changes: Partial<HostAddress> = {}): HostAddress {
 }
 
 function link(name: string, index: number, ...addresses: HostAddress[]): HostInterface {
-  const bare = { administrativelyUp: true, hardwareAddress: undefined, kind: undefined, baseIndex: undefined };
+  const bare = {
+    administrativelyUp: true,
+    hardwareAddress: undefined,
+    kind: undefined,
+    baseIndex: undefined,
+    alias: undefined,
+  };
   return { name, index, up: true, ...bare, addresses };
 }
 

@@ -67,6 +67,19 @@ export const IFAPROT = { unspecified: 0, kernelLoopback: 1, kernelRouterAdvertis
 /** Ours, that of VRRP among the IP protocols: `ip address show proto 112` lists what holdfast holds. */
 export const IFAPROT_HOLDFAST = 112;
 
+/** The beginning of our devices' IFLA_IFALIAS, whose they are stands behind it: `ip link show` tells it. */
+export const LINK_MARK_HOLDFAST = "holdfast:";
+/** IFLA_INFO_KIND of the devices that we make: whatever else bears the mark is not ours. */
+const MARKED_KINDS: ReadonlySet<string | undefined> = new Set(["macvlan", "ipvlan"]);
+
+/** Whether a link of a dump is a device that a holdfast has made. */
+export function isMarkedDevice(link: {
+  readonly kind: string | undefined;
+  readonly alias: string | undefined;
+}): boolean {
+  return MARKED_KINDS.has(link.kind) && link.alias?.startsWith(LINK_MARK_HOLDFAST) === true;
+}
+
 /** IFF_*: the flags of a link. `lowerUp` is the carrier, `running` the operational state. */
 export const IFF = { up: 0x1, broadcast: 0x2, loopback: 0x8, running: 0x40, noArp: 0x80, lowerUp: 0x10000 } as const;
 

@@ -36,6 +36,8 @@ import { IFF, RTM } from "./rtnlConstants.ts";
 import type { MessageWriter } from "./writer.ts";
 
 const LINK_HEADER_BYTES = 16;
+/** IFALIASZ, less its NUL. */
+export const LINK_ALIAS_BYTES_MAX = 255;
 
 /** MACVLAN_MODE_*: `private` keeps the macvlans of one parent apart, which VRRP needs (it must not hear itself). */
 export const MACVLAN_MODE = { private: 1, vepa: 2, bridge: 4, passthru: 8, source: 16 } as const;
@@ -115,6 +117,8 @@ export const LINK_ATTRIBUTES = {
   master: { attr: 10, type: u32, kernel: "IFLA_MASTER" },
   operationalState: { attr: 16, type: u8, kernel: "IFLA_OPERSTATE" },
   info: { attr: 18, type: linkInfoType, kernel: "IFLA_LINKINFO" },
+  /** Anybody's words about a link, in whatever bytes; written without a NUL, and read with one. */
+  alias: { attr: 20, type: binary(0, LINK_ALIAS_BYTES_MAX + 1), kernel: "IFLA_IFALIAS" },
   perFamily: { attr: 26, type: nestedUnmarked(FAMILY_ATTRIBUTES), kernel: "IFLA_AF_SPEC" },
   carrier: { attr: 33, type: u8, kernel: "IFLA_CARRIER" },
 } as const satisfies AttributeTable;
@@ -128,6 +132,8 @@ export interface LinkMessage extends AttributeValues<typeof LINK_ATTRIBUTES> {
   readonly linkFlags: number;
   readonly change: number;
 }
+
+const utf8 = new TextEncoder();
 
 const NO_LINK: LinkMessage = { family: 0, hardwareType: 0, index: 0, linkFlags: 0, change: 0 };
 
@@ -179,11 +185,13 @@ export interface SetLinkRequest {
   readonly hardwareAddress?: Uint8Array | undefined;
   /** ADDRESS_GENERATION: to be set before the link is up. */
   readonly addressGeneration?: number | undefined;
+  /** At most LINK_ALIAS_BYTES_MAX bytes of UTF-8 are written. */
+  readonly alias?: string | undefined;
 }
 
-/** `ip link set dev DEVICE up|down`, `address MAC`, `addrgenmode none`. ENODEV when it is gone. */
+/** `ip link set dev DEVICE up|down`, `address MAC`, `addrgenmode none`, `alias WORDS`. ENODEV when it is gone. */
 export function encodeSetLink(writer: MessageWriter, request: SetLinkRequest): number {
-  const { device, up, hardwareAddress, addressGeneration } = request;
+  const { device, up, hardwareAddress, addressGeneration, alias } = request;
   return encodeLink(writer, RTM.newLink, NLM_F.request, {
     ...NO_LINK,
     ...device,
@@ -191,6 +199,7 @@ export function encodeSetLink(writer: MessageWriter, request: SetLinkRequest): n
     change: up === undefined ? 0 : IFF.up,
     ...(hardwareAddress === undefined ? {} : { hardwareAddress }),
     ...(addressGeneration === undefined ? {} : { perFamily: { inet6: { addressGeneration } } }),
+    ...(alias === undefined ? {} : { alias: utf8.encode(alias).subarray(0, LINK_ALIAS_BYTES_MAX) }),
   });
 }
 

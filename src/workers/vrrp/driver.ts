@@ -284,7 +284,7 @@ export class VrrpDriver {
     this.#tally.logsUnknownVrids = config.logUnknownVrids;
     this.#prepared.configure(config);
     const added = sweeps ? config.instances.filter(({ name }) => this.#instances.get(name) === undefined) : [];
-    this.#leftovers.sweep(config.instances, added);
+    if (sweeps) this.#leftovers.sweep(config.instances, added);
     if (this.#statics.configure(config, this.#prepared.view.current)) this.#prepared.view.lookAgain();
     const instances = this.#instances.follow(config.instances);
     this.#dispatcher.follow(instances, listeningDevice);

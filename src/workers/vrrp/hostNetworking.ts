@@ -17,7 +17,15 @@ import type { AddressChange, DeviceRequest, VrrpHost } from "./ports.ts";
 /** What the driver asks of rtnetlink about links and addresses, and of sysctls. */
 export type NetworkHost = Pick<
   VrrpHost,
-  "view" | "watch" | "applyAddresses" | "createDevice" | "setDeviceUp" | "deleteDevice" | "readSysctl" | "writeSysctl"
+  | "view"
+  | "watch"
+  | "applyAddresses"
+  | "createDevice"
+  | "setDeviceAlias"
+  | "setDeviceUp"
+  | "deleteDevice"
+  | "readSysctl"
+  | "writeSysctl"
 >;
 
 export function openNetwork(network: HostNetwork): NetworkHost {
@@ -30,7 +38,8 @@ export function openNetwork(network: HostNetwork): NetworkHost {
         error: (error) => onEvent({ kind: "error", error }),
       }),
     applyAddresses: (changes) => network.applyAddresses(changes.map(addressOperation)),
-    createDevice: (request) => network.createLink(linkRequest(request)),
+    createDevice: (request) => network.createLink(linkRequest(request), request.alias),
+    setDeviceAlias: (linkIndex, alias) => network.setLinkAlias(linkIndex, alias),
     setDeviceUp: (linkIndex) => network.setLinkUp(linkIndex),
     deleteDevice: (linkIndex) => network.deleteLink(linkIndex),
     readSysctl,

@@ -18,6 +18,8 @@ export interface HostInterface {
   readonly kind: string | undefined;
   /** IFLA_LINK: the interface that this one stands on. */
   readonly baseIndex: number | undefined;
+  /** IFLA_IFALIAS: what somebody says of it; of ours, that it is ours. */
+  readonly alias: string | undefined;
   readonly addresses: readonly HostAddress[];
 }
 

@@ -53,8 +53,10 @@ export interface RoutingHost {
 
 /** `ip link`, and sysctls of interfaces. */
 export interface DeviceHost {
-  /** `ip link add`, down and without addresses of its own making. */
+  /** `ip link add`, down, with its alias, and without addresses of its own making. */
   createDevice(request: DeviceRequest): ChangeOutcome;
+  /** `ip link set alias` */
+  setDeviceAlias(linkIndex: number, alias: string): ChangeOutcome;
   /** `ip link set up` */
   setDeviceUp(linkIndex: number): ChangeOutcome;
   /** `ip link del` */
@@ -125,6 +127,8 @@ export interface DeviceRequest {
   /** macvlan only. */
   readonly hardwareAddress: Uint8Array | undefined;
   readonly ipvlanMode: "bridge" | "private" | "vepa" | undefined;
+  /** IFLA_IFALIAS: whose it is. */
+  readonly alias: string;
 }
 
 export type HostEvent =

@@ -75,7 +75,7 @@ export class PreparedHost {
     this.#warned.clear();
     this.view.poll(config.linkbeatInterfaces);
     this.view.refresh();
-    this.#devices.configure(wantedDevices(config.instances), this.view.current);
+    if (this.#devices.configure(wantedDevices(config.instances), this.view.current)) this.view.refresh();
     const promoting = config.instances.filter((instance) => instance.promoteSecondaries);
     this.#promoting = new Set(promoting.flatMap((instance) => heldAddresses(instance).map((vip) => vip.device)));
     this.#giveBackUnless((setting) => this.#devices.needs(setting) || this.#promotes(setting));

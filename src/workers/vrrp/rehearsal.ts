@@ -194,6 +194,7 @@ const LINK: HostInterface = {
   hardwareAddress: Uint8Array.of(2, 0, 0, 0, 0, 1),
   kind: undefined,
   baseIndex: undefined,
+  alias: undefined,
   addresses: ADDRESSES.map((own) => ({ ...own, ...PERMANENT })),
 };
 
@@ -252,6 +253,7 @@ class PaperHost implements VrrpHost {
   readonly readSysctl = nothing;
   readonly close = nothing;
   readonly createDevice = (): ChangeOutcome => DONE;
+  readonly setDeviceAlias = (): ChangeOutcome => DONE;
   readonly setDeviceUp = (): ChangeOutcome => DONE;
   readonly deleteDevice = (): ChangeOutcome => DONE;
   readonly writeSysctl = (): ChangeOutcome => DONE;

@@ -7,6 +7,7 @@ import type { Report, VrrpInstance } from "./instance.ts";
 import { heldAddresses, type Lease, leftovers } from "./leases.ts";
 import type { RoutingChange, VrrpHost } from "./ports.ts";
 import { describe, routingObjects } from "./routing.ts";
+import { leftDevices, wantedDevices } from "./virtualDevices.ts";
 
 const REFUSED: ReadonlySet<unknown> = new Set(["EPERM", "EACCES"]);
 
@@ -20,12 +21,15 @@ export interface LeftoversModules {
 
 /**
  * What an earlier life left behind: removed when its instances come, and told of. Addresses of which no dump can tell yet,
- * because the table changed during it or their interface is missing, are removed behind the next dump that shows it.
+ * because the table changed during it or their interface is missing, are removed behind the next dump that shows it. Devices
+ * that it made are known by their mark, and removed where no instance asks for them any more.
  */
 export class Leftovers {
   readonly #modules: LeftoversModules;
   /** Instances whose addresses have not been looked for yet. */
   #owed: readonly VrrpInstanceConfig[] = [];
+  /** All instances, while devices that none of them asks for have not been looked for yet. */
+  #owedDevices: readonly VrrpInstanceConfig[] | undefined;
 
   constructor(modules: LeftoversModules) {
     this.#modules = modules;
@@ -35,6 +39,7 @@ export class Leftovers {
   sweep(all: readonly VrrpInstanceConfig[], added: readonly VrrpInstanceConfig[]): void {
     const owed = new Set(this.#owed.map(({ name }) => name));
     this.#owed = all.filter((instance) => owed.has(instance.name) || added.includes(instance));
+    this.#owedDevices = all;
     this.#sweepRouting(added);
     this.settle();
     if (this.#modules.view.isWhole) return;
@@ -46,7 +51,9 @@ export class Leftovers {
   /** Behind every dump. */
   settle(): void {
     const { host, view, report } = this.#modules;
-    if (this.#owed.length === 0 || !view.isWhole) return;
+    if (!view.isWhole) return;
+    this.#sweepDevices();
+    if (this.#owed.length === 0) return;
     const instances = this.#owed;
     // What stands on an interface that is missing now is found when that is back.
     this.#owed = instances.filter((one) =>
@@ -63,6 +70,22 @@ export class Leftovers {
       const alarm = { kind: "addressOperationFailed", address, device, detail: `remove: ${code}` } as const;
       if (owner !== undefined) report({ kind: "alarm", instance: owner.name, alarm });
     }
+    view.refresh();
+  }
+
+  #sweepDevices(): void {
+    const { host, view, report } = this.#modules;
+    const instances = this.#owedDevices;
+    this.#owedDevices = undefined;
+    const found = instances === undefined ? [] : leftDevices(wantedDevices(instances), view.current);
+    if (found.length === 0) return;
+    for (const { name, index } of found) {
+      const outcome = host.deleteDevice(index);
+      if (outcome.ok) continue;
+      const message = `${name}, which an earlier life left behind, cannot be removed: ${outcome.code}`;
+      report({ kind: "log", level: "warn", fields: { device: name, error: outcome.code }, message });
+    }
+    this.#tell({ devices: found.map(({ name }) => name) });
     view.refresh();
   }
 

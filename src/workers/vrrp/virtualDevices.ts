@@ -1,5 +1,6 @@
 import type { VirtualMacConfig, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import type { BorrowedSettings } from "../../core/borrowedSettings.ts";
+import { isMarkedDevice, LINK_MARK_HOLDFAST } from "../../wire/netlink/rtnl.ts";
 import { hardwareText } from "./hardwareAddress.ts";
 import type { HostInterface, IndexedView } from "./hostView.ts";
 import { heldAddresses } from "./leases.ts";
@@ -37,6 +38,17 @@ export function wantedDevices(instances: readonly VrrpInstanceConfig[]): readonl
   return [...wanted.values()];
 }
 
+/** Its IFLA_IFALIAS: who looks at the host sees whose it is, and a later life of ours knows it again. */
+function aliasOf({ instance }: WantedDevice): string {
+  return `${LINK_MARK_HOLDFAST}VRRP:${instance}`;
+}
+
+/** Devices that an earlier life made, by its mark, and that nobody asks for any more. */
+export function leftDevices(wanted: readonly WantedDevice[], view: IndexedView): readonly HostInterface[] {
+  const names = new Set(wanted.map(({ config }) => config.name));
+  return view.interfaces.filter((link) => isMarkedDevice(link) && !names.has(link.name));
+}
+
 /**
  * Makes the wanted devices be there: creates them before the election, adopts those of an earlier life, creates them anew
  * when somebody deletes them or their base was created again, and removes them at the end.
@@ -53,14 +65,13 @@ export class VirtualDevices {
     this.#modules = modules;
   }
 
-  /** The devices from now on; those that are not wanted any more are removed. */
-  configure(wanted: readonly WantedDevice[], view: IndexedView): void {
+  /** The devices from now on; those that are not wanted any more are removed. Returns whether there were any. */
+  configure(wanted: readonly WantedDevice[], view: IndexedView): boolean {
     const names = new Set(wanted.map(({ config }) => config.name));
-    this.#remove(
-      [...this.#prepared.keys()].filter((name) => !names.has(name)),
-      view,
-    );
+    const unwanted = [...this.#prepared.keys()].filter((name) => !names.has(name));
+    this.#remove(unwanted, view);
     this.#wanted = wanted;
+    return unwanted.length > 0;
   }
 
   /** Returns whether anything was changed, so that the view is out of date. */
@@ -88,7 +99,7 @@ export class VirtualDevices {
     const existing = view.named(config.name);
     if (baseLink === undefined) return false;
     if (existing !== undefined && matches(existing, baseLink, config)) {
-      if (this.#prepared.get(config.name) !== existing.index) this.#prepare(device, baseLink, existing.index);
+      if (this.#prepared.get(config.name) !== existing.index) this.#prepare(device, baseLink, existing);
       if (existing.administrativelyUp || !baseLink.administrativelyUp) return false;
       return this.#check(instance, `${config.name} up`, this.#modules.host.setDeviceUp(existing.index));
     }
@@ -110,13 +121,15 @@ export class VirtualDevices {
       baseIndex: baseLink.index,
       hardwareAddress: config.hardwareAddress === undefined ? undefined : Uint8Array.from(config.hardwareAddress),
       ipvlanMode: config.ipvlanMode,
+      alias: aliasOf(device),
     };
     // It is prepared and brought up when the next dump shows it, with its index.
     return this.#check(instance, `create ${config.name}`, this.#modules.host.createDevice(request));
   }
 
   /** Before it is up: no addresses of its own making, ARP for its own addresses only, and packets whose way back is the base's. */
-  #prepare({ instance, config }: WantedDevice, base: HostInterface, index: number): void {
+  #prepare(device: WantedDevice, base: HostInterface, { index, alias }: HostInterface): void {
+    const { instance, config } = device;
     const own: [string, string][] = [
       [`ipv6/conf/${config.name}/addr_gen_mode`, "1"],
       [`ipv6/conf/${config.name}/accept_ra`, "0"],
@@ -127,6 +140,10 @@ export class VirtualDevices {
       [`ipv4/conf/${config.name}/promote_secondaries`, "1"],
     ];
     const { host, settings } = this.#modules;
+    // One that we take over: from now on it is ours, also when it is left behind.
+    if (alias === undefined) {
+      this.#check(instance, `alias of ${config.name}`, host.setDeviceAlias(index, aliasOf(device)));
+    }
     for (const [path, value] of own) {
       const before = host.readSysctl(path);
       if (before === undefined || before === value) continue;

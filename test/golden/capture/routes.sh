@@ -41,6 +41,7 @@ request link-add-macvlan ip link add link eth0 name vrrp.51 address 00:00:5e:00:
 request link-add-ipvlan ip link add link eth0 name ipvlan.52 type ipvlan mode l2 private
 request link-set-addrgenmode ip link set dev vrrp.51 addrgenmode none
 request link-set-address ip link set dev vrrp.51 address 00:00:5e:00:01:34
+request link-set-alias ip link set dev vrrp.51 alias holdfast:VRRP:RW
 ip -n $ns link set vrrp.51 up
 dump dump-links-macvlan 1000 ip -details link show type macvlan
 request link-set-down ip link set dev vrrp.51 down

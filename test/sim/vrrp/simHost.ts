@@ -133,6 +133,10 @@ export class SimHost implements VrrpHost {
     throw new Error("no world has virtual MAC devices");
   }
 
+  setDeviceAlias(): never {
+    throw new Error("no world has virtual MAC devices");
+  }
+
   setDeviceUp(): never {
     throw new Error("no world has virtual MAC devices");
   }

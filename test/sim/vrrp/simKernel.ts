@@ -195,6 +195,7 @@ export class SimKernel {
       hardwareAddress,
       kind: undefined,
       baseIndex: undefined,
+      alias: undefined,
       addresses: link.addresses.map((own) => this.#shownAddress(link, own)),
     };
   }
