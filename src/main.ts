@@ -13,18 +13,18 @@ const output: Output = {
   err: (text) => process.stderr.write(text),
 };
 
+/** What several commands must agree on can be said once for all of them, in the environment: by a unit's drop-in. */
 const fileOption = new Option(
   "-f, --file <file>",
   "configuration (default: /etc/holdfast/holdfast.conf, else /etc/keepalived/keepalived.conf)",
-);
+).env("HOLDFAST_FILE");
 const configIdOption = new Option(
   "-i, --config-id <name>",
   "what @name lines of the configuration mean; default: the first part of the host's name",
-);
-const runDirectoryOption = new Option(
-  "--run-dir <directory>",
-  "lock, control socket and memory of this instance",
-).default(RUN_DIRECTORY_DEFAULT);
+).env("HOLDFAST_CONFIG_ID");
+const runDirectoryOption = new Option("--run-dir <directory>", "lock, control socket and memory of this instance")
+  .default(RUN_DIRECTORY_DEFAULT)
+  .env("HOLDFAST_RUN_DIR");
 
 const serverArgument = "ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT of real servers";
 const serviceOption = new Option("--service <service>", "of this virtual server alone, for example 10.0.2.10:5432");

@@ -139,6 +139,25 @@ requires("netns", "tshark")("a daemon and its guard", () => {
     await host.ip("address", "del", "10.0.2.77/32", "dev", "eth0");
   });
 
+  it("what run and cleanup must agree on is said once, in the environment: the file, and what its @name lines mean", async () => {
+    const file = join(folder, "here.conf");
+    writeFileSync(file, configuration(255, [VIP], 20).replace(`    ${VIP}/24`, `    ${VIP}/24\n@here 10.0.2.12/24`));
+    const env = { HOLDFAST_FILE: file, HOLDFAST_CONFIG_ID: "here" };
+    const holder = await Holdfast.start(network.host("a"), file, undefined, { env });
+    daemons.push(holder);
+    await holder.waitForStatus("both addresses", ({ vrrp }) => vrrp.instances[0]?.addresses.length === 2);
+    await holder.killEverything();
+    const host = network.host("a");
+    const cleanup = async (...variables: string[]): Promise<string> =>
+      (await host.exec("env", [...variables, process.execPath, PROGRAM, "cleanup", "--run-dir", holder.runDirectory]))
+        .stdout;
+    await cleanup();
+    // Without our mark, as on a kernel that does not keep it: then the configuration decides.
+    await host.ip("address", "add", "10.0.2.12/32", "dev", "eth0", "valid_lft", "600", "preferred_lft", "600");
+    expect(await cleanup(`HOLDFAST_FILE=${file}`)).toBe("");
+    expect(await cleanup(`HOLDFAST_FILE=${file}`, "HOLDFAST_CONFIG_ID=here")).toBe("removed 10.0.2.12/32 dev eth0\n");
+  });
+
   it("the guard killed: another one is armed at once, nobody notices, and it does its work", async () => {
     const { holder, other, sinceMs } = await pair();
     const first = (await holder.status()).guard?.processId ?? 0;
