@@ -1,0 +1,40 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { checkFigures, measureChecks } from "../bench-netns/checkLoad.ts";
+import { checkedServices } from "../lab/checkedServices.ts";
+import { Holdfast } from "../lab/holdfast.ts";
+import { createNamespace } from "../lab/netns.ts";
+import { requires } from "../lab/requires.ts";
+import { printFigures, rounds } from "./report.ts";
+
+/** The emulated guest has no more in it; test/bench-netns/checks.test.ts has the 2,000. */
+const ROUND = { servers: 100, delayLoopSec: 1, seconds: rounds(5, 30) };
+
+requires("ipvs", "keepalived")("HTTP checks by whole daemons over the kernel's table", () => {
+  test(`${ROUND.servers} servers every ${ROUND.delayLoopSec} s, for ${ROUND.seconds} s`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "holdfast-checks-"));
+    const namespace = await createNamespace("bench-checks");
+    const file = join(folder, "checks.conf");
+    try {
+      writeFileSync(file, checkedServices(ROUND.servers, ROUND.delayLoopSec));
+      const ours = await measureChecks(namespace, folder, ROUND, async () => {
+        const daemon = await Holdfast.start(namespace, file);
+        return daemon.process;
+      });
+      const theirs = await measureChecks(namespace, folder, ROUND, async () => {
+        const pidFiles = ["-p", "-c"].flatMap((option) => [option, join(folder, `pid${option}`)]);
+        return await namespace.start("keepalived", ["-n", "-l", "-C", "-f", file, ...pidFiles], { name: "keepalived" });
+      });
+      printFigures(`HTTP checks of ${ROUND.servers} servers every ${ROUND.delayLoopSec} s, for ${ROUND.seconds} s`, [
+        ...checkFigures("holdfast", ours, ROUND),
+        ...checkFigures("keepalived", theirs, ROUND),
+      ]);
+      for (const { servers } of [ours, theirs]) expect(servers).toBe(ROUND.servers);
+    } finally {
+      namespace.remove();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 600_000);
+});

@@ -1,0 +1,207 @@
+/** Who writes a table of many services, and how long each step takes, in milliseconds. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { loadAddon } from "../../src/io/addon.ts";
+import { operationMessage } from "../../src/io/ipvsCodec.ts";
+import { openIpvsTable } from "../../src/io/ipvsTable.ts";
+import { LINUX } from "../../src/io/linux.ts";
+import { NetlinkSocket } from "../../src/io/netlinkSocket.ts";
+import { serviceId } from "../../src/plan/keys.ts";
+import { reconcile } from "../../src/plan/reconcile.ts";
+import { RememberedTable } from "../../src/plan/rememberedTable.ts";
+import type { DesiredService, Operation } from "../../src/plan/types.ts";
+import { decodeFamily, encodeGetFamily } from "../../src/wire/netlink/genl.ts";
+import { encodeIpvs, IPVS_FAMILY_NAME } from "../../src/wire/netlink/ipvs.ts";
+import { NLM_F } from "../../src/wire/netlink/message.ts";
+import { MessageWriter } from "../../src/wire/netlink/writer.ts";
+import { Holdfast } from "../lab/holdfast.ts";
+import { createNamespace, type Namespace } from "../lab/netns.ts";
+import { waitFor } from "../lab/wait.ts";
+import {
+  desiredTable,
+  fewestOperations,
+  ipvsadmCommands,
+  type Size,
+  STEPS,
+  type Step,
+  tableConfiguration,
+  WEIGHTS,
+  type Weights,
+} from "./tables.ts";
+
+export type Times = Readonly<Record<Step, number>>;
+
+function timed(work: () => void): number {
+  const begunMs = performance.now();
+  work();
+  return performance.now() - begunMs;
+}
+
+async function timedUntil(work: () => Promise<unknown>): Promise<number> {
+  const begunMs = performance.now();
+  await work();
+  return performance.now() - begunMs;
+}
+
+/** The kernel's own limit: the same messages, encoded beforehand, nothing but sendmsg and the acknowledgements. */
+export class KernelLimit {
+  readonly #socket = new NetlinkSocket({ protocol: LINUX.NETLINK_GENERIC }, { addon: loadAddon() });
+  readonly #familyId: number;
+
+  constructor() {
+    const [answer] = this.#socket.request((writer) => encodeGetFamily(writer, IPVS_FAMILY_NAME));
+    const family = answer === undefined ? undefined : decodeFamily(answer);
+    if (family?.ok !== true) throw new Error("no IPVS family");
+    this.#familyId = family.value.id;
+  }
+
+  /** Writes the table and removes it again. */
+  times(size: Size): Times {
+    const times = STEPS.map((step) => [step, this.#time(fewestOperations(size, step))] as const);
+    return Object.fromEntries(times) as Times;
+  }
+
+  #time(operations: readonly Operation[]): number {
+    const prepared = new MessageWriter();
+    for (const operation of operations)
+      encodeIpvs(prepared, this.#familyId, NLM_F.request, operationMessage(operation));
+    const bodies = prepared.spans.map((span) => prepared.bytes.subarray(span.offset + 16, span.offset + span.length));
+    let begunMs = 0;
+    const { complete, outcomes } = this.#socket.applyBatch((writer) => {
+      for (const body of bodies) {
+        writer.begin(this.#familyId, NLM_F.request);
+        writer.raw(body);
+        writer.end();
+      }
+      begunMs = performance.now();
+    }, 256);
+    const tookMs = performance.now() - begunMs;
+    if (!complete || outcomes.some(({ kind }) => kind !== "applied"))
+      throw new Error("the kernel refused something, or an answer was lost");
+    return tookMs;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+/** What `reconcile` needs for the same, from the desired table to the kernel's answers. `looks`: the kernel's table is read after each step. */
+export function reconcileTimes(size: Size, looks: boolean): Times {
+  const raw = openIpvsTable();
+  const table = new RememberedTable(raw);
+  const owned = new Set(desiredTable(size, WEIGHTS.add).map(({ key }) => serviceId(key)));
+  const run = (services: readonly DesiredService[]): number => {
+    const tookMs = timed(() => {
+      if (!reconcile(table, services, owned).inSync) throw new Error("the table is not as it should be");
+    });
+    if (looks) expect(weightsOf(raw.dump())).toEqual(weightsOf(services));
+    return tookMs;
+  };
+  try {
+    const at = (step: Exclude<Step, "remove">): DesiredService[] => desiredTable(size, WEIGHTS[step]);
+    const [add, changeAll, changeOne] = [at("add"), at("changeAll"), at("changeOne")];
+    table.dump();
+    return { add: run(add), changeAll: run(changeAll), changeOne: run(changeOne), remove: run([]) };
+  } finally {
+    raw.close();
+  }
+}
+
+/** How many services there are, and how many rows of each weight. */
+function weightsOf(services: readonly { readonly destinations: readonly { readonly weight: number }[] }[]): object {
+  const rows: Record<number, number> = {};
+  for (const { destinations } of services)
+    for (const { weight } of destinations) rows[weight] = (rows[weight] ?? 0) + 1;
+  return { services: services.length, rows };
+}
+
+/** `ipvsadm -R`, and `ipvsadm -C` for the end, in a namespace of its own. */
+export async function ipvsadmTimes(size: Size): Promise<Times> {
+  const namespace = await createNamespace("bench-ipvsadm");
+  const run = (step: Exclude<Step, "remove">): Promise<number> => {
+    const input = ipvsadmCommands(size, step);
+    return timedUntil(() => namespace.exec("ipvsadm", ["-R"], { input }));
+  };
+  try {
+    return {
+      add: await run("add"),
+      changeAll: await run("changeAll"),
+      changeOne: await run("changeOne"),
+      remove: await timedUntil(() => namespace.exec("ipvsadm", ["-C"])),
+    };
+  } finally {
+    namespace.remove();
+  }
+}
+
+/** A whole daemon on one keepalived.conf: its start, two reloads, its stop, until the table shows it. */
+export interface TableDaemon {
+  reload(): void;
+  stop(): Promise<unknown>;
+}
+
+export async function daemonTimes(
+  size: Size,
+  start: (namespace: Namespace, file: string, folder: string) => Promise<TableDaemon>,
+): Promise<Times> {
+  const namespace = await createNamespace("bench-daemon");
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-bench-"));
+  const file = join(folder, "table.conf");
+  const write = (weights: Weights): void => writeFileSync(file, tableConfiguration(size, weights));
+  const shows = async (weight: number, rows: number): Promise<void> => {
+    await waitFor(async () => (await rowsWithWeight(namespace, weight)) === rows, {
+      what: `${rows} rows of weight ${weight}`,
+      timeoutMs: 300_000,
+    });
+  };
+  const rows = size.services * size.servers;
+  let daemon: TableDaemon | undefined;
+  const reloaded = (weights: Weights, weight: number, count: number): Promise<number> => {
+    write(weights);
+    return timedUntil(async () => {
+      daemon?.reload();
+      await shows(weight, count);
+    });
+  };
+  try {
+    write(WEIGHTS.add);
+    const add = await timedUntil(async () => {
+      daemon = await start(namespace, file, folder);
+      await shows(WEIGHTS.add.all, rows);
+    });
+    const changeAll = await reloaded(WEIGHTS.changeAll, WEIGHTS.changeAll.all, rows);
+    const changeOne = await reloaded(WEIGHTS.changeOne, WEIGHTS.changeOne.one, 1);
+    const remove = await timedUntil(async () => await daemon?.stop());
+    return { add, changeAll, changeOne, remove };
+  } finally {
+    namespace.remove();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The table of a namespace in a few words, read without ipvsadm's formatting. */
+async function rowsWithWeight(namespace: Namespace, weight: number): Promise<number> {
+  const { stdout } = await namespace.exec("cat", ["/proc/net/ip_vs"]);
+  return stdout.split("\n").filter((line) => line.startsWith("  ->") && line.trim().split(/\s+/)[3] === String(weight))
+    .length;
+}
+
+export async function startKeepalived(namespace: Namespace, file: string, folder: string): Promise<TableDaemon> {
+  const pidFiles = ["-p", "-c", "-r"].flatMap((option) => [option, join(folder, `pid${option}`)]);
+  const keepalived = await namespace.start("keepalived", ["-n", "-l", "-C", "-f", file, ...pidFiles], {
+    name: "keepalived",
+  });
+  return { reload: () => keepalived.signal("SIGHUP"), stop: () => keepalived.stop(300_000) };
+}
+
+export async function startHoldfast(namespace: Namespace, file: string): Promise<TableDaemon> {
+  const daemon = await Holdfast.start(namespace, file);
+  const stop = async (): Promise<void> => {
+    await daemon.process.stop(300_000);
+    await daemon.stop();
+  };
+  return { reload: () => daemon.process.signal("SIGHUP"), stop };
+}
