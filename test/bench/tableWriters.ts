@@ -140,6 +140,7 @@ export async function ipvsadmTimes(size: Size): Promise<Times> {
 /** A whole daemon on one keepalived.conf: its start, two reloads, its stop, until the table shows it. */
 export interface TableDaemon {
   reload(): void;
+  output(): string;
   stop(): Promise<unknown>;
 }
 
@@ -151,14 +152,16 @@ export async function daemonTimes(
   const folder = mkdtempSync(join(tmpdir(), "holdfast-bench-"));
   const file = join(folder, "table.conf");
   const write = (weights: Weights): void => writeFileSync(file, tableConfiguration(size, weights));
+  let daemon: TableDaemon | undefined;
   const shows = async (weight: number, rows: number): Promise<void> => {
     await waitFor(async () => (await rowsWithWeight(namespace, weight)) === rows, {
       what: `${rows} rows of weight ${weight}`,
       timeoutMs: 300_000,
+      intervalMs: 20,
+      found: () => daemon?.output(),
     });
   };
   const rows = size.services * size.servers;
-  let daemon: TableDaemon | undefined;
   const reloaded = (weights: Weights, weight: number, count: number): Promise<number> => {
     write(weights);
     return timedUntil(async () => {
@@ -194,7 +197,11 @@ export async function startKeepalived(namespace: Namespace, file: string, folder
   const keepalived = await namespace.start("keepalived", ["-n", "-l", "-C", "-f", file, ...pidFiles], {
     name: "keepalived",
   });
-  return { reload: () => keepalived.signal("SIGHUP"), stop: () => keepalived.stop(300_000) };
+  return {
+    output: () => keepalived.output,
+    reload: () => keepalived.signal("SIGHUP"),
+    stop: () => keepalived.stop(300_000),
+  };
 }
 
 export async function startHoldfast(namespace: Namespace, file: string): Promise<TableDaemon> {
@@ -203,5 +210,5 @@ export async function startHoldfast(namespace: Namespace, file: string): Promise
     await daemon.process.stop(300_000);
     await daemon.stop();
   };
-  return { reload: () => daemon.process.signal("SIGHUP"), stop };
+  return { output: () => daemon.process.output, reload: () => daemon.process.signal("SIGHUP"), stop };
 }
