@@ -157,7 +157,7 @@ export async function daemonTimes(
     await waitFor(async () => (await rowsWithWeight(namespace, weight)) === rows, {
       what: `${rows} rows of weight ${weight}`,
       timeoutMs: 300_000,
-      intervalMs: 20,
+      intervalMs: 200,
       found: () => daemon?.output(),
     });
   };
