@@ -10,7 +10,7 @@ import { requires } from "../lab/requires.ts";
 import { printFigures, rounds } from "./report.ts";
 
 /** The emulated guest has no more in it; test/bench-netns/checks.test.ts has the 2,000. */
-const ROUND = { servers: 100, delayLoopSec: 5, seconds: rounds(10, 60) };
+const ROUND = { servers: rounds(50, 100), delayLoopSec: rounds(1, 5), seconds: rounds(3, 60) };
 
 requires("ipvs", "keepalived")("HTTP checks by whole daemons over the kernel's table", () => {
   test(`${ROUND.servers} servers every ${ROUND.delayLoopSec} s, for ${ROUND.seconds} s`, async () => {
