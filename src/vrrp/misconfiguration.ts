@@ -18,16 +18,16 @@ export interface Examination {
 
 const NO_ALARMS: readonly VrrpAlarm[] = [];
 
-/** Compares a peer's advert with our parameters and remembers what was found. */
-export function examine(state: RouterState, advert: HeardAdvert): Examination {
+/** Compares a peer's advert with our parameters and remembers what was found; undefined when that is nothing new. */
+export function examine(state: RouterState, advert: HeardAdvert): Examination | undefined {
   const found = mismatches(state, advert);
-  if (found.length === 0 && state.reported.length === 0) return { state, alarms: NO_ALARMS };
+  if (found.length === 0 && state.reported.length === 0) return undefined;
   const fresh = found.filter((alarm) => !state.reported.some((old) => sameAlarm(old, alarm)));
   const kept = state.reported.filter(
     (old) =>
       old.peer !== advert.source || found.some((alarm) => sameAlarm(old, alarm)) || notCompared(state, advert, old),
   );
-  if (fresh.length === 0 && kept.length === state.reported.length) return { state, alarms: NO_ALARMS };
+  if (fresh.length === 0 && kept.length === state.reported.length) return undefined;
   return { state: { ...state, reported: [...kept, ...fresh].slice(-REPORTED_MAX) }, alarms: fresh };
 }
 
@@ -78,9 +78,16 @@ function notCompared(state: RouterState, advert: HeardAdvert, alarm: VrrpAlarm):
   return alarm.kind === "addressListMismatch" && !comparesAddresses(state, advert);
 }
 
+/** With every advert: a loop, since `every` would be given a new function each time. */
+function sameOrder(ours: readonly Ip[], theirs: readonly Ip[]): boolean {
+  if (ours.length !== theirs.length) return false;
+  for (let index = 0; index < ours.length; index++) if (ours[index] !== theirs[index]) return false;
+  return true;
+}
+
 /** The order is the sender's own business: it comes from its configuration file. */
 function sameAddresses(ours: readonly Ip[], theirs: readonly Ip[]): boolean {
-  if (ours.length === theirs.length && ours.every((address, index) => address === theirs[index])) return true;
+  if (sameOrder(ours, theirs)) return true;
   const a = new Set(ours);
   const b = new Set(theirs);
   return a.size === b.size && [...a].every((address) => b.has(address));

@@ -145,14 +145,15 @@ function start(state: RouterState, nowUs: Us): StepResult {
 function onAdvert(state: RouterState, { advert, heardAt }: AdvertInput, nowUs: Us): StepResult {
   if (state.role.name === "INIT") return ignore(state, "advert", "notStarted");
   if (advert.source === state.link.primaryAddress) return ignore(state, "advert", "ownAdvert");
-  const { state: examined, alarms } = examine(state, advert);
+  const examination = examine(state, advert);
+  const examined = examination === undefined ? state : examination.state;
   const discard = discardReason(examined, advert);
   const result =
     discard === undefined
       ? onValidAdvert(examined, advert, nowUs, heardAt ?? nowUs)
       : ignore(examined, "advert", discard);
-  if (alarms.length === 0) return result;
-  const raised = alarms.map((alarm): Effect => ({ kind: "alarm", alarm }));
+  if (examination === undefined || examination.alarms.length === 0) return result;
+  const raised = examination.alarms.map((alarm): Effect => ({ kind: "alarm", alarm }));
   return { state: result.state, effects: [...raised, ...result.effects] };
 }
 

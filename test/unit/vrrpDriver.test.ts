@@ -340,6 +340,14 @@ describe("the driver of VRRP instances, on a fake host", () => {
     expect(host.addressesOf("eth0")).toContain("10.0.2.10/32");
   });
 
+  it("announces again in the very moment in which a lower priority is heard: it drew the neighbours to itself", () => {
+    const { host, becomeMaster } = setUp(instance({ priority: 100 }));
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    host.receive("eth0", advert(50));
+    expect(host.calls.filter((call) => call.startsWith("announce"))).not.toEqual([]);
+  });
+
   it("counts what is not acted on, by reason", () => {
     const { host, driver, becomeMaster } = setUp(instance());
     host.addLink("eth0", "10.0.2.1/24");

@@ -36,6 +36,15 @@ export class Agenda {
   arm(now: Us, atOnce: boolean): void {
     let soonest: number = atOnce ? now : this.#instancesAt;
     for (const { deadline } of this.#duties) if (deadline !== undefined && deadline < soonest) soonest = deadline;
+    this.#armAt(soonest);
+  }
+
+  /** No duty has another deadline than when it was armed last. */
+  armForInstances(): void {
+    this.#armAt(this.#instancesAt);
+  }
+
+  #armAt(soonest: number): void {
     if (soonest >= this.#armedAt) return;
     this.#armedAt = soonest;
     this.#timer.arm(soonest as Us);

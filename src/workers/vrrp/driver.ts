@@ -63,6 +63,8 @@ export class VrrpDriver {
   #realtime = false;
   /** A transition changed what the frame watches are to look for. */
   #framesChanged = false;
+  /** A machine has done something since the last rest. */
+  #acted = false;
 
   constructor(modules: DriverModules) {
     const { host } = modules;
@@ -77,7 +79,7 @@ export class VrrpDriver {
       ...modules,
       onDatagrams: (device, family, datagrams) => {
         for (const datagram of datagrams) this.#dispatcher.dispatch(device, family, datagram);
-        this.#rest();
+        this.#restAfterAdverts();
       },
       onSocketError: (device, error) => this.#onSocketError(device, error),
     });
@@ -129,7 +131,8 @@ export class VrrpDriver {
       transition: () => {
         this.#framesChanged = true;
       },
-      stepped: (instance) => {
+      stepped: (instance, acted) => {
+        this.#acted ||= acted;
         this.#agenda.note(this.#foresight.wakeAt(instance));
         this.#slices.note(instance);
       },
@@ -361,8 +364,15 @@ export class VrrpDriver {
     for (const instance of this.#startup.due(this.#modules.host.clock.nowUs())) instance.feed({ kind: "start" });
   }
 
+  /** Nearly every advert moves the timer of a BACKUP and nothing else: then no duty has another deadline than before. */
+  #restAfterAdverts(): void {
+    if (this.#acted || this.#groups.isWaiting) this.#rest();
+    else this.#agenda.armForInstances();
+  }
+
   /** After everything that happens: what the machines left to be done together, and the timer. */
   #rest(): void {
+    this.#acted = false;
     this.#groups.settle();
     if (this.#framesChanged) {
       this.#framesChanged = false;

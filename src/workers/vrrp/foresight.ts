@@ -50,6 +50,7 @@ export class Foresight {
 
   /** The takeover that an instance is about to make. */
   near(instance: Waiting, now: Us): Takeover | undefined {
+    if (this.#rehearsal === undefined) return undefined;
     const early = this.#early.get(instance);
     if (early === undefined || early.deadline !== instance.deadline || instance.state.role.name !== "BACKUP")
       return undefined;

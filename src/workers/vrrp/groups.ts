@@ -90,6 +90,11 @@ export class Groups {
     }
   }
 
+  /** A member changed, and its group was not asked yet. */
+  get isWaiting(): boolean {
+    return this.#changed.size > 0;
+  }
+
   /** Asks every group with a changed member until all rest. Not to be called from within a machine's effects. */
   settle(): void {
     if (this.#settling || this.#changed.size === 0) return;

@@ -11,7 +11,14 @@ import { type Estate, EstateBook } from "./estate.ts";
 import { LeaseHolder } from "./holder.ts";
 import type { IndexedView } from "./hostView.ts";
 import type { InstanceCounters, InstanceModules } from "./instance.types.ts";
-import { addressLifetimeSec, type Lease, type LeasePlan, planLeases, type VipTable } from "./leases.ts";
+import {
+  addressLifetimeSec,
+  type Lease,
+  type LeasePlan,
+  onExtraInterfaces,
+  planLeases,
+  type VipTable,
+} from "./leases.ts";
 import { changedHardware, isChanged, isRecreated, type Observation, observe } from "./observation.ts";
 import { routerParameters } from "./parameters.ts";
 import { Peers } from "./peers.ts";
@@ -99,16 +106,20 @@ export class VrrpInstance implements AdvertListener {
 
   /** Gives the machine an input at the clock's instant, performs the effects, and feeds their answers. */
   feed(input: Input): void {
-    let answers = this.#step(input);
-    while (answers.length > 0) {
-      const [next, ...rest] = answers;
-      answers = next === undefined ? rest : [...rest, ...this.#step(next)];
-    }
+    const answers = this.#step(input);
+    if (answers !== undefined && answers.length > 0) this.#feedAll([...answers]);
     this.#deadline = nextDeadline(this.#state);
-    this.#modules.stepped(this);
+    this.#modules.stepped(this, answers !== undefined);
   }
 
-  #step(input: Input): readonly Input[] {
+  #feedAll(waiting: Input[]): void {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      waiting.push(...(this.#step(next) ?? NO_ANSWERS));
+    }
+  }
+
+  /** What answers the effects; undefined when the step had none. */
+  #step(input: Input): readonly Input[] | undefined {
     const { host, record } = this.#modules;
     const now = host.clock.nowUs();
     this.#debug("input", input, 2);
@@ -116,7 +127,7 @@ export class VrrpInstance implements AdvertListener {
     const before = this.#state.role.name;
     const { state, effects } = step(this.#state, input, now);
     this.#state = state;
-    if (effects.length === 0) return NO_ANSWERS;
+    if (effects.length === 0) return undefined;
     const after = state.role.name;
     this.#willIsDue = after === "MASTER" && before !== after;
     const answers = runEffects(effects, this.#actions);
@@ -235,7 +246,7 @@ export class VrrpInstance implements AdvertListener {
     }
     if (!isDeepStrictEqual(link, this.#state.link)) this.feed({ kind: "link", link });
     this.#lookForMissing();
-    this.#modules.stepped(this);
+    this.#modules.stepped(this, true);
   }
 
   /** Sends one advert of priority 0 on behalf of a life before this one, whose addresses are swept. */
@@ -259,8 +270,10 @@ export class VrrpInstance implements AdvertListener {
       sendAdvert: ({ priority, mayFail }) => this.#sendAdvert(priority, mayFail),
       programAddresses: (action) => this.#program(action),
       removeAddresses: () => this.#release(),
-      announce: ({ repeat, which }) =>
-        this.#requestAnnouncement(which === "all" ? this.holder.held : this.#onExtraInterfaces(), repeat),
+      announce: ({ repeat, which }) => {
+        const { held } = this.holder;
+        this.#requestAnnouncement(which === "all" ? held : onExtraInterfaces(held, this.#config), repeat);
+      },
       transition: (transition) => {
         this.#last = { ...transition, atMs: this.#modules.wallMs() };
         report({ kind: "transition", instance: this.name, transition });
@@ -320,8 +333,7 @@ export class VrrpInstance implements AdvertListener {
 
   #program(action: "add" | "refresh"): ProgramOutcome {
     this.#settleWill();
-    const { advertInterval } = this.#config;
-    const timing = { validSec: this.leaseLifetimeSec, advertInterval };
+    const timing = { validSec: this.leaseLifetimeSec, advertInterval: this.#config.advertInterval };
     return this.#withRouting(this.holder[action](this.plans(), timing, this.#advertSentAt));
   }
 
@@ -357,18 +369,6 @@ export class VrrpInstance implements AdvertListener {
 
   #cancelAnnouncements(leases: readonly Lease[]): void {
     this.#modules.announcements.cancel(this.name, new Set(leases.map((lease) => lease.address)));
-  }
-
-  /** `garp_extra_if`: devices that send nothing of their own accord, virtual MAC devices or all of them. */
-  #onExtraInterfaces(): readonly Lease[] {
-    const { garp, virtualMac } = this.#config;
-    const base = virtualMac?.name ?? this.#config.interface;
-    const virtual = new Set(
-      [...this.#config.virtualAddresses, ...this.#config.excludedAddresses]
-        .filter((vip) => vip.ownVirtualMac !== undefined)
-        .map((vip) => vip.device),
-    );
-    return this.holder.held.filter(({ device }) => device !== base && (garp.extraAll || virtual.has(device)));
   }
 
   /** While MASTER: what a fresh dump does not show was taken by others, or its lease ended in a pause. */

@@ -34,8 +34,8 @@ export interface InstanceModules {
   readonly discarded: (reason: string) => void;
   /** Every input of the machine, before it is fed. */
   readonly record: (instance: string, input: Input, at: Us) => void;
-  /** The machine's state is another. */
-  readonly stepped: (instance: VrrpInstance) => void;
+  /** The machine's state is another. `acted`: there was something to do for it, beyond its own timer. */
+  readonly stepped: (instance: VrrpInstance, acted: boolean) => void;
   /** What it would leave behind is another thing now; returns when the guard knows. */
   readonly willChanged: () => void;
 }

@@ -28,14 +28,15 @@ export interface InstanceSetModules extends DriverModules {
   readonly slices: SliceQueue;
   /** An instance is in another state. */
   readonly transition: () => void;
-  readonly stepped: (instance: VrrpInstance) => void;
+  readonly stepped: InstanceModules["stepped"];
 }
 
 /** The instances that there are, as the configuration has them: makes them, and gives them what they need of the driver. */
 export class InstanceSet {
   readonly #modules: InstanceSetModules;
   readonly #ofInstances: InstanceModules;
-  #byName = new Map<string, VrrpInstance>();
+  #all: readonly VrrpInstance[] = [];
+  #byName: ReadonlyMap<string, VrrpInstance> = new Map();
   #vips = new VipTable([]);
 
   constructor(modules: InstanceSetModules) {
@@ -48,18 +49,18 @@ export class InstanceSet {
   }
 
   /** In the order of the configuration. */
-  all(): VrrpInstance[] {
-    return [...this.#byName.values()];
+  all(): readonly VrrpInstance[] {
+    return this.#all;
   }
 
   /** Releases and forgets those that are not in the configuration any more, or are other routers there. */
   prune(configs: readonly VrrpInstanceConfig[]): void {
     const next = new Map(configs.map((config) => [config.name, config]));
-    for (const [name, instance] of this.#byName) {
-      const now = next.get(name);
+    for (const instance of this.#all) {
+      const now = next.get(instance.name);
       if (now !== undefined && sameRouter(now, instance.config)) continue;
       instance.feed({ kind: "stop" });
-      this.#byName.delete(name);
+      this.#know(this.#all.filter((other) => other !== instance));
       this.#remove(instance, now === undefined);
     }
     this.#vips = new VipTable(configs);
@@ -76,7 +77,7 @@ export class InstanceSet {
   /** After `prune`: those that stay follow their new configuration, and new ones wait for their start. */
   follow(configs: readonly VrrpInstanceConfig[]): VrrpInstance[] {
     const instances = configs.map((config) => this.#follow(config));
-    this.#byName = new Map(instances.map((instance) => [instance.name, instance]));
+    this.#know(instances);
     return instances;
   }
 
@@ -101,7 +102,12 @@ export class InstanceSet {
 
   /** Nothing is released: whoever calls this has done it, or leaves it to a successor. */
   forget(): void {
-    this.#byName = new Map();
+    this.#know([]);
+  }
+
+  #know(instances: readonly VrrpInstance[]): void {
+    this.#all = instances;
+    this.#byName = new Map(instances.map((instance) => [instance.name, instance]));
   }
 }
 
@@ -123,9 +129,9 @@ function modulesOfInstances(modules: InstanceSetModules, vips: () => VipTable): 
     },
     discarded: (reason) => tally.count(reason),
     record: (instance, input, atUs) => recorder().addInput(instance, input, atUs),
-    stepped: (instance) => {
+    stepped: (instance, acted) => {
       groups.stepped(instance);
-      modules.stepped(instance);
+      modules.stepped(instance, acted);
     },
     willChanged: () => will.settle(),
   };

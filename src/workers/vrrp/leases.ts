@@ -213,3 +213,14 @@ function subnetKey(address: Ip, prefixLength: number): string {
   });
   return `${masked.join(".")}/${prefixLength}`;
 }
+
+/** Of the held leases, those of `garp_extra_if`: on devices that send nothing of their own accord, virtual MAC devices or all of them. */
+export function onExtraInterfaces(held: readonly Lease[], config: VrrpInstanceConfig): readonly Lease[] {
+  const base = config.virtualMac?.name ?? config.interface;
+  const virtual = new Set(
+    heldAddresses(config)
+      .filter((vip) => vip.ownVirtualMac !== undefined)
+      .map((vip) => vip.device),
+  );
+  return held.filter(({ device }) => device !== base && (config.garp.extraAll || virtual.has(device)));
+}

@@ -12,6 +12,8 @@ type AdvertInput = Extract<Input, { readonly kind: "advert" }>;
 interface Peer {
   /** The last one, as the machine is told of it. */
   input: AdvertInput;
+  /** The last one itself: often the same object for a whole term, which spares the comparison. */
+  advert: HeardAdvert;
   checksumForm: ChecksumForm | undefined;
   heardAt: Us;
 }
@@ -19,6 +21,8 @@ interface Peer {
 /** Who was heard for one virtual router, for the status. */
 export class Peers {
   readonly #heard = new Map<Ip, Peer>();
+  /** Of `#heard`, who was heard last: mostly the one MASTER. */
+  #last: Peer | undefined;
   readonly #since: Us;
 
   /** `since`: when we began to listen. */
@@ -31,17 +35,18 @@ export class Peers {
    * adverts of one term all are, and the flight recorder keeps thousands of them.
    */
   heard(advert: HeardAdvert, checksumForm: ChecksumForm | undefined, now: Us): AdvertInput {
-    const peer = this.#heard.get(advert.source);
+    const peer = this.#last?.advert.source === advert.source ? this.#last : this.#heard.get(advert.source);
+    this.#last = peer;
     if (peer !== undefined) {
-      const last = peer.input.advert;
-      if (last !== advert && !sameAdvert(last, advert)) peer.input = { kind: "advert", advert };
+      if (peer.advert !== advert && !sameAdvert(peer.advert, advert)) peer.input = { kind: "advert", advert };
+      peer.advert = advert;
       peer.checksumForm = checksumForm;
       peer.heardAt = now;
       return peer.input;
     }
     if (this.#heard.size >= STRANGERS_MAX) this.#dropOldest();
     const input: AdvertInput = { kind: "advert", advert };
-    this.#heard.set(advert.source, { input, checksumForm, heardAt: now });
+    this.#heard.set(advert.source, { input, advert, checksumForm, heardAt: now });
     return input;
   }
 
@@ -72,6 +77,7 @@ export class Peers {
       oldest = address;
       heardAt = peer.heardAt;
     }
+    this.#last = undefined;
     if (oldest !== undefined) this.#heard.delete(oldest);
   }
 }

@@ -50,7 +50,7 @@ export class Startup {
 
   /** Instances that may start now; each is given once. */
   due(now: Us): VrrpInstance[] {
-    if (!this.#released || !this.#view.isKnown || now < (this.#notBefore ?? 0)) return [];
+    if (this.#waiting.size === 0 || !this.#released || !this.#view.isKnown || now < (this.#notBefore ?? 0)) return [];
     const due = [...this.#waiting].filter(([instance, until]) => this.#knowsAll(instance) || now >= (until ?? 0));
     return due.map(([instance]) => {
       this.#waiting.delete(instance);

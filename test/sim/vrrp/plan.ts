@@ -45,13 +45,24 @@ export const routerName = (router: number): string => `r${router + 1}`;
 export const interfaceName = (segment: number): string => `eth${segment}`;
 export const segmentOf = (device: string): number => Number(device.slice("eth".length));
 
+interface OwnAddress {
+  readonly ip: Ip;
+  readonly prefixLength: number;
+}
+
+/** By segment, then by router: asked for with nearly every advert. */
+const OWN_ADDRESSES: (readonly OwnAddress[])[][] = [];
+
 /** What an interface has of its own: an IPv4 address, a link-local one, and a global IPv6 one. */
-export function ownAddresses(router: number, segment: number): { readonly ip: Ip; readonly prefixLength: number }[] {
-  return [
+export function ownAddresses(router: number, segment: number): readonly OwnAddress[] {
+  OWN_ADDRESSES[segment] ??= [];
+  const ofSegment = OWN_ADDRESSES[segment];
+  ofSegment[router] ??= [
     { ip: ip(`10.${segment}.0.${router + 1}`), prefixLength: 24 },
     { ip: ip(`fe80::${segment}:${router + 1}`), prefixLength: 64 },
     { ip: ip(`2001:db8:${segment}::${router + 1}`), prefixLength: 64 },
   ];
+  return ofSegment[router];
 }
 
 export function sourceAddress(router: number, segment: number, family: Family): Ip {
@@ -180,8 +191,18 @@ export function ownerOf(instance: InstancePlan): number | undefined {
   return owner < 0 ? undefined : owner;
 }
 
+/** By router. A file that did not change is read again with every healing. */
+const CONFIGS = new WeakMap<WorldPlan, VrrpConfig[]>();
+
 /** What one router is given. */
 export function configOf(plan: WorldPlan, router: number): VrrpConfig {
+  const known = CONFIGS.get(plan) ?? [];
+  CONFIGS.set(plan, known);
+  known[router] ??= makeConfig(plan, router);
+  return known[router];
+}
+
+function makeConfig(plan: WorldPlan, router: number): VrrpConfig {
   const instances = plan.instances.flatMap((instance) => instanceOf(instance, router));
   const groupNames = [...new Set(plan.instances.flatMap(({ group }) => group ?? []))];
   const syncGroups: SyncGroupConfig[] = groupNames.flatMap((name) => {

@@ -59,14 +59,16 @@ export class Seat {
   /** The last advert with priority 0, and the last of a priority that does not count. */
   resignedAtUs = NEVER;
   lowerAtUs = NEVER;
-  /** By seat: the number of its last advert that arrived here. */
-  readonly heard = new Map<Seat, number>();
+  /** By router: the number of its seat's last advert that arrived here. */
+  readonly #heard: number[] = [];
   /** When one of its addresses was last added or refreshed. */
   refreshedAtUs = NEVER;
   /** The kernel refused the removal of an address: it may stay until its lease ends. */
   removalFailed = false;
   /** An administrator, the kernel or a reload interfered here last. */
   disturbedAtUs = NEVER;
+
+  #members: { readonly revision: number; readonly members: readonly Seat[] } | undefined;
 
   constructor(router: SimRouter, name: string) {
     this.router = router;
@@ -75,9 +77,24 @@ export class Seat {
   }
 
   /** Of its sync group on this router, itself among them; of none: none. */
-  get groupMembers(): Seat[] {
-    if (this.group === undefined) return [];
-    return [...this.router.seats.values()].filter(({ group, config }) => group === this.group && config !== undefined);
+  get groupMembers(): readonly Seat[] {
+    if (this.group === undefined) return NO_SEATS;
+    const { revision, seats } = this.router;
+    if (this.#members?.revision !== revision) {
+      const members = [...seats.values()].filter(({ group, config }) => group === this.group && config !== undefined);
+      this.#members = { revision, members };
+    }
+    return this.#members.members;
+  }
+
+  hear({ seat, number }: SentAdvert): void {
+    const from = seat.router.number;
+    this.#heard[from] = Math.max(number, this.lastHeardOf(seat));
+  }
+
+  /** The number of the last advert of this seat, of the same virtual router, that arrived here; 0 = none. */
+  lastHeardOf({ router }: Seat): number {
+    return this.#heard[router.number] ?? 0;
   }
 
   /** Its effective priority is another: what counted by the one before may be lower now. */
@@ -126,9 +143,11 @@ export class Seat {
     this.resignedAtUs = NEVER;
     this.lowerAtUs = NEVER;
     this.groupHeldUntilUs = NEVER;
-    this.heard.clear();
+    this.#heard.length = 0;
   }
 }
+
+const NO_SEATS: readonly Seat[] = [];
 
 export const NEVER = Number.NEGATIVE_INFINITY;
 

@@ -1,7 +1,6 @@
 import { type Family, family, type Ip } from "../../../src/core/ip.ts";
-import { ago, between, durationUs, type Us } from "../../../src/core/units.ts";
+import type { Us } from "../../../src/core/units.ts";
 import { NetlinkError } from "../../../src/io/netlinkSocket.ts";
-import { WAIT_MAX } from "../../../src/io/vrrpSockets.ts";
 import { encodeIpv4 } from "../../../src/wire/ipv4.ts";
 import { decodeAdvert, isMulticast, VRRP_PROTOCOL, VRRP_TYPE_OF_SERVICE } from "../../../src/wire/vrrp.ts";
 import type { HostInterface, HostView } from "../../../src/workers/vrrp/hostView.ts";
@@ -22,14 +21,15 @@ import type {
 import type { Packet } from "./lan.ts";
 import type { StoredLink } from "./simKernel.ts";
 import type { SimRouter } from "./simRouter.ts";
+import { SocketQueue } from "./socketQueue.ts";
 
 interface Socket extends ReceiverOptions {
   readonly linkIndex: number;
   readonly segment: number;
   readonly onDatagrams: (datagrams: readonly Datagram[]) => void;
-  waiting: Packet[];
-  /** By the router's own clock, when each came. */
-  readonly arrivedAt: Us[];
+  readonly queue: SocketQueue;
+  /** Reads what waits. */
+  readonly drain: () => void;
 }
 
 /** Messages known to be read: more than a process has, but for reloads. */
@@ -176,12 +176,13 @@ export class SimHost implements VrrpHost {
       linkIndex: index,
       segment,
       onDatagrams: on.datagrams,
-      waiting: [],
-      arrivedAt: [],
+      queue: new SocketQueue(),
+      drain: () => this.#drain(socket, taken),
     };
+    const taken = (packet: Packet): void => this.#router.world.advertTaken(this.#router, segment, packet);
     this.#sockets.push(socket);
     return {
-      drain: () => this.#drain(socket),
+      drain: socket.drain,
       close: () => {
         this.#sockets = this.#sockets.filter((other) => other !== socket);
       },
@@ -221,8 +222,9 @@ export class SimHost implements VrrpHost {
       if (socket.linkIndex !== link.index || socket.family !== packet.family) continue;
       if (packet.multicast && !socket.groups.includes(packet.destination)) continue;
       this.#router.world.advertArrived(this.#router, link, packet);
-      socket.arrivedAt.push(this.clock.nowUs());
-      if (socket.waiting.push(packet) === 1) this.#router.enter(() => this.#drain(socket));
+      const isFirst = socket.queue.isEmpty;
+      socket.queue.push(packet, this.clock.nowUs());
+      if (isFirst) this.#router.enter(socket.drain);
     }
   }
 
@@ -232,14 +234,8 @@ export class SimHost implements VrrpHost {
     this.#look();
   }
 
-  #drain(socket: Socket): void {
-    if (socket.waiting.length === 0) return;
-    const packets = socket.waiting;
-    const arrivedAt = socket.arrivedAt.splice(0);
-    socket.waiting = [];
-    const now = this.clock.nowUs();
-    socket.onDatagrams(packets.map(({ datagram }, at) => stamped(datagram, arrivedAt[at] as Us, now)));
-    this.#router.world.advertsTaken(this.#router, socket.segment, packets);
+  #drain({ queue, onDatagrams }: Socket, taken: (packet: Packet) => void): void {
+    if (!queue.isEmpty) queue.drain(this.clock.nowUs(), onDatagrams, taken);
   }
 
   #send(
@@ -364,12 +360,6 @@ const HEADER = {
 
 function refused(code: string): Error {
   return Object.assign(new Error(code), { code });
-}
-
-/** As the product's receiver reads the kernel's stamp; what was read at once is shared by all who got it. */
-function stamped(datagram: Datagram, arrivedAt: Us, now: Us): Datagram {
-  const waited = between(arrivedAt, now);
-  return waited === 0 ? datagram : { ...datagram, receivedAt: ago(now, durationUs(Math.min(waited, WAIT_MAX))) };
 }
 
 function hasAddress({ addresses }: StoredLink, wanted: Ip): boolean {

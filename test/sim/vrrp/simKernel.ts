@@ -95,8 +95,16 @@ export class SimKernel {
     return this.links.find((link) => link.name === name);
   }
 
+  // With every frame: loops, since a function for each would be made anew.
+
   byIndex(index: number): StoredLink | undefined {
-    return this.links.find((link) => link.index === index);
+    for (const link of this.links) if (link.index === index) return link;
+    return undefined;
+  }
+
+  onSegment(segment: number): StoredLink | undefined {
+    for (const link of this.links) if (link.segment === segment) return link;
+    return undefined;
   }
 
   /** `ip address replace`; answers an errno's name. */

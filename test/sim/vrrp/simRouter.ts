@@ -258,14 +258,14 @@ export class SimRouter {
 
   /** Whether its interface on this LAN has the address, so that neighbours send there what is for it. */
   answersFor(address: Ip, segment: number): boolean {
-    const link = this.kernel.links.find((candidate) => candidate.segment === segment);
+    const link = this.kernel.onSegment(segment);
     return link?.addresses.some((own) => own.ip === address) === true;
   }
 
   /** A packet reaches the interface on this LAN. */
   arrive(packet: Packet, segment: number): void {
     if (this.frozenSinceUs !== undefined) return;
-    const link = this.kernel.links.find((candidate) => candidate.segment === segment);
+    const link = this.kernel.onSegment(segment);
     if (link?.up !== true) return;
     this.process?.host.receive(packet, link);
   }

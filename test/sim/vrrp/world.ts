@@ -166,7 +166,7 @@ export class World {
     if (seat === undefined || advert === undefined) return;
     this.#on.advertArrived(seat, packet, advert);
     this.trace.noteTraffic(seat.label, "gets priority", advert);
-    seat.heard.set(advert.seat, Math.max(advert.number, seat.heard.get(advert.seat) ?? 0));
+    seat.hear(advert);
     if (seat.config === undefined || !understand(seat.config, advert.config, packet.source)) return;
     if (advert.priority === 0) seat.resignedAtUs = this.nowUs;
     else if (advert.priority >= seat.priority || !preempts(seat.config)) {
@@ -176,13 +176,10 @@ export class World {
     } else seat.lowerAtUs = this.nowUs;
   }
 
-  advertsTaken(router: SimRouter, segment: number, packets: readonly Packet[]): void {
-    for (const packet of packets) {
-      const { advert } = packet;
-      const seat = advert === undefined ? undefined : this.#receiver(router, segment, advert);
-      if (seat === undefined || advert === undefined) continue;
-      this.#on.advertTaken(seat, packet, advert);
-    }
+  advertTaken(router: SimRouter, segment: number, packet: Packet): void {
+    const { advert } = packet;
+    const seat = advert === undefined ? undefined : this.#receiver(router, segment, advert);
+    if (seat !== undefined && advert !== undefined) this.#on.advertTaken(seat, packet, advert);
   }
 
   reported(router: SimRouter, message: Report): void {

@@ -13,17 +13,16 @@ const NAME = "addresses only where MASTER";
  * more. So a process holds nothing of an earlier life from its first dump on that was not interrupted. Every address has the lifetime that the design promises: it is what a dead router loses it by.
  */
 export function addressesOnlyWhereMaster(): Checker {
-  const touched = new Map<SimRouter, Set<Seat>>();
+  /** By router: asked with every event. */
+  const touched: Set<Seat>[] = [];
+  const lastLooked: Process[] = [];
   /** Processes that have seen what an earlier life left, where the interface has the name that they know. */
   const looked = new WeakSet<Process>();
   const setBy = new WeakMap<StoredAddress, Process>();
   const touch = (seat: Seat): void => {
-    let seats = touched.get(seat.router);
-    if (seats === undefined) {
-      seats = new Set();
-      touched.set(seat.router, seats);
-    }
-    seats.add(seat);
+    const { number } = seat.router;
+    touched[number] ??= new Set();
+    touched[number].add(seat);
   };
   const checkHeld = (seat: Seat, when: string): void => {
     if (seat.removalFailed || seat.config === undefined) return;
@@ -57,11 +56,13 @@ export function addressesOnlyWhereMaster(): Checker {
       if (priority === 0) checkHeld(seat, "and resigns");
     },
     entryEnded: (router) => {
-      if (router.process?.host.hasSeen === true && !looked.has(router.process)) {
-        looked.add(router.process);
+      const { process } = router;
+      if (process !== undefined && process !== lastLooked[router.number] && process.host.hasSeen) {
+        lastLooked[router.number] = process;
+        looked.add(process);
         for (const seat of router.seats.values()) touch(seat);
       }
-      const seats = touched.get(router);
+      const seats = touched[router.number];
       if (seats === undefined || seats.size === 0) return;
       for (const seat of seats) {
         if (seat.state !== "MASTER") checkHeld(seat, `because of ${seat.reason}`);

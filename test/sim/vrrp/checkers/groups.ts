@@ -1,16 +1,16 @@
 import { type Checker, Violation } from "../checker.ts";
-import type { SimRouter } from "../simRouter.ts";
 
 const NAME = "sync groups together";
 
 /** The members of a sync group are MASTER together or not at all, whenever the process has done what there was to do. */
 export function groupsTogether(): Checker {
-  const looked = new Map<SimRouter, number>();
+  /** By router: the revision that was looked at. */
+  const looked: number[] = [];
   return {
     name: NAME,
     entryEnded: (router) => {
-      if (looked.get(router) === router.revision) return;
-      looked.set(router, router.revision);
+      if (looked[router.number] === router.revision) return;
+      looked[router.number] = router.revision;
       for (const { name, members } of router.given.syncGroups) {
         const seats = members.map((member) => router.seat(member)).filter((seat) => seat.config !== undefined);
         const masters = seats.filter((seat) => seat.state === "MASTER").length;

@@ -38,7 +38,7 @@ const LEADS_TO: Readonly<Record<string, readonly StateName[]>> = {
 } satisfies Partial<Record<TransitionReason, readonly StateName[]>> | Record<string, readonly StateName[]>;
 
 /** Status is asked once in so many sweeps. */
-const SWEEPS_PER_STATUS = 30;
+const SWEEPS_PER_STATUS = 60;
 
 /** Every change of state is reported once, in order, with one reason of the closed list; what status says is what was reported. */
 export function oneReasonEach(world: World): Checker {

@@ -1,5 +1,5 @@
 import { type Checker, ms, Violation } from "../checker.ts";
-import type { Seat } from "../seat.ts";
+import { NEVER, type Seat } from "../seat.ts";
 import type { World } from "../world.ts";
 
 const NAME = "never without a master for longer than the bound";
@@ -35,10 +35,9 @@ function overdueUs(world: World, seat: Seat): number {
   const { router, config } = seat;
   if (config === undefined || seat.state === "GONE" || !router.undisturbed || router.process?.released !== true)
     return 0;
-  if (world.isHeldBack(seat)) return 0;
   const since = Math.max(
     // Whoever does the work puts off what is only tried again.
-    seat.state === "FAULT" ? seat.lowerAtUs : router.disturbedAtUs,
+    seat.state === "FAULT" ? seat.lowerAtUs : NEVER,
     router.disturbedAtUs,
     seat.disturbedAtUs,
     seat.countedAtUs,
@@ -48,5 +47,6 @@ function overdueUs(world: World, seat: Seat): number {
   const wait = seat.masterDownUs;
   const retry = seat.state === "FAULT" ? Math.max(RETRY_US, wait) : 0;
   const dueAtUs = Math.max(since + wait + retry + config.preemptDelay, seat.groupHeldUntilUs);
-  return world.nowUs - dueAtUs - SLACK_US;
+  const overdue = world.nowUs - dueAtUs - SLACK_US;
+  return overdue > 0 && world.isHeldBack(seat) ? 0 : overdue;
 }
