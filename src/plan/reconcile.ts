@@ -1,7 +1,21 @@
 import { confirmRaise, diff, type Plan } from "./diff.ts";
 import type { Difference } from "./differences.ts";
 import { destinationId, serviceId } from "./keys.ts";
-import type { DesiredService, IpvsTable, Operation, OperationOutcome, ServiceId } from "./types.ts";
+import type { DesiredService, IpvsTable, KernelService, Operation, OperationOutcome, ServiceId } from "./types.ts";
+
+/** Both sides of a diff without the services that are known to be as they are wanted. */
+export interface Pending {
+  readonly desired: readonly DesiredService[];
+  readonly kernel: readonly KernelService[];
+}
+
+/** A table that may know which services need no look. */
+export interface ReconciledTable extends IpvsTable {
+  /** Without it all of both sides is compared. */
+  pending?(desired: readonly DesiredService[]): Pending;
+  /** Told of everything wanted, once it is in the table. */
+  settle?(desired: readonly DesiredService[]): void;
+}
 
 /** What one pass over the table found and did. */
 export interface ReconcileReport {
@@ -40,7 +54,7 @@ const CONFIRMATIONS_MAX = 3;
  * was not confirmed.
  */
 export function reconcile(
-  table: IpvsTable,
+  table: ReconciledTable,
   desired: readonly DesiredService[],
   owned: ReadonlySet<ServiceId>,
 ): ReconcileReport {
@@ -50,12 +64,14 @@ export function reconcile(
   let rounds = 0;
   while (!inSync && rounds < ROUNDS_MAX) {
     rounds += 1;
-    const plan = diff(desired, table.dump(), owned);
+    const pending = table.pending?.(desired) ?? { desired, kernel: table.dump() };
+    const plan = diff(pending.desired, pending.kernel, owned);
     differences ??= plan.differences;
     const result = pass.round(plan);
     if (result === "stuck") break;
     inSync = result === "inSync";
   }
+  if (inSync) table.settle?.(desired);
   return {
     differences: differences ?? [],
     done: pass.done,

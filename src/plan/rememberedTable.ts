@@ -1,5 +1,7 @@
 import { serviceId } from "./keys.ts";
+import type { Pending } from "./reconcile.ts";
 import {
+  type DesiredService,
   type DestinationAttributes,
   type DestinationKey,
   type IpvsTable,
@@ -18,6 +20,8 @@ type DestinationOperation = Extract<Operation, { readonly destination: Destinati
 interface RememberedService {
   readonly attributes: Omit<KernelService, "destinations">;
   readonly rows: RememberedRows;
+  /** The wanted service that all of this was found to be equal to, since when nothing of it has changed. */
+  settledAs: DesiredService | undefined;
 }
 
 /** The rows of one service in the kernel's order. Operations name them in that order nearly always: the place after the last one is tried first. */
@@ -51,6 +55,8 @@ class RememberedRows {
 export class RememberedTable implements IpvsTable {
   readonly #table: IpvsTable;
   #services: Map<ServiceId, RememberedService> | undefined;
+  /** Every `settledAs`. */
+  readonly #settled = new Set<DesiredService>();
 
   constructor(table: IpvsTable) {
     this.#table = table;
@@ -58,14 +64,42 @@ export class RememberedTable implements IpvsTable {
 
   forget(): void {
     this.#services = undefined;
+    this.#settled.clear();
   }
 
   dump(): KernelService[] {
-    if (this.#services === undefined) this.#remember(this.#table.dump());
-    return [...(this.#services?.values() ?? [])].map(({ attributes, rows: { rows } }) => ({
-      ...attributes,
-      destinations: [...rows],
-    }));
+    return [...this.#remembered().values()].map(asKernelService);
+  }
+
+  /**
+   * What of both sides can differ at all: a change of one service among thousands costs no look at the rows of the others. A service is
+   * told by its object, which is another one as soon as anything of it is: wanted services are immutable.
+   */
+  pending(desired: readonly DesiredService[]): Pending {
+    const services = [...this.#remembered().values()];
+    const left = desired.filter((service) => !this.#settled.has(service));
+    const allAreWanted = desired.length - left.length === this.#settled.size;
+    const wanted = allAreWanted ? this.#settled : new Set(desired);
+    const differing = services.filter(({ settledAs }) => settledAs === undefined || !wanted.has(settledAs));
+    return { desired: left, kernel: differing.map(asKernelService) };
+  }
+
+  /** All of these were found to be in the table as they are wanted, or have been written there. */
+  settle(desired: readonly DesiredService[]): void {
+    for (const service of desired) {
+      if (this.#settled.has(service)) continue;
+      const found = this.#services?.get(serviceId(service.key));
+      if (found === undefined) continue;
+      this.#unsettle(found);
+      found.settledAs = service;
+      this.#settled.add(service);
+    }
+  }
+
+  #unsettle(service: RememberedService | undefined): void {
+    if (service?.settledAs === undefined) return;
+    this.#settled.delete(service.settledAs);
+    service.settledAs = undefined;
   }
 
   dumpDestinations(service: ServiceKey): KernelDestination[] | undefined {
@@ -82,13 +116,16 @@ export class RememberedTable implements IpvsTable {
     return answer;
   }
 
-  #remember(dumped: readonly KernelService[]): void {
+  #remembered(): ReadonlyMap<ServiceId, RememberedService> {
+    if (this.#services !== undefined) return this.#services;
     const services = new Map<ServiceId, RememberedService>();
-    for (const service of dumped) {
+    for (const service of this.#table.dump()) {
       const { destinations, ...attributes } = service;
-      services.set(serviceId(service.key), { attributes, rows: new RememberedRows(destinations) });
+      const rows = new RememberedRows(destinations);
+      services.set(serviceId(service.key), { attributes, rows, settledAs: undefined });
     }
     this.#services = services;
+    return services;
   }
 
   /** Operations on one service stand together in a plan and name it by one object. */
@@ -98,7 +135,10 @@ export class RememberedTable implements IpvsTable {
     let key: ServiceKey | undefined;
     let found: RememberedService | undefined;
     for (const operation of operations) {
-      if (operation.service !== key) found = services.get(serviceId(operation.service));
+      if (operation.service !== key) {
+        found = services.get(serviceId(operation.service));
+        this.#unsettle(found);
+      }
       key = operation.service;
       if (operation.kind === "deleteService") {
         services.delete(serviceId(key));
@@ -117,7 +157,11 @@ function withAttributes(
   wanted: ServiceAttributes,
 ): RememberedService {
   const attributes = { ...wanted, key, statistics: found?.attributes.statistics ?? NO_STATISTICS };
-  return { attributes, rows: found?.rows ?? new RememberedRows([]) };
+  return { attributes, rows: found?.rows ?? new RememberedRows([]), settledAs: undefined };
+}
+
+function asKernelService({ attributes, rows: { rows } }: RememberedService): KernelService {
+  return { ...attributes, destinations: [...rows] };
 }
 
 function noteRow(remembered: RememberedRows, operation: DestinationOperation): void {

@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ip } from "../../src/core/ip.ts";
+import { serviceId } from "../../src/plan/keys.ts";
+import { reconcile } from "../../src/plan/reconcile.ts";
 import { RememberedTable } from "../../src/plan/rememberedTable.ts";
-import type { Operation, ServiceKey } from "../../src/plan/types.ts";
+import type { DesiredService, Operation, ServiceKey } from "../../src/plan/types.ts";
 import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 
@@ -105,3 +107,100 @@ test("rows for the decision on a raise are always the kernel's own", () => {
   expect(table.dumpDestinations(service)).toBeUndefined();
   expect(kernel.reads).toBe(2);
 });
+
+const wantedService = (key: ServiceKey, weights: readonly number[], exclusive = false): DesiredService => ({
+  key,
+  scheduler: "rr",
+  persistenceTimeoutSec: 0,
+  persistencePrefix: 32,
+  onePacket: false,
+  schedulerFlags: 0,
+  persistenceEngine: "",
+  exclusive,
+  destinations: rows.flatMap((row, index) => {
+    const weight = weights[index];
+    const attributes = { forwarding: "route", upperThreshold: 0, lowerThreshold: 0, ...NO_TUNNEL } as const;
+    return weight === undefined ? [] : [{ ...row, weight, ...attributes }];
+  }),
+});
+
+/** By service: its objects come again and again, in any order. */
+const variants: readonly (readonly DesiredService[])[] = services.map((key, index) =>
+  [[0, 0], [5], [5, 0], [0, 5], []].map((weights) => wantedService(key, weights, index === 1)),
+);
+
+const step = fc.record({
+  wanted: fc.tuple(...variants.map((each) => fc.option(fc.constantFrom(...each)))),
+  fault: fc.option(
+    fc.record({ at: fc.nat(3), kind: fc.constantFrom("refuse" as const, "loseAnswers" as const, "cutBatch" as const) }),
+    { freq: 3 },
+  ),
+  /** The kernel does not tell the rows on which a raise is decided. */
+  unreadable: fc.boolean(),
+  /** Somebody takes a service away, and the repair finds it. */
+  hand: fc.option(fc.constantFrom(...services), { freq: 4 }),
+});
+
+test("services that are left out of the diff are as they are wanted, whatever was wanted before and failed", () => {
+  const owned = new Set(services.map(serviceId));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+      const kernel = new FakeKernel();
+      const table = new RememberedTable(kernel);
+      for (const { wanted, fault, unreadable, hand } of steps) {
+        if (hand !== null) {
+          kernel.administrator({ kind: "deleteService", service: hand });
+          table.forget();
+        }
+        let asked = 0;
+        kernel.beforeOperation = () => {
+          if (fault === null || asked++ !== fault.at) return undefined;
+          return fault.kind === "refuse" ? { kind: "refuse", errno: 12 } : { kind: fault.kind };
+        };
+        const desired = wanted.filter((service) => service !== null);
+        kernel.beforeRead = (service) => {
+          if (unreadable && service !== undefined) throw new Error("unreadable");
+        };
+        if (!inSyncAfter(() => reconcile(table, desired, owned))) continue;
+        kernel.beforeRead = () => undefined;
+        const shown = kernel
+          .dump()
+          .map(({ key, destinations }): readonly unknown[] => [serviceId(key), weightsOf(destinations)]);
+        const expected = desired.map(({ key, destinations }) => [serviceId(key), weightsOf(destinations)]);
+        expect(new Map(shown as [string, unknown][])).toEqual(new Map(expected as [string, unknown][]));
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("a change of one service looks at its rows alone, and at everything again once it was forgotten", () => {
+  const keys = Array.from(
+    { length: 100 },
+    (_, index): ServiceKey => ({ protocol: "TCP", address: ip("10.0.2.10"), port: index + 1 }),
+  );
+  const before = keys.map((key) => wantedService(key, [5, 5]));
+  const after = before.map((service, index) => (index === 40 ? wantedService(service.key, [5, 6]) : service));
+  const table = new RememberedTable(new FakeKernel());
+  const owned = new Set(keys.map(serviceId));
+  reconcile(table, before, owned);
+  const { desired, kernel } = table.pending(after);
+  expect(desired).toEqual([after[40]]);
+  expect(kernel.map(({ key }) => key)).toEqual([keys[40]]);
+  expect(reconcile(table, after, owned).done).toHaveLength(1);
+  expect(table.pending(after.slice(1)).kernel.map(({ key }) => key)).toEqual([keys[0]]);
+  table.forget();
+  expect(table.pending(after).kernel).toHaveLength(100);
+});
+
+function weightsOf(destinations: readonly { readonly address: string; readonly weight: number }[]): object {
+  return Object.fromEntries(destinations.map(({ address, weight }) => [address, weight]));
+}
+
+function inSyncAfter(pass: () => { readonly inSync: boolean }): boolean {
+  try {
+    return pass().inSync;
+  } catch {
+    return false;
+  }
+}
