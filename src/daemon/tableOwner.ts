@@ -37,6 +37,11 @@ export class TableOwner {
   /** `#owned` as the store has it. */
   #stored: ReadonlySet<ServiceId>;
   #existing: ReadonlyMap<ServiceId, unknown> = new Map();
+  /** Of the services wanted last. */
+  #wanted: { readonly keys: readonly ServiceKey[]; readonly ids: ReadonlySet<ServiceId> } = {
+    keys: [],
+    ids: new Set(),
+  };
   #inSync = false;
   #lastProblem: string | undefined;
   #disarm: () => void = () => undefined;
@@ -101,14 +106,14 @@ export class TableOwner {
       this.#inSync = false;
       return;
     }
-    const wanted = new Set(desired.map(({ key }) => serviceId(key)));
+    const wanted = this.#idsOf(desired);
     try {
       const table = this.#tableFor(desired);
       if (table === undefined) return;
       // A change of ours is written on top of what we know; what others did is looked for at a start and by the repair.
       if (cause === "start" || cause === "repair" || cause === "resume") table.forget();
       // Claimed before it is created: a crash in between must not leave a row that nobody knows as ours.
-      this.#claim(new Set([...this.#owned, ...wanted]));
+      this.#claim(wanted === this.#owned ? wanted : new Set([...this.#owned, ...wanted]));
       const report = reconcile(table, desired, this.#owned);
       this.#inSync = report.inSync;
       this.#tell(report, cause);
@@ -209,9 +214,19 @@ export class TableOwner {
 
   #claim(owned: ReadonlySet<ServiceId>): void {
     this.#owned = owned;
-    if (owned.size === this.#stored.size && [...owned].every((id) => this.#stored.has(id))) return;
-    this.#store.writeOwnedServices(owned);
+    if (owned === this.#stored) return;
+    const known = owned.size === this.#stored.size && [...owned].every((id) => this.#stored.has(id));
+    if (!known) this.#store.writeOwnedServices(owned);
     this.#stored = owned;
+  }
+
+  /** The same set as for the last ones where the services are the same: nearly always, and there may be thousands. */
+  #idsOf(desired: readonly DesiredService[]): ReadonlySet<ServiceId> {
+    const { keys, ids } = this.#wanted;
+    if (desired.length === keys.length && desired.every(({ key }, index) => key === keys[index])) return ids;
+    const wanted = desired.map(({ key }) => key);
+    this.#wanted = { keys: wanted, ids: new Set(wanted.map(serviceId)) };
+    return this.#wanted.ids;
   }
 
   #tell(report: ReconcileReport, cause: ProgrammingCause): void {
