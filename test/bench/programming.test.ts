@@ -22,7 +22,13 @@ const SIZES: readonly Size[] = FULL
 const DAEMON_SIZES: readonly Size[] = FULL ? [SIZE, { services: 5_000, servers: 2 }] : [{ services: 50, servers: 10 }];
 /** Of the kernel's own limit in the same run. */
 const MULTIPLE_GOAL = 2;
-const NAMES: Readonly<Record<Step, string>> = {
+const TABLE_NAMES: Readonly<Record<Step, string>> = {
+  add: "all services",
+  changeAll: "all weights",
+  changeOne: "one weight",
+  remove: "removal",
+};
+const DAEMON_NAMES: Readonly<Record<Step, string>> = {
   add: "start",
   changeAll: "reload, all weights",
   changeOne: "reload, one weight",
@@ -53,15 +59,15 @@ requires(
       printFigures(
         `programming ${size.services} x ${size.servers}, medians of ${ROUNDS} rounds; ipvsadm -R and -C once`,
         STEPS.flatMap((step): Figure[] => [
-          { what: `${NAMES[step]}: kernel's own limit`, value: of(step, kernel), unit: "ms" },
-          { what: `${NAMES[step]}: holdfast`, value: of(step, ours), unit: "ms" },
+          { what: `${TABLE_NAMES[step]}: kernel's own limit`, value: of(step, kernel), unit: "ms" },
+          { what: `${TABLE_NAMES[step]}: holdfast`, value: of(step, ours), unit: "ms" },
           {
-            what: `${NAMES[step]}: holdfast / kernel`,
+            what: `${TABLE_NAMES[step]}: holdfast / kernel`,
             value: of(step, ours) / of(step, kernel),
             unit: "times",
             goalAtMost: MULTIPLE_GOAL,
           },
-          { what: `${NAMES[step]}: ipvsadm`, value: ipvsadm[step], unit: "ms" },
+          { what: `${TABLE_NAMES[step]}: ipvsadm`, value: ipvsadm[step], unit: "ms" },
         ]),
       );
     },
@@ -76,8 +82,8 @@ requires(
       printFigures(
         `whole daemons with ${size.services} x ${size.servers}, from start or signal to table, once`,
         STEPS.flatMap((step): Figure[] => [
-          { what: `${NAMES[step]}: holdfast`, value: ours[step], unit: "ms" },
-          { what: `${NAMES[step]}: keepalived`, value: theirs[step], unit: "ms" },
+          { what: `${DAEMON_NAMES[step]}: holdfast`, value: ours[step], unit: "ms" },
+          { what: `${DAEMON_NAMES[step]}: keepalived`, value: theirs[step], unit: "ms" },
         ]),
       );
     },

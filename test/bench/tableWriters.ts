@@ -88,7 +88,10 @@ export class KernelLimit {
   }
 }
 
-/** What `reconcile` needs for the same, from the desired table to the kernel's answers. `looks`: the kernel's table is read after each step. */
+/**
+ * What `reconcile` needs for the same, from the desired table to the kernel's answers. One weight is changed as a check changes it: all
+ * other services are the same objects. `looks`: the kernel's table is read after each step.
+ */
 export function reconcileTimes(size: Size, looks: boolean): Times {
   const raw = openIpvsTable();
   const table = new RememberedTable(raw);
@@ -102,7 +105,10 @@ export function reconcileTimes(size: Size, looks: boolean): Times {
   };
   try {
     const at = (step: Exclude<Step, "remove">): DesiredService[] => desiredTable(size, WEIGHTS[step]);
-    const [add, changeAll, changeOne] = [at("add"), at("changeAll"), at("changeOne")];
+    const [add, changeAll, odd] = [at("add"), at("changeAll"), at("changeOne")];
+    const changeOne = changeAll.map((service, index) =>
+      index === size.services >> 1 ? (odd[index] ?? service) : service,
+    );
     table.dump();
     return { add: run(add), changeAll: run(changeAll), changeOne: run(changeOne), remove: run([]) };
   } finally {

@@ -15,6 +15,8 @@ const silent = { error: () => undefined, warn: () => undefined, info: () => unde
 function world(open?: () => IpvsTable) {
   const kernel = new FakeKernel();
   const stored: ServiceId[][] = [];
+  /** While it is full nothing more is remembered. */
+  const store = { full: false };
   const waiting = new Set<{ at: Us; call: () => void }>();
   let now = 0;
   const logger = { ...silent, child: () => logger };
@@ -25,7 +27,10 @@ function world(open?: () => IpvsTable) {
       open: open ?? (() => kernel),
       store: {
         readOwnedServices: () => new Set(stored.at(-1) ?? []),
-        writeOwnedServices: (owned) => stored.push([...owned]),
+        writeOwnedServices: (owned) => {
+          if (store.full) throw new HoldfastError("storeFull", "no space left");
+          stored.push([...owned]);
+        },
       },
       events,
       clock: { nowUs: () => instantUs(now) },
@@ -44,7 +49,7 @@ function world(open?: () => IpvsTable) {
       if (waiting.delete(entry)) entry.call();
     }
   };
-  return { kernel, owner, events, stored, waiting, advance };
+  return { kernel, owner, events, store, stored, waiting, advance };
 }
 
 const reader: DesiredService = {
@@ -83,6 +88,24 @@ describe("the table's owner", () => {
     at.owner.program([reader], "start");
     expect(claimedFirst).toBe(true);
     expect(at.owner.serviceState(serviceId(reader.key))).toEqual({ drifts: 0, inSync: true });
+  });
+
+  test("nothing is created whose claim cannot be kept; it is tried again, with the same services", () => {
+    at.store.full = true;
+    at.owner.program([reader], "start");
+    at.owner.program([reader], "change");
+    expect(at.kernel.dump()).toEqual([]);
+    at.store.full = false;
+    at.owner.program([reader], "change");
+    expect(at.kernel.dump()).toHaveLength(1);
+    expect(at.stored.at(-1)).toEqual([serviceId(reader.key)]);
+  });
+
+  test("one service in the place of another is another: that one is removed and forgotten", () => {
+    at.owner.program([reader], "start");
+    at.owner.program([foreign], "change");
+    expect(at.kernel.dump().map(({ key }) => key)).toEqual([foreign.key]);
+    expect(at.stored.at(-1)).toEqual([serviceId(foreign.key)]);
   });
 
   test("tells the rows of every service that it is asked for, of one that is not there none, and nothing without a table", () => {
