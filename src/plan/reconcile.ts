@@ -13,8 +13,8 @@ export interface Pending {
 export interface ReconciledTable extends IpvsTable {
   /** Without it all of both sides is compared. */
   pending?(desired: readonly DesiredService[]): Pending;
-  /** Told of everything wanted, once it is in the table. */
-  settle?(desired: readonly DesiredService[]): void;
+  /** Told of everything wanted, once it is in the table, and of what of it was pending last. */
+  settle?(desired: readonly DesiredService[], pending: Pending): void;
 }
 
 /** What one pass over the table found and did. */
@@ -70,8 +70,8 @@ export function reconcile(
     const result = pass.round(plan);
     if (result === "stuck") break;
     inSync = result === "inSync";
+    if (inSync) table.settle?.(desired, pending);
   }
-  if (inSync) table.settle?.(desired);
   return {
     differences: differences ?? [],
     done: pass.done,

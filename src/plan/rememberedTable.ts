@@ -1,5 +1,5 @@
 import { serviceId } from "./keys.ts";
-import type { Pending } from "./reconcile.ts";
+import type { Pending, ReconciledTable } from "./reconcile.ts";
 import {
   type DesiredService,
   type DestinationAttributes,
@@ -52,11 +52,15 @@ class RememberedRows {
  * an exclusive service unsafe: `dumpDestinations`, on which a raise is decided, always asks the kernel.
  * Connections are those of the last dump.
  */
-export class RememberedTable implements IpvsTable {
+export class RememberedTable implements ReconciledTable {
   readonly #table: IpvsTable;
   #services: Map<ServiceId, RememberedService> | undefined;
+  /** Those without `settledAs`: few, but for what others have made. */
+  readonly #open = new Map<ServiceId, RememberedService>();
   /** Every `settledAs`. */
   readonly #settled = new Set<DesiredService>();
+  /** A list whose services are all settled, each at the place where the next one has it nearly always. */
+  #lastSettled: readonly DesiredService[] = [];
 
   constructor(table: IpvsTable) {
     this.#table = table;
@@ -64,7 +68,9 @@ export class RememberedTable implements IpvsTable {
 
   forget(): void {
     this.#services = undefined;
+    this.#open.clear();
     this.#settled.clear();
+    this.#lastSettled = [];
   }
 
   dump(): KernelService[] {
@@ -76,30 +82,35 @@ export class RememberedTable implements IpvsTable {
    * told by its object, which is another one as soon as anything of it is: wanted services are immutable.
    */
   pending(desired: readonly DesiredService[]): Pending {
-    const services = [...this.#remembered().values()];
-    const left = desired.filter((service) => !this.#settled.has(service));
+    const services = this.#remembered();
+    const last = this.#lastSettled;
+    const left = desired.filter((service, place) => service !== last[place] && !this.#settled.has(service));
     const allAreWanted = desired.length - left.length === this.#settled.size;
-    const wanted = allAreWanted ? this.#settled : new Set(desired);
-    const differing = services.filter(({ settledAs }) => settledAs === undefined || !wanted.has(settledAs));
+    const differing = allAreWanted ? [...this.#open.values()] : withoutSettled(services.values(), new Set(desired));
     return { desired: left, kernel: differing.map(asKernelService) };
   }
 
-  /** All of these were found to be in the table as they are wanted, or have been written there. */
-  settle(desired: readonly DesiredService[]): void {
-    for (const service of desired) {
-      if (this.#settled.has(service)) continue;
-      const found = this.#services?.get(serviceId(service.key));
-      if (found === undefined) continue;
-      this.#unsettle(found);
+  /** All of `desired` is in the table as it is wanted: what was pending has been found there, or written. */
+  settle(desired: readonly DesiredService[], pending: Pending): void {
+    for (const service of pending.desired) {
+      const id = serviceId(service.key);
+      const found = this.#services?.get(id);
+      // Forgotten meanwhile.
+      if (found === undefined) return;
+      this.#unsettle(id, found);
       found.settledAs = service;
+      this.#open.delete(id);
       this.#settled.add(service);
     }
+    this.#lastSettled = desired;
   }
 
-  #unsettle(service: RememberedService | undefined): void {
-    if (service?.settledAs === undefined) return;
+  #unsettle(id: ServiceId, service: RememberedService): void {
+    if (service.settledAs === undefined) return;
     this.#settled.delete(service.settledAs);
+    this.#lastSettled = [];
     service.settledAs = undefined;
+    this.#open.set(id, service);
   }
 
   dumpDestinations(service: ServiceKey): KernelDestination[] | undefined {
@@ -122,7 +133,10 @@ export class RememberedTable implements IpvsTable {
     for (const service of this.#table.dump()) {
       const { destinations, ...attributes } = service;
       const rows = new RememberedRows(destinations);
-      services.set(serviceId(service.key), { attributes, rows, settledAs: undefined });
+      const id = serviceId(service.key);
+      const remembered = { attributes, rows, settledAs: undefined };
+      services.set(id, remembered);
+      this.#open.set(id, remembered);
     }
     this.#services = services;
     return services;
@@ -132,20 +146,24 @@ export class RememberedTable implements IpvsTable {
   #noteAll(operations: readonly Operation[]): void {
     const services = this.#services;
     if (services === undefined) return;
-    let key: ServiceKey | undefined;
+    let named: { readonly key: ServiceKey; readonly id: ServiceId } | undefined;
     let found: RememberedService | undefined;
     for (const operation of operations) {
-      if (operation.service !== key) {
-        found = services.get(serviceId(operation.service));
-        this.#unsettle(found);
+      const key = operation.service;
+      if (key !== named?.key) {
+        named = { key, id: serviceId(key) };
+        found = services.get(named.id);
+        if (found !== undefined) this.#unsettle(named.id, found);
       }
-      key = operation.service;
+      const { id } = named;
       if (operation.kind === "deleteService") {
-        services.delete(serviceId(key));
+        services.delete(id);
+        this.#open.delete(id);
         found = undefined;
       } else if (operation.kind === "addService" || operation.kind === "editService") {
         found = withAttributes(found, key, operation.attributes);
-        services.set(serviceId(key), found);
+        services.set(id, found);
+        this.#open.set(id, found);
       } else if (found !== undefined) noteRow(found.rows, operation);
     }
   }
@@ -158,6 +176,14 @@ function withAttributes(
 ): RememberedService {
   const attributes = { ...wanted, key, statistics: found?.attributes.statistics ?? NO_STATISTICS };
   return { attributes, rows: found?.rows ?? new RememberedRows([]), settledAs: undefined };
+}
+
+/** Without those that were found to be equal to one of these. */
+function withoutSettled(
+  services: Iterable<RememberedService>,
+  wanted: ReadonlySet<DesiredService>,
+): readonly RememberedService[] {
+  return [...services].filter(({ settledAs }) => settledAs === undefined || !wanted.has(settledAs));
 }
 
 function asKernelService({ attributes, rows: { rows } }: RememberedService): KernelService {

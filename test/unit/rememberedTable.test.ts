@@ -174,6 +174,27 @@ test("services that are left out of the diff are as they are wanted, whatever wa
   );
 });
 
+test("what a switch has left half written is compared again, also when the old holder is wanted as before", () => {
+  const kernel = new FakeKernel();
+  const table = new RememberedTable(kernel);
+  const [first, second] = [
+    [5, 0],
+    [0, 5],
+  ].map((weights) => wantedService(services[0] as ServiceKey, weights, true));
+  if (first === undefined || second === undefined) throw new Error("two are given");
+  const owned = new Set(services.map(serviceId));
+  const weights = (): object => weightsOf(kernel.dump()[0]?.destinations ?? []);
+  reconcile(table, [first], owned);
+  kernel.beforeRead = (service) => {
+    if (service !== undefined) throw new Error("unreadable");
+  };
+  expect(() => reconcile(table, [second], owned)).toThrow("unreadable");
+  expect(weights()).toEqual({ "10.0.2.3": 0, "10.0.2.4": 0 });
+  kernel.beforeRead = () => undefined;
+  reconcile(table, [first], owned);
+  expect(weights()).toEqual({ "10.0.2.3": 5, "10.0.2.4": 0 });
+});
+
 test("a change of one service looks at its rows alone, and at everything again once it was forgotten", () => {
   const keys = Array.from(
     { length: 100 },

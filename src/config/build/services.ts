@@ -33,11 +33,7 @@ export function buildService(
     persistenceTimeoutSec: persistenceSec(values),
     persistencePrefix: values.persistence_granularity?.value.prefix,
     persistenceEngine: values.persistence_engine?.value ?? "",
-    // How many members there will be nobody knows here.
-    quorum: Math.min(
-      values.quorum.value,
-      discovery ? Number.POSITIVE_INFINITY : attainableQuorum(service, realServers),
-    ),
+    quorum: countingQuorum(service),
     hysteresis: values.hysteresis.value,
     sorryServer: buildSorryServer(service),
     notify: {
@@ -91,13 +87,16 @@ function persistenceSec({
 }
 
 /** keepalived 2.2.7 reduces a quorum that all servers together cannot reach, with a warning. */
-export function attainableQuorum(
-  { values }: ParsedService,
-  servers: readonly Pick<RealServerConfig, "weight">[],
-): number {
-  const total = servers.reduce((sum, { weight }) => sum + weight, 0);
-  return total === 0 ? values.quorum.value : total;
+export function countingQuorum(service: ParsedService): number {
+  const { quorum, patroni_cluster, real_server } = service.values;
+  // How many members there will be nobody knows here.
+  if (patroni_cluster !== undefined) return quorum.value;
+  const total = real_server.reduce((sum, server) => sum + serverWeight(server, service), 0);
+  return total === 0 ? quorum.value : Math.min(quorum.value, total);
 }
+
+const serverWeight = ({ values }: ParsedServer, service: ParsedService): number =>
+  firstWritten([values.weight, service.values.weight], values.weight);
 
 function buildSorryServer({ header, values }: ParsedService): SorryServerConfig | undefined {
   const { sorry_server, sorry_server_inhibit, sorry_server_lvs_method, lvs_method } = values;
@@ -136,7 +135,7 @@ function buildServer(server: ParsedServer, context: ServerContext): RealServerCo
     },
     upperThreshold: values.uthreshold.value,
     lowerThreshold: values.lthreshold.value,
-    weight: firstWritten([values.weight, service.values.weight], values.weight),
+    weight: serverWeight(server, service),
     inhibitOnFailure: firstWritten(
       [values.inhibit_on_failure, service.values.inhibit_on_failure],
       values.inhibit_on_failure,

@@ -1,6 +1,6 @@
 import { endpointText, family } from "../../core/ip.ts";
 import type { ParsedFile, ParsedGroup, ParsedServer, ParsedService } from "../build/parsed.ts";
-import { buildService, type ServiceFile } from "../build/services.ts";
+import { buildService, countingQuorum, type ServiceFile } from "../build/services.ts";
 import { buildTargets, forwardingOf, groupOf, linesOf } from "../build/targets.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
 import { type Endpoint, formatHeader } from "../keywords/serviceKinds.ts";
@@ -105,9 +105,9 @@ const hysteresisIsBelowQuorum: KindRule = ({ values }, _file, found) => {
   found.error("contradiction", hysteresis.at, message, `write a smaller one, or a greater quorum`);
 };
 
-const quorumIsAttainable: KindRule = (service, file, found) => {
+const quorumIsAttainable: KindRule = (service, _file, found) => {
   const { quorum } = service.values;
-  if (quorum.value === buildService(service, file).quorum) return;
+  if (quorum.value === countingQuorum(service)) return;
   const message = `quorum ${quorum.value} is more than the weight of all real servers together, which is taken instead`;
   found.warning("quorum-unattainable", quorum.at, message, "write a smaller one");
 };
