@@ -85,8 +85,11 @@ export class RememberedTable implements ReconciledTable {
     const services = this.#remembered();
     const last = this.#lastSettled;
     const left = desired.filter((service, place) => service !== last[place] && !this.#settled.has(service));
-    const allAreWanted = desired.length - left.length === this.#settled.size;
-    const differing = allAreWanted ? [...this.#open.values()] : withoutSettled(services.values(), new Set(desired));
+    const replaced = this.#settled.size === 0 ? [] : left.flatMap(({ key }) => settledOf(services.get(serviceId(key))));
+    const restIsWanted = desired.length - left.length + replaced.length === this.#settled.size;
+    const differing = restIsWanted
+      ? [...this.#open.values(), ...replaced]
+      : withoutSettled(services.values(), new Set(desired));
     return { desired: left, kernel: differing.map(asKernelService) };
   }
 
@@ -177,6 +180,9 @@ function withAttributes(
   const attributes = { ...wanted, key, statistics: found?.attributes.statistics ?? NO_STATISTICS };
   return { attributes, rows: found?.rows ?? new RememberedRows([]), settledAs: undefined };
 }
+
+const settledOf = (service: RememberedService | undefined): readonly RememberedService[] =>
+  service?.settledAs === undefined ? [] : [service];
 
 /** Without those that were found to be equal to one of these. */
 function withoutSettled(
