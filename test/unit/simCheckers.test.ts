@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ip } from "../../src/core/ip.ts";
 import { milliseconds, seconds } from "../../src/core/units.ts";
 import type { DriverModules } from "../../src/workers/vrrp/driver.ts";
 import { VrrpDriver } from "../../src/workers/vrrp/driver.ts";
@@ -154,6 +155,33 @@ describe("each checker of the simulation takes a right history and refuses a wro
     expect(() => checker.entryEnded?.(master.router)).toThrow(/is BACKUP/);
     const late = { ...address, validUntilUs: validUntilUs + SECOND };
     expect(() => checker.addressChanged?.({ ...change, address: late })).toThrow(/to live/);
+  });
+
+  test("an address whose removal the kernel refused is excused until it is set again, others are not (seed 531627587)", () => {
+    const { world, master } = settled();
+    const { link, address } = vipOf(master);
+    const { router } = master;
+    const checker = addressesOnlyWhereMaster();
+    checker.entryEnded?.(router);
+    const more = { cidr: "10.0.0.250/24", excluded: false };
+    const instances = world.plan.instances.map((plan) => ({ ...plan, vips: [...plan.vips, more] }));
+    world.learn({ ...world.plan, instances: instances.filter(({ name }) => name === master.name) });
+    const other = { ...address, ip: ip("10.0.0.250") };
+    const resigns = () => checker.advertSent?.(master, 0);
+    world.addressRefused(router, address.ip, true);
+    expect(resigns).not.toThrow();
+    const { host } = router.process as NonNullable<typeof router.process>;
+    const refresh = (own: typeof address) => {
+      host.changing = true;
+      master.sentAtOwnUs = router.clockUs();
+      const validUntilUs = router.kernelNowUs() + lifetimeSec(configOf(master)) * SECOND;
+      world.addressChanged(router, link, { ...own, validUntilUs }, "refreshed");
+      host.changing = false;
+    };
+    refresh(other);
+    expect(resigns).not.toThrow();
+    refresh(address);
+    expect(resigns).toThrow(/resigns/);
   });
 
   test("nothing of an earlier life from the first dump on that was not interrupted", () => {

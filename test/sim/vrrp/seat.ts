@@ -63,8 +63,8 @@ export class Seat {
   readonly #heard: number[] = [];
   /** When one of its addresses was last added or refreshed. */
   refreshedAtUs = NEVER;
-  /** The kernel refused the removal of an address: it may stay until its lease ends. */
-  removalFailed = false;
+  /** Addresses whose removal the kernel refused: each may stay until its lease ends. */
+  readonly unremoved = new Set<string>();
   /** An administrator, the kernel or a reload interfered here last. */
   disturbedAtUs = NEVER;
 

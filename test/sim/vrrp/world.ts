@@ -4,7 +4,7 @@ import { type DriverModules, VrrpDriver } from "../../../src/workers/vrrp/driver
 import type { Report } from "../../../src/workers/vrrp/instance.ts";
 import { Dice } from "../dice.ts";
 import type { Checker } from "./checker.ts";
-import { addressesOnlyWhereMaster, heldBy } from "./checkers/addresses.ts";
+import { addressesOnlyWhereMaster } from "./checkers/addresses.ts";
 import { advertsOnTime } from "./checkers/adverts.ts";
 import { groupsTogether } from "./checkers/groups.ts";
 import { oneHolder } from "./checkers/oneHolder.ts";
@@ -214,14 +214,10 @@ export class World {
     const seat = router.seat(name);
     if (event !== "refreshed") this.trace.note(seat.label, event, address.ip);
     this.#on.addressChanged({ router, link, address, event, seat });
-    if (event === "added" || event === "refreshed") {
-      seat.refreshedAtUs = router.actsAtUs;
-      // What a term has set it must remove again; what it could not set either may stay as it was.
-      if (router.process?.host.changing === true) seat.removalFailed = false;
-      return;
-    }
-    // One that went at its end does not make those go that could not be removed either.
-    if (router.process?.host.changing !== true && heldBy(seat) === undefined) seat.removalFailed = false;
+    if (event === "added" || event === "refreshed") seat.refreshedAtUs = router.actsAtUs;
+    // What a term has set it must remove again; what it could not set either may stay as it was.
+    if (event === "removed" || event === "expired" || router.process?.host.changing === true)
+      seat.unremoved.delete(address.ip);
   }
 
   addressRefused(router: SimRouter, ip: string, removal: boolean): void {
@@ -229,7 +225,7 @@ export class World {
     if (name === undefined) return;
     const seat = router.seat(name);
     this.trace.note(seat.label, removal ? "may not remove" : "may not add", ip);
-    if (removal) seat.removalFailed = true;
+    if (removal) seat.unremoved.add(ip);
   }
 
   entryEnded(router: SimRouter): void {

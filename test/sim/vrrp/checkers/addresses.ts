@@ -25,11 +25,13 @@ export function addressesOnlyWhereMaster(): Checker {
     touched[number].add(seat);
   };
   const checkHeld = (seat: Seat, when: string): void => {
-    if (seat.removalFailed || seat.config === undefined) return;
+    if (seat.config === undefined) return;
     const { process } = seat.router;
     const held = heldBy(
       seat,
-      (own, onItsDevice) => setBy.get(own) === process || (onItsDevice && process !== undefined && looked.has(process)),
+      (own, onItsDevice) =>
+        !seat.unremoved.has(own.ip) &&
+        (setBy.get(own) === process || (onItsDevice && process !== undefined && looked.has(process))),
     );
     if (held === undefined) return;
     throw new Violation(NAME, `${seat.label} is ${seat.state} ${when} and has ${held}`, [seat.label]);

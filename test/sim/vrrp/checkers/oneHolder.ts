@@ -88,7 +88,7 @@ function promised(old: Seat, next: Seat): boolean {
   if (!understand(config, sentWith, source)) return false;
   // The machine stood still, its leases too.
   if (old.router.frozenEndedAtUs > old.sentAtUs) return false;
-  return old.removalFailed === false && next.lastHeardOf(old) === old.sentCount;
+  return old.unremoved.size === 0 && next.lastHeardOf(old) === old.sentCount;
 }
 
 /**
