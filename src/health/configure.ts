@@ -13,7 +13,7 @@ import {
   wantedServices,
 } from "./desired.ts";
 import { forgetClusters, withMembers } from "./discovery.ts";
-import { isExclusive, setHolder } from "./exclusive.ts";
+import { endElection, isExclusive, setHolder } from "./exclusive.ts";
 import { decideFallback } from "./fallback.ts";
 import { serverVerdict } from "./judge.ts";
 import { type Override, overrideFor } from "./overrides.ts";
@@ -29,7 +29,7 @@ import {
   type ServiceState,
   serverOf,
 } from "./state.ts";
-import { endDecisions, isSuspended } from "./suspended.ts";
+import { endDecisions, isSuspended, SUSPENDED } from "./suspended.ts";
 import type { HealthEvent, HealthInput, ProbeKey } from "./types.ts";
 
 /** How much longer than its connect_timeout a first result is waited for. */
@@ -94,11 +94,14 @@ export function configure(
     const suspended = isSuspended(config, state.held);
     // What is suspended begins anew when its address comes, whatever was known.
     const known = old.get(config.name);
-    if (suspended && known !== undefined) endDecisions(known, events);
+    if (suspended && known !== undefined) endDecisions(known, SUSPENDED, events);
     const before = suspended ? undefined : known;
     const taken = { existing: suspended ? NO_ROWS : existing, overrides: state.overrides, suspended, now, events };
     const service = buildService(config, before, taken);
     state.services.set(config.name, service);
+  }
+  for (const [name, gone] of old) {
+    if (!state.services.has(name)) endDecisions(gone, "the service is not configured any more", events);
   }
   rebuildProbes(state, now);
   const pending = [...state.probes.values()]
@@ -179,6 +182,7 @@ function buildService(config: VirtualServerConfig, old: ServiceState | undefined
     wakeAt: undefined,
     desired: wantedServices(config, exclusive, [], undefined),
   };
+  if (old?.exclusive === true && !exclusive) endElection(old, "the service is not exclusive any more", events);
   if (exclusive && !carried) adoptHolder(service, (server) => weightBefore(server, old, existing), events);
   takeUpLosses(service, old, existing);
   const holder = serverOf(service, service.holder);

@@ -76,6 +76,15 @@ export function setHolder(
   events.push({ kind: "holder", service: service.id, from, to, reason });
 }
 
+/** The service elects nobody any more: a hunt and a conflict that were told to have begun are told to have ended. */
+export function endElection(service: ServiceState, reason: string, events: HealthEvent[]): void {
+  const { hunt, conflict, id } = service;
+  if (hunt !== undefined) events.push({ kind: "hunt", service: id, phase: "ended", reason });
+  if (conflict?.announced !== undefined) events.push({ kind: "conflictEnded", service: id });
+  service.hunt = undefined;
+  service.conflict = undefined;
+}
+
 /** A role answer that says no, or enough silence: the weight goes at once, whoever comes next. */
 function dropLostHolder(service: ServiceState, events: HealthEvent[]): void {
   if (service.holder === undefined) return;

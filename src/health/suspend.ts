@@ -3,7 +3,7 @@ import type { Us } from "../core/units.ts";
 import { firstResultsBy, newCheck } from "./configure.ts";
 import { wakeProbe } from "./schedule.ts";
 import type { HealthState, ServiceState } from "./state.ts";
-import { endDecisions, isSuspended } from "./suspended.ts";
+import { endDecisions, isSuspended, SUSPENDED } from "./suspended.ts";
 import type { HealthEvent } from "./types.ts";
 
 /**
@@ -39,7 +39,7 @@ function forget(service: ServiceState, events: HealthEvent[]): void {
     for (const check of [...server.checks, ...(server.fallback === undefined ? [] : [server.fallback])])
       Object.assign(check, newCheck(check.config), { reason: "not checked: this host does not hold the address" });
   }
-  endDecisions(service, events);
+  endDecisions(service, SUSPENDED, events);
 }
 
 function resume(state: HealthState, service: ServiceState, now: Us): void {

@@ -1,6 +1,6 @@
 import type { VirtualServerConfig } from "../config/types.ts";
 import type { Ip } from "../core/ip.ts";
-import { setHolder } from "./exclusive.ts";
+import { endElection, setHolder } from "./exclusive.ts";
 import type { ServiceState } from "./state.ts";
 import type { HealthEvent } from "./types.ts";
 
@@ -11,17 +11,14 @@ export function isSuspended(config: VirtualServerConfig, held: ReadonlySet<Ip>):
   return addresses.length > 0 && !addresses.some((address) => held.has(address));
 }
 
-const REASON = "the host does not hold the address (ha_suspend)";
+export const SUSPENDED = "the host does not hold the address (ha_suspend)";
 
-/** What a service's servers have told ends with its suspension: a hunt, a conflict and a second tier that were told to have begun are told to have ended. */
-export function endDecisions(service: ServiceState, events: HealthEvent[]): void {
-  const { hunt, conflict, fallback, id } = service;
-  if (hunt !== undefined) events.push({ kind: "hunt", service: id, phase: "ended", reason: REASON });
-  if (conflict?.announced !== undefined) events.push({ kind: "conflictEnded", service: id });
-  if (fallback?.active === true) events.push({ kind: "fallback", service: id, phase: "ended", reason: REASON });
-  service.hunt = undefined;
-  service.conflict = undefined;
+/** What a service's servers have told ends with its suspension or with the service: its election, and a second tier. */
+export function endDecisions(service: ServiceState, reason: string, events: HealthEvent[]): void {
+  const { fallback, id } = service;
+  if (fallback?.active === true) events.push({ kind: "fallback", service: id, phase: "ended", reason });
   service.quorum = undefined;
   service.fallback = undefined;
-  setHolder(service, undefined, REASON, events);
+  endElection(service, reason, events);
+  setHolder(service, undefined, reason, events);
 }

@@ -19,14 +19,14 @@ export class HealthReasons {
   }
 
   /**
-   * Services that are no longer configured begin anew when they come back; so do the verdicts of those that may be suspended,
-   * which a reload forgets where they are.
+   * The verdicts and quorum of services that are no longer configured are forgotten with them; so are, for their first news, the
+   * verdicts of those that may be suspended. A holder, a hunt and a conflict are told to have ended.
    */
   reloaded(services: readonly Pick<VirtualServerConfig, "name" | "haSuspend">[]): void {
     for (const key of [...this.last.keys()]) {
       const service = services.find(({ name }) => key.includes(` ${name}`));
-      if (service === undefined) this.last.delete(key);
-      else if (service.haSuspend && key.startsWith("verdict ")) this.mayBeginAnew.add(key);
+      if (service === undefined && /^(verdict|quorum) /.test(key)) this.last.delete(key);
+      else if (service?.haSuspend === true && key.startsWith("verdict ")) this.mayBeginAnew.add(key);
     }
   }
 
@@ -71,6 +71,12 @@ export class HealthReasons {
       this.expectTold(`conflict ${service}`, conflict ? "seen" : "ended", "ended");
       for (const { server, verdict } of servers)
         if (verdict !== "unknown") this.expectTold(`verdict ${service} ${server}`, verdict, "unknown");
+    }
+    const services = new Set<string>(view.map(({ service }) => service));
+    for (const key of this.last.keys()) {
+      const [, what, service] = /^(holder|hunt|conflict) (.*)$/.exec(key) ?? [];
+      if (service !== undefined && !services.has(service))
+        this.expectTold(key, what === "holder" ? undefined : "ended", undefined);
     }
   }
 

@@ -172,7 +172,7 @@ test("a reload takes the keyword away or brings it", () => {
   expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
 });
 
-describe("what is open when an address goes is told as ended", () => {
+describe("what is open when an address goes, or a reload takes it away, is told as ended", () => {
   const members = [3, 4].map((host) => realServer(host, [httpCheck(host, "/primary")]));
   const service = virtualServer(members, { exclusive: "detected", haSuspend: true });
   const phases = (rig: HealthRig): string[] => rig.eventsOf("hunt").map(({ phase }) => phase);
@@ -192,6 +192,37 @@ describe("what is open when an address goes is told as ended", () => {
     expect(phases(rig)).toEqual(["started", "ended"]);
     expect(rig.eventsOf("hunt").at(-1)?.reason).toMatch(/does not hold the address/);
     expect(holders(rig)).toEqual(["undefined -> 10.0.2.3:5432", "10.0.2.3:5432 -> undefined"]);
+  });
+
+  /** A rig with a second claimant: hunting, and in a conflict that was told. */
+  function inConflict(): HealthRig {
+    let rival = false;
+    const rig = new HealthRig({ respond: (check) => (hostOf(check) === 3 || rival ? leads() : follows()) });
+    rig.configure([{ ...service, haSuspend: false }]);
+    rig.run(seconds(2));
+    rival = true;
+    rig.run(seconds(2));
+    expect(phases(rig)).toEqual(["started"]);
+    return rig;
+  }
+
+  test("a conflict, its hunt and the holder, by a reload without the service", () => {
+    const rig = inConflict();
+    rig.configure([]);
+    expect(rig.eventsOf("conflictEnded")).toHaveLength(1);
+    expect(phases(rig)).toEqual(["started", "ended"]);
+    expect(rig.eventsOf("hunt").at(-1)?.reason).toMatch(/not configured any more/);
+    expect(holders(rig)).toEqual(["undefined -> 10.0.2.3:5432", "10.0.2.3:5432 -> undefined"]);
+  });
+
+  test("a conflict and its hunt by a reload that makes the service one of many servers; they have the weight, so nothing is said of a holder", () => {
+    const rig = inConflict();
+    rig.configure([{ ...service, exclusive: "off", haSuspend: false }]);
+    expect(rig.eventsOf("conflictEnded")).toHaveLength(1);
+    expect(phases(rig)).toEqual(["started", "ended"]);
+    expect(rig.eventsOf("hunt").at(-1)?.reason).toMatch(/not exclusive any more/);
+    expect(holders(rig)).toEqual(["undefined -> 10.0.2.3:5432"]);
+    expect(rig.weights()).toEqual({ 3: 50, 4: 50 });
   });
 
   test("the same by a reload that brings ha_suspend", () => {
