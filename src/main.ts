@@ -202,7 +202,7 @@ function buildProgram(finish: (code: number) => void): Command {
 
   program
     .command("cleanup")
-    .description("remove virtual addresses and devices that a dead daemon has left; never beside a living one")
+    .description("remove addresses, devices and settings that a dead daemon has left; never beside a living one")
     .addOption(fileOption)
     .addOption(configIdOption)
     .addOption(runDirectoryOption)

@@ -1,3 +1,4 @@
+import { BorrowedSettings } from "../core/borrowedSettings.ts";
 import { HoldfastError } from "../core/errors.ts";
 import { loadAddon } from "../io/addon.ts";
 import {
@@ -9,13 +10,15 @@ import {
   type OperationOutcome,
 } from "../io/hostNetwork.ts";
 import { RunDirectory } from "../io/runDirectory.ts";
+import { readSysctl, writeSysctl } from "../io/sysctl.ts";
 import { EXIT, type ExitCode } from "./exitCodes.ts";
 import { loadConfiguration } from "./loadConfiguration.ts";
 import { errorText, type Output } from "./output.ts";
 
 /**
- * `holdfast cleanup`: removes the virtual addresses and the devices of its own that a dead daemon has left, for ExecStopPost=
- * and for people. Never beside a living one, and never an address without an end, which is the host's own.
+ * `holdfast cleanup`: removes the virtual addresses and the devices of its own that a dead daemon has left, and gives its
+ * interfaces' settings back, for ExecStopPost= and for people. Never beside a living one, and never an address without an end,
+ * which is the host's own. IPVS keeps its table and what that has borrowed: connections live on until the next start.
  */
 export function runCleanup(
   options: { readonly file?: string; readonly configId?: string; readonly runDir: string },
@@ -29,7 +32,8 @@ export function runCleanup(
     const links = network.listLinks();
     const addressesGone = removeAddresses(network, links, { configured: configuredAddresses(options, output), output });
     const devicesGone = removeDevices(network, links, output);
-    return addressesGone && devicesGone ? EXIT.ok : EXIT.failed;
+    const settingsBack = giveSettingsBack(runDirectory, output);
+    return addressesGone && devicesGone && settingsBack ? EXIT.ok : EXIT.failed;
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     output.err(errorText(error));
@@ -63,6 +67,22 @@ function removeDevices(network: HostNetwork, links: readonly Link[], output: Out
     .filter(isMarkedDevice)
     .map(({ name, index }) => tell(`device ${name}`, network.deleteLink(index), output))
     .every((gone) => gone);
+}
+
+/** Returns whether all are as they were before the daemon, or as somebody has set them since. */
+function giveSettingsBack({ interfaceSettings }: RunDirectory, output: Output): boolean {
+  const settings = new BorrowedSettings({ read: readSysctl, write: writeSysctl }, interfaceSettings);
+  return settings
+    .held()
+    .toReversed()
+    .map(({ name, before, value }) => {
+      const isOurs = readSysctl(name) === value && value !== before;
+      const outcome = settings.release(name);
+      if (!outcome.ok) output.err(`holdfast: ${outcome.detail}\n`);
+      else if (isOurs) output.out(`set ${name} back to ${before}\n`);
+      return outcome.ok;
+    })
+    .every((back) => back);
 }
 
 /** Returns whether it is gone. */

@@ -155,7 +155,7 @@ requires("netns")("use_vmac of a keepalived.conf", () => {
     ]);
   });
 
-  test("left by kill -9, it is removed by `holdfast cleanup`; those of others stay", async () => {
+  test("left by kill -9, it is removed by `holdfast cleanup`, and its base has its settings back; devices of others stay", async () => {
     await addForeign();
     const file = join(folder, "keepalived.conf");
     const killed = await Holdfast.start(kad1, file, join(folder, "run"));
@@ -163,8 +163,12 @@ requires("netns")("use_vmac of a keepalived.conf", () => {
     await killed.waitForStatus("the VIP", (status) => status.vrrp.instances[0]?.state === "MASTER");
     await killed.killEverything();
     const cleanup = ["cleanup", "-f", file, "--run-dir", killed.runDirectory];
-    expect((await killed.command(...cleanup)).stdout).toContain("removed device vrrp.51\n");
+    expect(await arpSettings()).toEqual(["1", "2"]);
+    const { stdout } = await killed.command(...cleanup);
+    expect(stdout).toContain("removed device vrrp.51\n");
+    expect(stdout).toContain("set ipv4/conf/eth0/arp_ignore back to 0\n");
     expect(await deviceNames()).toEqual(["mine0", "mine1"]);
+    expect(await arpSettings()).toEqual(["0", "0"]);
     expect((await killed.command(...cleanup)).stdout).toBe("");
   });
 
