@@ -1,20 +1,9 @@
 import { expect, test } from "vitest";
 import type { TrackProcessConfig, VrrpScriptConfig } from "../../src/config/vrrp.types.ts";
-import type { ProcessFacts } from "../../src/core/processes.ts";
-import type { ScriptOutcome } from "../../src/core/scripts.ts";
 import { durationUs, seconds } from "../../src/core/units.ts";
-import { EventLog } from "../../src/daemon/events.ts";
-import { Trackers, type TrackingConfig } from "../../src/daemon/track/trackers.ts";
 import type { ScriptTrackerStatus } from "../../src/daemon/track/types.ts";
-import { fakeRunner } from "../lab/fakeRunner.ts";
-import { recordingLogger } from "../lab/recordingLogger.ts";
-import { VirtualTime } from "../lab/virtualTime.ts";
-import { instanceConfig } from "../lab/vrrpConfig.ts";
 import { realServer, tcpCheck, virtualServer } from "../sim/healthRig.ts";
-
-const START_US = 1_000_000_000;
-const OK: ScriptOutcome = { kind: "exited", status: 0 };
-const BAD: ScriptOutcome = { kind: "exited", status: 1 };
+import { BAD, OK, world } from "./trackersLab.ts";
 
 function scriptConfig(changes: Partial<VrrpScriptConfig> = {}): VrrpScriptConfig {
   return {
@@ -29,55 +18,6 @@ function processConfig(changes: Partial<TrackProcessConfig> = {}): TrackProcessC
     ...{ name: "proxy", process: "haproxy", parameters: undefined, parameterMatch: "exact", fullCommand: false },
     ...{ quorum: 1, quorumMax: undefined, forkDelay: durationUs(0), terminateDelay: durationUs(0) },
     ...changes,
-  };
-}
-
-/** Trackers over a runner whose runs end when the test says so, and a list of processes that it keeps. */
-function world() {
-  const time = new VirtualTime();
-  const { runner, runs } = fakeRunner(() => time.nowUs() - START_US);
-  const published: string[] = [];
-  const { logger, messages } = recordingLogger();
-  let running: ProcessFacts[] = [];
-  let processesChanged: (() => void) | undefined;
-  const watched: string[] = [];
-  const trackers = new Trackers({
-    clock: time,
-    timers: time,
-    wallMs: () => time.nowUs() / 1_000,
-    events: new EventLog({ logger, wallMs: () => 0 }),
-    onResults: (results) => {
-      published.push(results.map(({ name, value }) => `${name}=${value ?? "?"}`).join(" "));
-    },
-    runner,
-    files: { watch: () => () => undefined, read: () => ({ kind: "text", text: "3" }), initialize: () => true },
-    processes: {
-      start: ({ commandLines, onChange }) => {
-        watched.push(`start ${commandLines}`);
-        processesChanged = onChange;
-        onChange();
-      },
-      processes: () => running,
-      mode: () => "events",
-      whyPolling: () => undefined,
-      stop: () => {
-        watched.push("stop");
-        processesChanged = undefined;
-      },
-    },
-  });
-  const config = (changes: Partial<TrackingConfig>, tracked: readonly string[]): TrackingConfig => {
-    const track = tracked.map((name) => ({ name, weight: 0, reverse: false }));
-    const instances = [instanceConfig({ track: { interfaces: [], scripts: track, files: track, processes: track } })];
-    return { vrrp: { instances }, virtualServers: [], scripts: [], trackFiles: [], trackProcesses: [], ...changes };
-  };
-  return {
-    ...{ time, runs, published, messages, trackers, config, watched },
-    processes: (...names: string[]) => {
-      running = names.map((name, index) => ({ id: index + 1, name, commandLine: [name] }));
-      processesChanged?.();
-    },
-    latest: () => published.at(-1),
   };
 }
 

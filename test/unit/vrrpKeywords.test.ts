@@ -63,6 +63,20 @@ describe("elections", () => {
     expect(host.calls).toEqual([ANNOUNCED]);
   });
 
+  it.each([
+    ["vrrp_strict", { own: VIP, global: "vrrp_strict" }],
+    ["strict_mode", { own: `${VIP}strict_mode on` }],
+  ])("%s: a lower priority is not answered by an advert, as RFC 3768 has it", (_keyword, text) => {
+    const { host, becomeMaster } = hostOf(text);
+    becomeMaster();
+    host.receive("eth0", advert(50));
+    expect(host.calls).toEqual([ANNOUNCED]);
+    const usual = hostOf({ own: VIP });
+    usual.becomeMaster();
+    usual.host.receive("eth0", advert(50));
+    expect(usual.host.calls).not.toEqual([ANNOUNCED]);
+  });
+
   it.each(bothWays("skip_check_adv_addr", "on"))(
     "%s: another list of the same master is no second alarm",
     (_k, text) => {
