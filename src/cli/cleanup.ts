@@ -1,6 +1,8 @@
 import { BorrowedSettings } from "../core/borrowedSettings.ts";
 import { HoldfastError } from "../core/errors.ts";
 import { loadAddon } from "../io/addon.ts";
+import type { NativeSocket } from "../io/addon.types.ts";
+import { takeNetworkNamespace } from "../io/hostChecks.ts";
 import {
   type Address,
   HostNetwork,
@@ -26,9 +28,12 @@ export function runCleanup(
 ): ExitCode {
   const addon = loadAddon();
   let runDirectory: RunDirectory | undefined;
+  let namespace: NativeSocket | undefined;
   const network = new HostNetwork(addon);
   try {
     runDirectory = RunDirectory.open(options.runDir, addon);
+    // What is marked may be a living one's that has another run directory.
+    namespace = takeNetworkNamespace(addon);
     const links = network.listLinks();
     const addressesGone = removeAddresses(network, links, { configured: configuredAddresses(options, output), output });
     const devicesGone = removeDevices(network, links, output);
@@ -40,6 +45,7 @@ export function runCleanup(
     return EXIT.host;
   } finally {
     network.close();
+    namespace?.close();
     runDirectory?.close();
   }
 }
@@ -75,11 +81,10 @@ function giveSettingsBack({ interfaceSettings }: RunDirectory, output: Output): 
   return settings
     .held()
     .toReversed()
-    .map(({ name, before, value }) => {
-      const isOurs = readSysctl(name) === value && value !== before;
+    .map(({ name, before }) => {
       const outcome = settings.release(name);
       if (!outcome.ok) output.err(`holdfast: ${outcome.detail}\n`);
-      else if (isOurs) output.out(`set ${name} back to ${before}\n`);
+      else if (outcome.changed !== undefined) output.out(`set ${name} back to ${before}\n`);
       return outcome.ok;
     })
     .every((back) => back);

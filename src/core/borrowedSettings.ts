@@ -64,7 +64,8 @@ export class BorrowedSettings {
     const held = this.#held.get(name);
     if (held === undefined) return { ok: true, changed: undefined };
     const current = this.#access.read(name);
-    if (current === held.value && current !== held.before) {
+    const isOurs = current === held.value && current !== held.before;
+    if (isOurs) {
       const written = this.#access.write(name, held.before);
       // Still recorded: the next start tries again.
       if (!written.ok) {
@@ -73,7 +74,7 @@ export class BorrowedSettings {
       }
     }
     this.#record(name, undefined);
-    return { ok: true, changed: current };
+    return { ok: true, changed: isOurs ? current : undefined };
   }
 
   /** Gives back, the last first, all but those that something still needs. Returns what was refused, in words. */

@@ -63,7 +63,7 @@ export function claimsOf(service: ServiceState): Claim[] {
     }));
 }
 
-/** Sets the holder and records why; also for adoption and for services that stop being exclusive. */
+/** Sets the holder and records why; also for adoption, and for services that end. */
 export function setHolder(
   service: ServiceState,
   to: DestinationId | undefined,

@@ -142,13 +142,16 @@ export class HostNetwork {
   /** `ip link add`: down, with an alias, and so that it will make no IPv6 address of its own. EEXIST when the name is taken. */
   createLink(request: NewLinkRequest, alias: string): OperationOutcome {
     const device = { name: request.name };
-    const [created] = this.#apply((writer) => {
-      encodeNewLink(writer, request);
-      // By itself: the kernel reads no alias in the request before, and the one behind may be refused.
-      encodeSetLink(writer, { device, alias });
-      // EAFNOSUPPORT where IPv6 is switched off: then there is nothing to prevent.
-      encodeSetLink(writer, { device, addressGeneration: ADDRESS_GENERATION.none });
-    });
+    const [created] = this.#apply((writer) => encodeNewLink(writer, request));
+    // Behind its answer: where the name is taken, the other one is not ours to mark.
+    if (created?.ok === true) {
+      this.#apply((writer) => {
+        // By itself: the kernel reads no alias in the request that creates, and the one behind may be refused.
+        encodeSetLink(writer, { device, alias });
+        // EAFNOSUPPORT where IPv6 is switched off: then there is nothing to prevent.
+        encodeSetLink(writer, { device, addressGeneration: ADDRESS_GENERATION.none });
+      });
+    }
     return created ?? UNKNOWN;
   }
 

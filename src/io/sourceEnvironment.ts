@@ -5,10 +5,14 @@ import { fail } from "../core/result.ts";
 import { readConfigFile } from "./configFile.ts";
 import { hostName } from "./hostName.ts";
 
-/** The files of this host. @param configId what `@name` lines mean; default: the first part of the host's name */
+/**
+ * The files of this host.
+ * @param configId what `@name` lines mean; none, or an empty one (a unit's variable that was taken back): the first part of the host's name
+ */
 export function hostEnvironment(configId: string | undefined): SourceEnvironment {
+  const isNamed = configId !== undefined && configId !== "";
   return {
-    configId: configId ?? hostName().split(".", 1)[0] ?? "",
+    configId: isNamed ? configId : (hostName().split(".", 1)[0] ?? ""),
     match: matchFiles,
     read: (file) => {
       const read = readConfigFile(file);

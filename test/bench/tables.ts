@@ -29,7 +29,7 @@ export const WEIGHTS = {
 const serviceAddress = (index: number): string => `10.1.${index >> 8}.${index & 0xff}`;
 const serverAddress = (index: number): string => `10.2.0.${index + 1}`;
 
-/** Calls `row` for each row, service by service. */
+/** Calls `text` for each service, with all of its rows. */
 function texts({ services, servers }: Size, { all, one = all }: Weights, text: TextOfService): string {
   return Array.from({ length: services }, (_, service) => {
     const odd = service === services >> 1;

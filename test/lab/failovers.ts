@@ -65,7 +65,7 @@ export interface Failover {
   }[];
   readonly inserts: readonly InsertLine[];
   readonly reads: readonly ReadLine[];
-  /** Connections that the holder of the write address sent to `from` since the weight was at `to`. */
+  /** Connections that the holder of the write address sent to `from` since it had no weight. */
   readonly strayConnections: number;
 }
 
@@ -127,8 +127,8 @@ export class Failovers {
     await this.#wait(`the weight of ${from} gone`, () =>
       BALANCER_NAMES.every((name) => this.#lines(name).some((line) => line.atUs > beganUs && !writesTo(from, line))),
     );
-    const to = await this.#settled(beganUs);
     const before = await this.#connections(from);
+    const to = await this.#settled(beganUs);
     await story.giveBack(this, from);
     await this.#insertsAt(to, monotonicUs());
     const after = await this.#connections(from);

@@ -28,6 +28,8 @@ export interface LogLine {
 export interface HoldfastOptions {
   /** Further options of Node itself. */
   readonly nodeFlags?: readonly string[];
+  /** Without `-f` and `--run-dir`: `env` says the same. */
+  readonly bare?: boolean;
   /** Added to this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** Of `holdfast run`, besides those that every test needs. */
@@ -60,10 +62,7 @@ export class Holdfast {
       ...(options.nodeFlags ?? []),
       PROGRAM,
       "run",
-      "-f",
-      file,
-      "--run-dir",
-      folder,
+      ...(options.bare === true ? [] : ["-f", file, "--run-dir", folder]),
       "--log-format",
       "json",
       ...(options.arguments ?? []),

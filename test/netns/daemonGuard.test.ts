@@ -129,6 +129,11 @@ requires("netns", "tshark")("a daemon and its guard", () => {
     const host = network.host("a");
     const refused = await host.exec(process.execPath, [PROGRAM, ...cleanup], { allowFailure: true });
     expect([refused.status, refused.stderr]).toEqual([4, expect.stringContaining("another holdfast")]);
+    // Nor with the run directory of another unit: what is marked in this network namespace is the living one's.
+    const elsewhere = ["cleanup", "-f", file, "--run-dir", join(folder, "elsewhere")];
+    const beside = await host.exec(process.execPath, [PROGRAM, ...elsewhere], { allowFailure: true });
+    expect([beside.status, beside.stderr]).toEqual([4, expect.stringContaining("in this network namespace")]);
+    expect(await host.hasAddress(VIP)).toBe(true);
     await host.ip("address", "add", "10.0.2.77/32", "dev", "eth0", "valid_lft", "600", "preferred_lft", "600");
     await holder.killEverything();
     const done = await host.exec(process.execPath, [PROGRAM, ...cleanup]);
@@ -139,17 +144,18 @@ requires("netns", "tshark")("a daemon and its guard", () => {
     await host.ip("address", "del", "10.0.2.77/32", "dev", "eth0");
   });
 
-  it("what run and cleanup must agree on is said once, in the environment: the file, and what its @name lines mean", async () => {
+  it("what run and cleanup must agree on is said once, in the environment: the file, what its @name lines mean, the run directory", async () => {
     const file = join(folder, "here.conf");
     writeFileSync(file, configuration(255, [VIP], 20).replace(`    ${VIP}/24`, `    ${VIP}/24\n@here 10.0.2.12/24`));
-    const env = { HOLDFAST_FILE: file, HOLDFAST_CONFIG_ID: "here" };
-    const holder = await Holdfast.start(network.host("a"), file, undefined, { env });
+    const runDirectory = join(folder, "run-here");
+    const env = { HOLDFAST_FILE: file, HOLDFAST_CONFIG_ID: "here", HOLDFAST_RUN_DIR: runDirectory };
+    const holder = await Holdfast.start(network.host("a"), file, runDirectory, { env, bare: true });
     daemons.push(holder);
     await holder.waitForStatus("both addresses", ({ vrrp }) => vrrp.instances[0]?.addresses.length === 2);
     await holder.killEverything();
     const host = network.host("a");
     const cleanup = async (...variables: string[]): Promise<string> =>
-      (await host.exec("env", [...variables, process.execPath, PROGRAM, "cleanup", "--run-dir", holder.runDirectory]))
+      (await host.exec("env", [`HOLDFAST_RUN_DIR=${runDirectory}`, ...variables, process.execPath, PROGRAM, "cleanup"]))
         .stdout;
     await cleanup();
     // Without our mark, as on a kernel that does not keep it: then the configuration decides.

@@ -285,6 +285,13 @@ requires("netns")("the host's network", () => {
       expect(hostNetwork.setLinkUp(made)).toEqual({ ok: false, code: "ENODEV" });
     });
 
+    test("does not mark the device of another that has the name", async () => {
+      await host.ip("link", "add", "vrrp.51", "link", "eth0", "type", "macvlan", "mode", "bridge");
+      expect(create()).toEqual({ ok: false, code: "EEXIST" });
+      expect(device()?.alias).toBeUndefined();
+      await host.ip("link", "delete", "vrrp.51");
+    });
+
     test("has the alias that it was created with, or was given; one that is no UTF-8 spoils no dump", async () => {
       create();
       expect(device()).toMatchObject({ alias: ALIAS });

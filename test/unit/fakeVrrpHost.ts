@@ -68,6 +68,8 @@ export class FakeVrrpHost implements VrrpHost {
   addressTakesUs = { 4: 0, 6: 0 };
   routingAnswer: string | undefined;
   deviceAnswer: string | undefined;
+  /** By name: how the removal of a device is refused. */
+  readonly deleteErrors = new Map<string, string>();
   /** The next address changes are answered so; the change is made all the same when `made`. */
   addressAnswer: { readonly code: string; readonly made: boolean } | undefined;
   sendError: Error | undefined;
@@ -281,6 +283,8 @@ export class FakeVrrpHost implements VrrpHost {
     const link = this.#links.find(({ index }) => index === linkIndex);
     if (link === undefined) return { ok: false, code: "ENODEV" };
     this.calls.push(`delete device ${link.name}`);
+    const code = this.deleteErrors.get(link.name);
+    if (code !== undefined) return { ok: false, code };
     this.#removeLink(linkIndex);
     return { ok: true };
   }

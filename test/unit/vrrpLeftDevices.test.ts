@@ -82,6 +82,33 @@ describe("devices that an earlier life made and nobody asks for any more", () =>
     expect(told()).toHaveLength(1);
   });
 
+  it("one that cannot be removed is told so once, and tried again behind the next dump; one that went by itself is gone", () => {
+    const { host, driver, told, reports } = left();
+    host.deleteErrors.set("vrrp.7", "EBUSY").set("ipv7", "ENODEV");
+    driver.start(vrrpConfig([PLAIN]), undefined, []);
+    expect(told()).toEqual([{ devices: ["ipv7"] }]);
+    const refusals = (): unknown[] =>
+      reports.filter((one) => one.kind === "log" && one.message.includes("cannot be removed: EBUSY"));
+    expect(refusals()).toHaveLength(1);
+    host.addLink("eth1", "10.0.3.1/24");
+    host.advance(SECOND);
+    expect(refusals()).toHaveLength(1);
+    host.deleteErrors.clear();
+    host.addLink("eth2", "10.0.4.1/24");
+    host.advance(SECOND);
+    expect(told().at(-1)).toMatchObject({ devices: expect.arrayContaining(["vrrp.7"]) });
+    expect(host.linkNames()).not.toContain("vrrp.7");
+  });
+
+  it("a device whose instance has another name now carries that", () => {
+    const { host, driver } = setUp();
+    host.addLink("eth0", "10.0.2.1/24");
+    driver.start(vrrpConfig([DEVICE]), undefined, []);
+    driver.configure(vrrpConfig([{ ...DEVICE, name: "WRITE" }]));
+    expect(host.calls.filter((call) => call.startsWith("create"))).toHaveLength(1);
+    expect(host.view().interfaces.find(({ name }) => name === "vrrp.1")?.alias).toBe("holdfast:VRRP:WRITE");
+  });
+
   it("a device without a word that is taken over gets our mark; another's words stay", () => {
     for (const [alias, expected] of [
       [undefined, "holdfast:VRRP:RW"],

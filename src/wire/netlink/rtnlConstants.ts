@@ -69,15 +69,15 @@ export const IFAPROT_HOLDFAST = 112;
 
 /** The beginning of our devices' IFLA_IFALIAS, whose they are stands behind it: `ip link show` tells it. */
 export const LINK_MARK_HOLDFAST = "holdfast:";
-/** IFLA_INFO_KIND of the devices that we make: whatever else bears the mark is not ours. */
-const MARKED_KINDS: ReadonlySet<string | undefined> = new Set(["macvlan", "ipvlan"]);
+/** IFLA_INFO_KIND of the devices that we make: whatever else bears the mark, or one of our names, is not ours. */
+export const LINK_KINDS_HOLDFAST: ReadonlySet<string | undefined> = new Set(["macvlan", "ipvlan"]);
 
 /** Whether a link of a dump is a device that a holdfast has made. */
 export function isMarkedDevice(link: {
   readonly kind: string | undefined;
   readonly alias: string | undefined;
 }): boolean {
-  return MARKED_KINDS.has(link.kind) && link.alias?.startsWith(LINK_MARK_HOLDFAST) === true;
+  return LINK_KINDS_HOLDFAST.has(link.kind) && link.alias?.startsWith(LINK_MARK_HOLDFAST) === true;
 }
 
 /** IFF_*: the flags of a link. `lowerUp` is the carrier, `running` the operational state. */

@@ -39,7 +39,7 @@ export class Agenda {
     this.#armAt(soonest);
   }
 
-  /** No duty has another deadline than when it was armed last. */
+  /** No duty has an earlier deadline than when it was armed last, or one that can wait for the next time. */
   armForInstances(): void {
     this.#armAt(this.#instancesAt);
   }

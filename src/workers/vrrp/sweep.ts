@@ -30,6 +30,8 @@ export class Leftovers {
   #owed: readonly VrrpInstanceConfig[] = [];
   /** All instances, while devices that none of them asks for have not been looked for yet. */
   #owedDevices: readonly VrrpInstanceConfig[] | undefined;
+  /** Devices whose removal was refused, and how that was told. */
+  readonly #refused = new Map<string, string>();
 
   constructor(modules: LeftoversModules) {
     this.#modules = modules;
@@ -79,13 +81,20 @@ export class Leftovers {
     this.#owedDevices = undefined;
     const found = instances === undefined ? [] : leftDevices(wantedDevices(instances), view.current);
     if (found.length === 0) return;
-    for (const { name, index } of found) {
+    const removed = found.filter(({ name, index }) => {
       const outcome = host.deleteDevice(index);
-      if (outcome.ok) continue;
+      // Gone meanwhile is what was wanted.
+      if (outcome.ok || outcome.code === "ENODEV") return true;
+      // Tried again behind the next dump, and told once.
+      this.#owedDevices = instances;
+      if (this.#refused.get(name) === outcome.code) return false;
+      this.#refused.set(name, outcome.code);
       const message = `${name}, which an earlier life left behind, cannot be removed: ${outcome.code}`;
       report({ kind: "log", level: "warn", fields: { device: name, error: outcome.code }, message });
-    }
-    this.#tell({ devices: found.map(({ name }) => name) });
+      return false;
+    });
+    if (removed.length === 0) return;
+    this.#tell({ devices: removed.map(({ name }) => name) });
     view.refresh();
   }
 

@@ -1,6 +1,6 @@
 import type { VirtualMacConfig, VrrpInstanceConfig } from "../../config/vrrp.types.ts";
 import type { BorrowedSettings } from "../../core/borrowedSettings.ts";
-import { isMarkedDevice, LINK_MARK_HOLDFAST } from "../../wire/netlink/rtnl.ts";
+import { isMarkedDevice, LINK_KINDS_HOLDFAST, LINK_MARK_HOLDFAST } from "../../wire/netlink/rtnl.ts";
 import { hardwareText } from "./hardwareAddress.ts";
 import type { HostInterface, IndexedView } from "./hostView.ts";
 import { heldAddresses } from "./leases.ts";
@@ -20,9 +20,6 @@ export interface VirtualDeviceModules {
   readonly settings: BorrowedSettings;
   readonly failed: (instance: string, what: string, detail: string) => void;
 }
-
-/** Kinds that we delete when one of our names is taken by a device that differs: what an earlier life made. */
-const OURS: ReadonlySet<string | undefined> = new Set(["macvlan", "ipvlan"]);
 
 /** The devices that a configuration asks for, each once. */
 export function wantedDevices(instances: readonly VrrpInstanceConfig[]): readonly WantedDevice[] {
@@ -99,12 +96,13 @@ export class VirtualDevices {
     const existing = view.named(config.name);
     if (baseLink === undefined) return false;
     if (existing !== undefined && matches(existing, baseLink, config)) {
-      if (this.#prepared.get(config.name) !== existing.index) this.#prepare(device, baseLink, existing);
-      if (existing.administrativelyUp || !baseLink.administrativelyUp) return false;
-      return this.#check(instance, `${config.name} up`, this.#modules.host.setDeviceUp(existing.index));
+      if (this.#prepared.get(config.name) !== existing.index) this.#prepare(device, baseLink, existing.index);
+      const marked = this.#mark(device, existing);
+      if (existing.administrativelyUp || !baseLink.administrativelyUp) return marked;
+      return this.#check(instance, `${config.name} up`, this.#modules.host.setDeviceUp(existing.index)) || marked;
     }
     if (existing !== undefined) {
-      if (!OURS.has(existing.kind)) {
+      if (!LINK_KINDS_HOLDFAST.has(existing.kind)) {
         this.#fail(
           instance,
           config.name,
@@ -128,7 +126,7 @@ export class VirtualDevices {
   }
 
   /** Before it is up: no addresses of its own making, ARP for its own addresses only, and packets whose way back is the base's. */
-  #prepare(device: WantedDevice, base: HostInterface, { index, alias }: HostInterface): void {
+  #prepare(device: WantedDevice, base: HostInterface, index: number): void {
     const { instance, config } = device;
     const own: [string, string][] = [
       [`ipv6/conf/${config.name}/addr_gen_mode`, "1"],
@@ -140,10 +138,6 @@ export class VirtualDevices {
       [`ipv4/conf/${config.name}/promote_secondaries`, "1"],
     ];
     const { host, settings } = this.#modules;
-    // One that we take over: from now on it is ours, also when it is left behind.
-    if (alias === undefined) {
-      this.#check(instance, `alias of ${config.name}`, host.setDeviceAlias(index, aliasOf(device)));
-    }
     for (const [path, value] of own) {
       const before = host.readSysctl(path);
       if (before === undefined || before === value) continue;
@@ -155,6 +149,14 @@ export class VirtualDevices {
     // Else an answer from a VIP asks for its receiver by the base, as the VIP: neighbours would learn the base's hardware address.
     this.#check(instance, `sysctl ${announce}`, settings.hold(announce, "2"));
     this.#prepared.set(config.name, index);
+  }
+
+  /** One that we take over is ours from now on, also when it is left behind, or another instance's. What others call it stays. */
+  #mark(device: WantedDevice, { index, alias }: HostInterface): boolean {
+    const wanted = aliasOf(device);
+    if (alias === wanted || (alias !== undefined && !alias.startsWith(LINK_MARK_HOLDFAST))) return false;
+    const { instance, config } = device;
+    return this.#check(instance, `alias of ${config.name}`, this.#modules.host.setDeviceAlias(index, wanted));
   }
 
   #remove(names: readonly string[], view: IndexedView): void {

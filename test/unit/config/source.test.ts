@@ -210,6 +210,12 @@ describe("files of the host", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+  it("an empty name of the configuration is none, as that of a variable which a drop-in takes back", () => {
+    expect(hostEnvironment("x").configId).toBe("x");
+    expect(hostEnvironment("").configId).toBe(hostEnvironment(undefined).configId);
+    expect(hostEnvironment("").configId).not.toBe("");
+  });
+
   it("match as glob(7) has it, sorted, without folders", () => {
     const { match } = hostEnvironment("x");
     const names = (pattern: string): string[] =>
