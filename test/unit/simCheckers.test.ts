@@ -234,6 +234,27 @@ describe("each checker of the simulation takes a right history and refuses a wro
     expect(() => becomes("lowerPriorityHeard")).toThrow(/preempt_delay/);
   });
 
+  test("no forbidden preemption: a second resignation holds up who is alone, not a member of a group that claims by the first (seed 5)", () => {
+    for (const groups of [0, 1]) {
+      const { world, backup } = settled({ groups });
+      const checker = noForbiddenPreemption(world);
+      const detail = { ownPriority: 100, detail: "masterResigned" };
+      const becomes = () =>
+        checker.transition?.(backup, { from: "BACKUP", to: "MASTER", reason: "groupMaster", evidence: detail });
+      backup.countedAtUs = world.nowUs - SECOND;
+      backup.hearResignation(world.nowUs);
+      expect(becomes).toThrow(/keeps it from it/);
+      world.nowUs += SECOND;
+      backup.hearResignation(world.nowUs);
+      if (groups === 0) expect(becomes).toThrow(/keeps it from it/);
+      else expect(becomes).not.toThrow();
+      backup.countedAtUs = world.nowUs + 1;
+      world.nowUs += 2;
+      backup.hearResignation(world.nowUs);
+      expect(becomes).toThrow(/keeps it from it/);
+    }
+  });
+
   test("adverts on time", () => {
     const { world, master } = settled();
     const checker = advertsOnTime(world);

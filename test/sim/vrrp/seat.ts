@@ -56,8 +56,9 @@ export class Seat {
   countedAtUs = NEVER;
   countedIntervalUs = 0;
   countedPriority = 0;
-  /** The last advert with priority 0, and the last of a priority that does not count. */
+  /** The last advert with priority 0, the first one since an advert that counts, and the last of a priority that does not count. */
   resignedAtUs = NEVER;
+  resignedFirstAtUs = NEVER;
   lowerAtUs = NEVER;
   /** By router: the number of its seat's last advert that arrived here. */
   readonly #heard: number[] = [];
@@ -90,6 +91,11 @@ export class Seat {
   hear({ seat, number }: SentAdvert): void {
     const from = seat.router.number;
     this.#heard[from] = Math.max(number, this.lastHeardOf(seat));
+  }
+
+  hearResignation(nowUs: number): void {
+    if (this.resignedAtUs === NEVER || this.resignedAtUs < this.countedAtUs) this.resignedFirstAtUs = nowUs;
+    this.resignedAtUs = nowUs;
   }
 
   /** The number of the last advert of this seat, of the same virtual router, that arrived here; 0 = none. */
@@ -141,6 +147,7 @@ export class Seat {
     this.termAdverts = 0;
     this.countedAtUs = NEVER;
     this.resignedAtUs = NEVER;
+    this.resignedFirstAtUs = NEVER;
     this.lowerAtUs = NEVER;
     this.groupHeldUntilUs = NEVER;
     this.#heard.length = 0;

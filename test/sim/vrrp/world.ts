@@ -168,7 +168,7 @@ export class World {
     this.trace.noteTraffic(seat.label, "gets priority", advert);
     seat.hear(advert);
     if (seat.config === undefined || !understand(seat.config, advert.config, packet.source)) return;
-    if (advert.priority === 0) seat.resignedAtUs = this.nowUs;
+    if (advert.priority === 0) seat.hearResignation(this.nowUs);
     else if (advert.priority >= seat.priority || !preempts(seat.config)) {
       seat.countedAtUs = this.nowUs;
       seat.countedIntervalUs = advert.advertIntervalUs;

@@ -49,12 +49,16 @@ function checkPreemption(seat: Seat, nowUs: number): void {
   ]);
 }
 
-/** After a priority of 0 the skew time is enough, when nobody else was heard since. */
+/**
+ * After a priority of 0 the skew time is enough, when nobody else was heard since. A member of a sync group that has waited for it
+ * claims, and waits for the others: who resigns behind that holds it up no more.
+ */
 function resignWait(seat: Seat, nowUs: number): number {
   const { config } = seat;
   if (config === undefined) return 0;
   const skew = skewUs(config.version, seat.priority, seat.countedIntervalUs || config.advertInterval);
-  if (seat.resignedAtUs >= seat.countedAtUs && nowUs - seat.resignedAtUs + EPSILON_US >= skew) return 0;
+  const since = seat.group === undefined ? seat.resignedAtUs : seat.resignedFirstAtUs;
+  if (seat.resignedAtUs >= seat.countedAtUs && nowUs - since + EPSILON_US >= skew) return 0;
   return downWait(seat);
 }
 
