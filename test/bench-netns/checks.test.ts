@@ -6,6 +6,7 @@ import { printFigures, rounds } from "../bench/report.ts";
 import { kernelHasIpvs } from "../guest/boot/kernelHasIpvs.ts";
 import { checkedServices } from "../lab/checkedServices.ts";
 import { NODE_FLAGS } from "../lab/holdfast.ts";
+import { keepalivedArguments } from "../lab/keepalived.ts";
 import { createNamespace } from "../lab/netns.ts";
 import type { RunningProcess } from "../lab/processes.ts";
 import { requires } from "../lab/requires.ts";
@@ -31,8 +32,7 @@ requires("netns", ...(kernelHasIpvs() ? (["keepalived"] as const) : []))("HTTP c
       });
       const theirs = kernelHasIpvs()
         ? await measureChecks(namespace, folder, round, async () => {
-            const pidFiles = ["-p", "-c"].flatMap((option) => [option, join(folder, `pid${option}`)]);
-            return await onOneCore("keepalived", "keepalived", "-n", "-l", "-C", "-f", file, ...pidFiles);
+            return await onOneCore("keepalived", "keepalived", "--check", ...keepalivedArguments(file, folder));
           })
         : undefined;
       printFigures(`${CHECKS_PER_SECOND} HTTP checks a second for ${SECONDS} s, on one core with everything else`, [

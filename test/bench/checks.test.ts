@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { checkFigures, measureChecks } from "../bench-netns/checkLoad.ts";
 import { checkedServices } from "../lab/checkedServices.ts";
 import { Holdfast } from "../lab/holdfast.ts";
+import { keepalivedArguments } from "../lab/keepalived.ts";
 import { createNamespace } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
 import { printFigures, rounds } from "./report.ts";
@@ -24,8 +25,8 @@ requires("ipvs", "keepalived")("HTTP checks by whole daemons over the kernel's t
         return daemon.process;
       });
       const theirs = await measureChecks(namespace, folder, ROUND, async () => {
-        const pidFiles = ["-p", "-c"].flatMap((option) => [option, join(folder, `pid${option}`)]);
-        return await namespace.start("keepalived", ["-n", "-l", "-C", "-f", file, ...pidFiles], { name: "keepalived" });
+        const args = ["--check", ...keepalivedArguments(file, folder)];
+        return await namespace.start("keepalived", args, { name: "keepalived" });
       });
       printFigures(`HTTP checks of ${ROUND.servers} servers every ${ROUND.delayLoopSec} s, for ${ROUND.seconds} s`, [
         ...checkFigures("holdfast", ours, ROUND),

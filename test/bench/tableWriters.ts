@@ -1,4 +1,5 @@
 /** Who writes a table of many services, and how long each step takes, in milliseconds. */
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +18,7 @@ import { encodeIpvs, IPVS_FAMILY_NAME } from "../../src/wire/netlink/ipvs.ts";
 import { NLM_F } from "../../src/wire/netlink/message.ts";
 import { MessageWriter } from "../../src/wire/netlink/writer.ts";
 import { Holdfast } from "../lab/holdfast.ts";
+import { keepalivedArguments } from "../lab/keepalived.ts";
 import { createNamespace, type Namespace } from "../lab/netns.ts";
 import { waitFor } from "../lab/wait.ts";
 import {
@@ -199,10 +201,8 @@ async function rowsWithWeight(namespace: Namespace, weight: number): Promise<num
 }
 
 export async function startKeepalived(namespace: Namespace, file: string, folder: string): Promise<TableDaemon> {
-  const pidFiles = ["-p", "-c", "-r"].flatMap((option) => [option, join(folder, `pid${option}`)]);
-  const keepalived = await namespace.start("keepalived", ["-n", "-l", "-C", "-f", file, ...pidFiles], {
-    name: "keepalived",
-  });
+  const args = ["--check", ...keepalivedArguments(file, folder)];
+  const keepalived = await namespace.start("keepalived", args, { name: "keepalived" });
   return {
     output: () => keepalived.output,
     reload: () => keepalived.signal("SIGHUP"),

@@ -5,12 +5,13 @@ import { ARTICLE_FOLDER, Holdfast } from "../lab/holdfast.ts";
 import { readTable, weighted } from "../lab/ipvsTable.ts";
 import { type Program, startProgram } from "../lab/programs.ts";
 import { requires } from "../lab/requires.ts";
+import { SOAK } from "../lab/rounds.ts";
 import type { StandInCluster } from "../lab/standIn/cluster.ts";
 import { playSwitches, tableLines, WRITE_SERVICE, writersOverTime } from "../lab/switches.ts";
 import { waitFor } from "../lab/wait.ts";
 
 /** 50 for the proof, fewer in every run of the tests. */
-const SWITCHES = process.env.HOLDFAST_SOAK === "1" ? 50 : 6;
+const SWITCHES = SOAK ? 50 : 6;
 
 requires("ipvs")(`the write service under the article's file (${SWITCHES} switches)`, () => {
   let network: ArticleNetwork;

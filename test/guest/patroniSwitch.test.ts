@@ -16,11 +16,12 @@ import { readTable, weighted } from "../lab/ipvsTable.ts";
 import { patroniService } from "../lab/patroniService.ts";
 import { type Program, startProgram } from "../lab/programs.ts";
 import { requires } from "../lab/requires.ts";
+import { SOAK } from "../lab/rounds.ts";
 import type { StandInCluster } from "../lab/standIn/cluster.ts";
 import { playSwitches, WRITE_SERVICE, writersOverTime } from "../lab/switches.ts";
 import { waitFor } from "../lab/wait.ts";
 
-const SWITCHES = process.env.HOLDFAST_SOAK === "1" ? 30 : 3;
+const SWITCHES = SOAK ? 30 : 3;
 const READ_SERVICE = `TCP ${READ_VIP}:${SERVICE_PORT}`;
 
 /** The article's two services, checked once each by the native checker. */

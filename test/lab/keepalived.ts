@@ -18,6 +18,13 @@ export function withoutStrict(configuration: string): string {
   return changed;
 }
 
+/** In the foreground on a file, with pid files of its own in a folder: several may run on one host. */
+export function keepalivedArguments(file: string, folder: string): string[] {
+  const pidFile = (option: string, name: string): string[] => [option, join(folder, `${name}.pid`)];
+  const pidFiles = [...pidFile("-p", "parent"), ...pidFile("-c", "checkers"), ...pidFile("-r", "vrrp")];
+  return ["--dont-fork", "--log-console", "--use-file", file, ...pidFiles];
+}
+
 export class Keepalived {
   readonly process: RunningProcess;
   readonly #folder: string;
@@ -36,9 +43,7 @@ export class Keepalived {
     const folder = mkdtempSync(join(tmpdir(), "holdfast-keepalived-"));
     const copy = join(folder, FILE_NAME);
     writeFileSync(copy, withoutStrict(readFileSync(file, "utf8")));
-    const pidFile = (option: string, name: string): string[] => [option, join(folder, `${name}.pid`)];
-    const pidFiles = [...pidFile("-p", "parent"), ...pidFile("-c", "checkers"), ...pidFile("-r", "vrrp")];
-    const args = ["--dont-fork", "--log-console", "--log-detail", "--use-file", copy, ...pidFiles];
+    const args = ["--log-detail", ...keepalivedArguments(copy, folder)];
     return new Keepalived(await namespace.start("keepalived", args), folder);
   }
 

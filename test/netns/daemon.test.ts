@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Holdfast } from "../lab/holdfast.ts";
+import { keepalivedArguments } from "../lab/keepalived.ts";
 import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
 import { projectRoot } from "../lab/root.ts";
@@ -225,10 +226,8 @@ requires("netns", "keepalived")("beside keepalived", () => {
     });
     const file = join(folder, "holdfast.conf");
     writeFileSync(file, configuration(150));
-    const pidFiles = ["-p", "-c", "-r"].flatMap((option) => [option, join(folder, `keepalived${option}.pid`)]);
-    const keepalived = await network
-      .host("kad1")
-      .start("keepalived", ["-n", "-l", "-P", "-f", file, ...pidFiles], { name: "keepalived" });
+    const args = ["--vrrp", ...keepalivedArguments(file, folder)];
+    const keepalived = await network.host("kad1").start("keepalived", args, { name: "keepalived" });
     let other: Holdfast | undefined;
     try {
       await waitFor(() => keepalived.output.includes("BACKUP STATE"), {

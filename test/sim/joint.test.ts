@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
+import { SOAK } from "../lab/rounds.ts";
 import { type JointFigures, simulateJoint } from "./joint/simulate.ts";
 
-const SOAK = process.env.HOLDFAST_SOAK === "1";
 /** Virtual hours over all seeds. HOLDFAST_HOURS and HOLDFAST_SEED ask for others. */
 const HOURS = Number(process.env.HOLDFAST_HOURS ?? (SOAK ? 240 : 8));
 /** In `npm test` always the same, until a soak on new seeds was clean (docs/testing.md). */

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { toSeconds } from "../../src/core/units.ts";
+import { SOAK } from "../lab/rounds.ts";
 import { SWITCH_PACE } from "./fakePatroni.ts";
 import { type Trouble, World } from "./world.ts";
 
 const DAY = 86_400;
-const SOAK = process.env.HOLDFAST_SOAK === "1";
 /** One each virtual second: a day of them, with HOLDFAST_SOAK=1 a month on new seeds. HOLDFAST_SWITCHES and HOLDFAST_SEED ask for others. */
 const SWITCHES = Number(process.env.HOLDFAST_SWITCHES ?? (SOAK ? 30 * DAY : DAY));
 /** In `npm test` always the same day, until a soak on new seeds was clean (docs/testing.md). */

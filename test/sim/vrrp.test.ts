@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
+import { SOAK } from "../lab/rounds.ts";
 import { drawOptions } from "./vrrp/options.ts";
 import { describeFailure, describeFigures, describeOptions } from "./vrrp/report.ts";
 import { type Figures, simulate } from "./vrrp/simulate.ts";
 
-const SOAK = process.env.HOLDFAST_SOAK === "1";
 /** Virtual hours over all seeds, each time on new ones. HOLDFAST_HOURS and HOLDFAST_SEED ask for others. */
 const HOURS = Number(process.env.HOLDFAST_HOURS ?? (SOAK ? 1_000 : 100));
 const FIRST_SEED = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 ** 30));

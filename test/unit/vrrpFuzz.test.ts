@@ -14,6 +14,7 @@ import {
   type VrrpAdvert,
 } from "../../src/wire/vrrp.ts";
 import { goldenCases } from "../golden/cases.ts";
+import { SOAK } from "../lab/rounds.ts";
 import { inputFor, LINK_UP, type RandomInput, randomElapse, randomInput, randomParameters } from "./vrrpSamples.ts";
 
 /**
@@ -21,7 +22,7 @@ import { inputFor, LINK_UP, type RandomInput, randomElapse, randomInput, randomP
  * order. More than 100 000 packets here, 10 000 000 with HOLDFAST_SOAK=1.
  */
 const STEPS_PER_LIFE = 100;
-const LIVES = process.env.HOLDFAST_SOAK === "1" ? 170_000 : 1_700;
+const LIVES = SOAK ? 170_000 : 1_700;
 
 const V4_SOURCES = [ip("10.0.2.5"), ip("10.0.2.1"), ip("10.0.2.200")];
 const HEADER_V4 = { typeOfService: 0xc0, identification: 1, fragment: 0, timeToLive: 255, protocol: 112 };
