@@ -143,6 +143,17 @@ function buildProgram(finish: (code: number) => void): Command {
     );
 
   program
+    .command("forget")
+    .description(
+      "let the next list of members decide whose cluster a service with patroni_cluster follows: for one that was initialized anew",
+    )
+    .argument("<services...>", "virtual servers, for example 10.0.2.10:5432")
+    .addOption(runDirectoryOption)
+    .action(async (services, options) =>
+      finish(await (await import("./cli/operator.ts")).runForget({ runDirectory: options.runDir, services }, output)),
+    );
+
+  program
     .command("pause-repair")
     .description("leave the kernel's table to an administrator for so long: no repair, no programming; 0 ends it")
     .argument("<seconds>", "0 to 86400")

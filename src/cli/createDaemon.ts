@@ -299,10 +299,12 @@ async function answer(daemon: Daemon, handOver: HandOver, request: unknown): Pro
       return operatorAnswer(daemon.operator.enable(request as OverrideRequest));
     case "kick":
       return operatorAnswer(daemon.operator.kick(request as KickRequest, "the control socket"));
+    case "forget":
+      return operatorAnswer(daemon.operator.forget((request as { readonly services?: unknown }).services));
     case "pauseRepair":
       return operatorAnswer(daemon.operator.pauseRepair((request as { readonly seconds?: unknown }).seconds));
     default: {
-      const known = "status, reload, record, metrics, handover, override, enable, kick, pauseRepair";
+      const known = "status, reload, record, metrics, handover, override, enable, kick, forget, pauseRepair";
       return { ok: false, error: `unknown command ${JSON.stringify(command)}; known: ${known}` };
     }
   }

@@ -58,6 +58,14 @@ export async function runKick(
   return await tell(runDirectory, { command: "kick", services }, output);
 }
 
+/** `holdfast forget SERVICE...` */
+export async function runForget(
+  { runDirectory, services }: { readonly runDirectory: string; readonly services: readonly string[] },
+  output: Output,
+): Promise<ExitCode> {
+  return await tell(runDirectory, { command: "forget", services }, output);
+}
+
 async function tell(runDirectory: string, request: Parameters<typeof ask>[1], output: Output): Promise<ExitCode> {
   const answer = await ask(runDirectory, request, output);
   if (answer === undefined || !("lines" in answer)) return EXIT.failed;

@@ -14,6 +14,8 @@ export type ControlRequest =
   | { readonly command: "status" | "reload" | "record" | "metrics" }
   | OverrideRequest
   | KickRequest
+  /** The clusters that these services follow (`patroni_cluster`) may be others now. */
+  | { readonly command: "forget"; readonly services: readonly string[] }
   /** 0 ends a pause. */
   | { readonly command: "pauseRepair"; readonly seconds: number }
   /** `program`: an executable instead of the one that runs. */

@@ -27,6 +27,10 @@ export function discovering(health: HealthDriver, modules: DiscoveringModules): 
     },
     rememberMembers: (known) => health.rememberMembers(known),
     cluster: (service, source, outcome) => health.cluster(service, source, outcome),
+    forgetCluster: (services) => {
+      health.forgetCluster(services);
+      follower.askAgain(services);
+    },
     override: (overrides) => health.override(overrides),
     kick: (services, source) => health.kick(services, source),
     addresses: (held) => health.addresses(held),

@@ -45,6 +45,8 @@ export interface HealthDriver {
   cluster(service: ServiceId, source: string, outcome: ProbeOutcome): void;
   /** What an earlier life knew of clusters; before the first configuration. */
   rememberMembers(services: RememberedMembers): void;
+  /** The clusters that these services follow may be others now: the next list of each decides. */
+  forgetCluster(services: ReadonlySet<ServiceId>): void;
   /** The running configuration, with the servers that were discovered. */
   services(): readonly VirtualServerConfig[];
   /** A hint of `source` that roles have changed in these services, undefined = in any: they are asked now. */
@@ -115,6 +117,10 @@ class MachineDriver<State> implements HealthDriver {
 
   rememberMembers(services: RememberedMembers): void {
     this.#feed({ kind: "membersRemembered", services });
+  }
+
+  forgetCluster(services: ReadonlySet<ServiceId>): void {
+    this.#feed({ kind: "forgetCluster", services });
   }
 
   services(): readonly VirtualServerConfig[] {

@@ -52,15 +52,26 @@ export class MemberFollower {
       if (JSON.stringify(discovery) === JSON.stringify(followed.discovery)) wanted.delete(name);
       else this.#end(name, followed);
     }
-    for (const [name, discovery] of wanted) {
-      const followed: Followed = { discovery, first: 0, disarm: () => undefined, stopped: false };
-      this.#followed.set(name, followed);
-      this.#round(name, followed);
+    for (const [name, discovery] of wanted) this.#begin(name, discovery, 0);
+  }
+
+  /** At once, and not what is under way: that was asked before. */
+  askAgain(services: ReadonlySet<ServiceId>): void {
+    for (const [name, followed] of [...this.#followed]) {
+      if (!services.has(name)) continue;
+      this.#end(name, followed);
+      this.#begin(name, followed.discovery, followed.first);
     }
   }
 
   stop(): void {
     for (const [name, followed] of this.#followed) this.#end(name, followed);
+  }
+
+  #begin(name: ServiceId, discovery: DiscoveryConfig, first: number): void {
+    const followed: Followed = { discovery, first, disarm: () => undefined, stopped: false };
+    this.#followed.set(name, followed);
+    this.#round(name, followed);
   }
 
   #end(name: ServiceId, followed: Followed): void {

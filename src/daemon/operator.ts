@@ -29,7 +29,7 @@ const PAUSE_MAX_SEC = 86_400;
 export interface OperatorModules {
   /** Remembers over restarts and handovers. */
   readonly store: { readOperatorMemory(): unknown; writeOperatorMemory(memory: OperatorMemory): void };
-  readonly health: Pick<HealthDriver, "override" | "view" | "kick">;
+  readonly health: Pick<HealthDriver, "override" | "view" | "kick" | "forgetCluster">;
   readonly table: Pick<TableOwner, "pauseRepair" | "pausedUntil">;
   readonly services: () => readonly VirtualServerConfig[];
   /** Why nothing can be said now: the table is being given up, or is a successor's; undefined = it can. */
@@ -119,15 +119,28 @@ export class Operator {
   kick({ services: written }: Pick<KickRequest, "services">, source: string): OperatorResult {
     const refusal = this.#modules.refusal();
     if (refusal !== undefined) return refused(refusal);
-    const wanted: readonly unknown[] = Array.isArray(written) ? written : [];
     const services = this.#modules.services();
-    const named = wanted.map((each) => services.filter((service) => answersTo(service, String(each))));
-    const unknown = named.findIndex((found) => found.length === 0);
-    if (unknown >= 0) return refused(`there is no service ${String(wanted[unknown])}; there are: ${namesOf(services)}`);
-    const meant =
-      wanted.length === 0 ? services : services.filter((service) => named.some((found) => found.includes(service)));
-    this.#modules.health.kick(wanted.length === 0 ? undefined : new Set(meant.map(({ name }) => name)), source);
-    return { ok: true, lines: [`the checks of these services ask now: ${namesOf(meant)}`] };
+    const found = servicesNamed(services, written);
+    if (!found.ok) return found;
+    const all = found.meant.length === 0;
+    this.#modules.health.kick(all ? undefined : new Set(found.meant.map(({ name }) => name)), source);
+    return { ok: true, lines: [`the checks of these services ask now: ${namesOf(all ? services : found.meant)}`] };
+  }
+
+  /** `holdfast forget`: the clusters that these services follow may be others now, by scope and system identifier. */
+  forget(written: unknown): OperatorResult {
+    const refusal = this.#modules.refusal();
+    if (refusal !== undefined) return refused(refusal);
+    const following = this.#modules.services().filter(({ discovery }) => discovery !== undefined);
+    const found = servicesNamed(following, written);
+    if (!found.ok) return refused(`${found.error} (with patroni_cluster)`);
+    const { meant } = found;
+    if (meant.length === 0) return refused(`name the services; with patroni_cluster there are: ${namesOf(following)}`);
+    this.#modules.health.forgetCluster(new Set(meant.map(({ name }) => name)));
+    return {
+      ok: true,
+      lines: meant.map(({ name }) => `${name}: the next list of members decides whose cluster it is`),
+    };
   }
 
   /** `holdfast pause-repair`; 0 ends a pause. */
@@ -254,6 +267,20 @@ export class Operator {
 
 const isWhole = (value: unknown, max: number): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max;
+
+/** The services that are written, each by any of its names. */
+function servicesNamed(
+  services: readonly VirtualServerConfig[],
+  written: unknown,
+):
+  | { readonly ok: true; readonly meant: readonly VirtualServerConfig[] }
+  | { readonly ok: false; readonly error: string } {
+  const wanted: readonly unknown[] = Array.isArray(written) ? written : [];
+  const unknown = wanted.find((each) => !services.some((service) => answersTo(service, String(each))));
+  if (unknown !== undefined)
+    return { ok: false, error: `there is no service ${String(unknown)}; there are: ${namesOf(services)}` };
+  return { ok: true, meant: services.filter((service) => wanted.some((each) => answersTo(service, String(each)))) };
+}
 
 /** By its name, without the protocol, or by one of a group's addresses. */
 function answersTo({ name, targets }: VirtualServerConfig, wanted: string): boolean {

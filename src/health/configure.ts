@@ -87,7 +87,7 @@ export function configure(
   const old = state.services;
   state.services = new Map();
   state.configured = input.virtualServers;
-  forgetClusters(state, input.virtualServers);
+  events.push(...forgetClusters(state, input.virtualServers));
   for (const written of input.virtualServers) {
     const config = withMembers(state, written);
     const existing = existingRows(config, input.existing);

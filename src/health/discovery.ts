@@ -30,7 +30,7 @@ export function rememberMembers(
 }
 
 const NOTHING: DiscoveryState = {
-  ...{ members: [], scope: undefined, system: undefined },
+  ...{ members: [], scope: undefined, system: undefined, learnsAnew: false },
   ...{ problem: undefined, source: undefined, readAt: undefined },
 };
 
@@ -50,10 +50,31 @@ export function withMembers(state: HealthState, config: VirtualServerConfig): Vi
   return { ...config, realServers: [...config.realServers, ...found] };
 }
 
-/** Forgets what no service asks for any more. */
-export function forgetClusters(state: HealthState, configs: readonly VirtualServerConfig[]): void {
-  const following = new Set(configs.filter(({ discovery }) => discovery !== undefined).map(({ name }) => name));
-  for (const name of state.discovered.keys()) if (!following.has(name)) state.discovered.delete(name);
+/** Forgets what no service asks for any more; where another scope is written than was learnt, the next list decides. */
+export function forgetClusters(state: HealthState, configs: readonly VirtualServerConfig[]): HealthEvent[] {
+  const events: HealthEvent[] = [];
+  const following = new Map(configs.map(({ name, discovery }) => [name, discovery]));
+  for (const [name, { scope }] of [...state.discovered]) {
+    const discovery = following.get(name);
+    if (discovery === undefined) state.discovered.delete(name);
+    else if (scope !== undefined && (discovery.scope ?? scope) !== scope)
+      events.push(...forgetCluster(state, new Set([name]), "another scope is written"));
+  }
+  return events;
+}
+
+/**
+ * An operator's word that a cluster may be another one now (initialized anew, restored under a new name): the next list that can
+ * be right decides which. What was learnt counts until then, so a stranger among the members gets nothing meanwhile.
+ */
+export function forgetCluster(state: HealthState, services: ReadonlySet<ServiceId>, why: string): HealthEvent[] {
+  return [...services].flatMap((service) => {
+    const known = state.discovered.get(service);
+    if (known === undefined) return [];
+    const problem = `the next list decides whose cluster it is: ${why}`;
+    state.discovered.set(service, { ...known, learnsAnew: true, problem });
+    return [{ kind: "members", service, what: problem } as const];
+  });
 }
 
 /** Takes an answer about a cluster. True when the servers of the service are others than before. */
@@ -68,7 +89,8 @@ export function takeCluster(
   if (service === undefined || config?.discovery === undefined) return false;
   const before = state.discovered.get(name) ?? NOTHING;
   const reading = readCluster(outcome, config);
-  const refusal = reading.ok ? foreignness(reading.value, config.discovery.scope, before) : reading.error;
+  const learnt = before.learnsAnew ? NOTHING : before;
+  const refusal = reading.ok ? foreignness(reading.value, config, learnt) : reading.error;
   const tell = (what: string): void => void events.push({ kind: "members", service: name, what });
   if (!reading.ok || refusal !== undefined) {
     if (before.problem !== refusal)
@@ -82,21 +104,36 @@ export function takeCluster(
   if (problem !== undefined && problem !== before.problem)
     tell(`${source}: ${problem}: nobody is taken from the list meanwhile`);
   if (problem === undefined && before.problem !== undefined) tell(`its list of members is taken again, from ${source}`);
-  const { scope = before.scope, system = before.system } = answer;
-  state.discovered.set(name, { members, scope, system, problem, source, readAt: now });
+  const { scope = learnt.scope, system = learnt.system } = answer;
+  if (before.learnsAnew)
+    tell(
+      `it follows the cluster ${clusterText({ scope, system })} now, as ${source} tells; before: ${clusterText(before)}`,
+    );
+  state.discovered.set(name, { members, scope, system, learnsAnew: false, problem, source, readAt: now });
   const endpoints = (all: DiscoveryState["members"]): string => JSON.stringify(all.map(({ member }) => member));
   return endpoints(members) !== endpoints(before.members) || scope !== before.scope || system !== before.system;
 }
 
-/** Why an answer is about another cluster. */
-function foreignness(answer: ClusterAnswer, written: string | undefined, before: DiscoveryState): string | undefined {
-  const scope = written ?? before.scope;
+type ClusterIdentity = Pick<DiscoveryState, "scope" | "system">;
+
+/** Why an answer is about another cluster than the written or the learnt one. */
+function foreignness(
+  answer: ClusterIdentity,
+  { name, discovery }: VirtualServerConfig,
+  learnt: ClusterIdentity,
+): string | undefined {
+  const written = discovery?.scope;
+  const scope = written ?? learnt.scope;
+  const remedy = `; if that is right, because the cluster was initialized anew: holdfast forget "${name}"`;
   if (scope !== undefined && answer.scope !== undefined && answer.scope !== scope)
-    return `it tells of the cluster ${answer.scope}, not of ${scope}`;
-  if (before.system !== undefined && answer.system !== undefined && answer.system !== before.system)
-    return `it tells of the database system ${answer.system}, not of ${before.system}`;
+    return `it tells of the cluster ${answer.scope}, not of ${scope}${written === undefined ? remedy : ""}`;
+  if (learnt.system !== undefined && answer.system !== undefined && answer.system !== learnt.system)
+    return `it tells of the database system ${answer.system}, not of ${learnt.system}${remedy}`;
   return undefined;
 }
+
+const clusterText = ({ scope, system }: ClusterIdentity): string =>
+  `${scope ?? "of unknown scope"}, database system ${system ?? "unknown"}`;
 
 interface Merging {
   readonly answer: ClusterAnswer;

@@ -3,7 +3,7 @@ import { after, between, type DurationUs, milliseconds, toMilliseconds, toSecond
 import { serviceId } from "../plan/keys.ts";
 import { adoptHolder, configure } from "./configure.ts";
 import { checkedWeight, secondTierChecks, updateDesired } from "./desired.ts";
-import { membersOf, rememberMembers, takeCluster } from "./discovery.ts";
+import { forgetCluster, membersOf, rememberMembers, takeCluster } from "./discovery.ts";
 import { decide, isExclusive } from "./exclusive.ts";
 import { decideFallback, fallbackDueAt } from "./fallback.ts";
 import { judgeFiles } from "./files.ts";
@@ -84,6 +84,9 @@ export const healthMachine: HealthMachine<HealthState> = {
         break;
       case "membersRemembered":
         rememberMembers(state, input);
+        break;
+      case "forgetCluster":
+        step.events(forgetCluster(state, input.services, "an operator says so"));
         break;
       case "cluster":
         step.clusterTold(input);

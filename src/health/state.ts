@@ -48,6 +48,8 @@ export interface DiscoveryState {
   readonly scope: string | undefined;
   /** `database_system_identifier` */
   readonly system: string | undefined;
+  /** The next answer decides scope and system: they count until then, but not against it. */
+  readonly learnsAnew: boolean;
   /** Why the last answer did not count, or not wholly. */
   readonly problem: string | undefined;
   /** Who gave the last one that counted, and when. */

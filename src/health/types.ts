@@ -102,6 +102,8 @@ export type HealthInput =
   | { readonly kind: "probeDone"; readonly key: ProbeKey; readonly startedAt: Us; readonly outcome: ProbeOutcome }
   /** What `source` (a REST API, or the last one asked) answered about the cluster that a service follows. */
   | { readonly kind: "cluster"; readonly service: ServiceId; readonly source: string; readonly outcome: ProbeOutcome }
+  /** An operator says that the clusters of these services may be others now: the next list of each decides. */
+  | { readonly kind: "forgetCluster"; readonly services: ReadonlySet<ServiceId> }
   /** What an earlier life knew of clusters; before the first configuration. */
   | { readonly kind: "membersRemembered"; readonly services: RememberedMembers }
   /** Somebody says that roles have changed, in these services or (undefined) anywhere; who, for the log. */

@@ -234,6 +234,7 @@ function world(
           view: () => [],
           services: () => configured,
           cluster: silent,
+          forgetCluster: silent,
           rememberMembers: silent,
           stop: () => void calls.push("health stop"),
         };

@@ -74,6 +74,24 @@ test("a reload that asks as before changes nothing; another one asks at once; on
   expect(told).toHaveLength(2);
 });
 
+test("asks again at once when it is told to, of the one that answered last, and goes on from there", async () => {
+  const { time, asked, told, dead, follower } = world();
+  dead.add("10.0.2.3");
+  follower.configure([service()]);
+  await time.pass(5_000);
+  follower.askAgain(new Set(["TCP 10.0.2.11:5432"]));
+  await time.pass(1_000);
+  expect(asked).toHaveLength(2);
+  follower.askAgain(new Set(["TCP 10.0.2.10:5432"]));
+  follower.askAgain(new Set(["TCP 10.0.2.10:5432"]));
+  await time.pass(9_000);
+  // What was under way when it was told is not heard.
+  expect(asked.slice(2)).toEqual(["10.0.2.4", "10.0.2.4"]);
+  expect(told).toHaveLength(2);
+  await time.pass(2_000);
+  expect(asked).toHaveLength(5);
+});
+
 test("what is remembered is what was known; whatever else stands there is left out", () => {
   let stored: unknown;
   const { logger } = recordingLogger();

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import { parseSpan } from "../../src/cli/operator.ts";
+import type { VirtualServerConfig } from "../../src/config/types.ts";
 import { milliseconds, seconds, type Us } from "../../src/core/units.ts";
 import { Operator } from "../../src/daemon/operator.ts";
 import type { Override } from "../../src/health/overrides.ts";
@@ -13,6 +14,7 @@ import {
   writeService,
 } from "../sim/healthRig.ts";
 import { fails, follows, leads } from "../sim/patroniAnswers.ts";
+import { following, listing } from "./discoveryRig.ts";
 
 const connected: Reply = { outcome: { kind: "connected" }, after: milliseconds(1) };
 const GROUP = { name: "TCP group R", targets: [...targetAt("10.0.2.11").targets, ...targetAt("10.0.2.12").targets] };
@@ -32,7 +34,7 @@ const services = [
   ),
 ];
 
-function operator(): Operator {
+function operator(known: readonly VirtualServerConfig[] = services): Operator {
   return new Operator({
     store: {
       readOperatorMemory: () => (stored === undefined ? undefined : JSON.parse(JSON.stringify(stored))),
@@ -47,6 +49,7 @@ function operator(): Operator {
       },
       view: () => rig.view(),
       kick: (services, source) => rig.feed({ kind: "kick", services, source }),
+      forgetCluster: (services) => rig.feed({ kind: "forgetCluster", services }),
     },
     table: {
       get pausedUntil() {
@@ -56,7 +59,7 @@ function operator(): Operator {
         pausedUntil = until;
       },
     },
-    services: () => services,
+    services: () => known,
     refusal: () => refusal,
     clock: { nowUs: () => rig.now },
     wallMs: () => BOOT_MS + rig.elapsedMs(),
@@ -222,4 +225,25 @@ test.each([
   ["-5", null],
 ])("a span as an operator writes it: %s", (text, expected) => {
   expect(parseSpan(text)).toBe(expected);
+});
+
+test("forget is for services that follow a cluster, by name", () => {
+  const followed = { ...following(), ...targetAt("10.0.2.20") };
+  const speaker = operator([...services, followed]);
+  rig.configure([...services, followed]);
+  rig.feed({ kind: "cluster", service: followed.name, source: "a REST API", outcome: listing(3) });
+  const problem = (): string | undefined => rig.view().at(-1)?.members?.problem;
+  const refusals = [
+    [[], `name the services; with patroni_cluster there are: ${followed.name}`],
+    [["10.0.2.10:5432"], `there is no service 10.0.2.10:5432; there are: ${followed.name} (with patroni_cluster)`],
+  ] as const;
+  for (const [names, error] of refusals) expect(speaker.forget(names)).toEqual({ ok: false, error });
+  expect(problem()).toBeUndefined();
+  expect(speaker.forget(["10.0.2.20:5432"])).toEqual({
+    ok: true,
+    lines: [`${followed.name}: the next list of members decides whose cluster it is`],
+  });
+  expect(problem()).toContain("an operator says so");
+  refusal = "holdfast is stopping";
+  expect(speaker.forget(["10.0.2.20:5432"])).toEqual({ ok: false, error: "holdfast is stopping" });
 });

@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { seconds } from "../../src/core/units.ts";
+import { fails, follows, leads, patroniBody } from "../sim/patroniAnswers.ts";
+import { answered, following, listing, member, SERVICE, SOURCE, world } from "./discoveryRig.ts";
+
+/** Whose members a service with `patroni_cluster` takes: the scope and system identifier that were learnt, until an operator says otherwise. */
+
+const NEW = "9";
+const forget = { kind: "forgetCluster", services: new Set([SERVICE]) } as const;
+const newListing = answered({ members: [member(3), member(4)], scope: "demo" }, patroniBody({ system: NEW }));
+
+/** The cluster is initialized anew under the same addresses: everybody tells another system identifier. */
+function rebuilt() {
+  const it = world();
+  it.answers.set(3, leads({ system: NEW }));
+  it.answers.set(4, follows({ system: NEW }));
+  it.rig.run(seconds(5));
+  expect(it.rig.weights()).toEqual({ 3: 0, 4: 0 });
+  return it;
+}
+
+test("a cluster that was initialized anew is refused, with the way out, until an operator lets the next list decide", () => {
+  const { rig, told, words } = rebuilt();
+  told(newListing);
+  told(newListing);
+  rig.run(seconds(60));
+  expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+  const remedy = `holdfast forget "${SERVICE}"`;
+  expect(rig.view()[0]?.members?.problem).toContain(remedy);
+  expect(words().filter((each) => each.includes(remedy))).toHaveLength(1);
+
+  rig.feed(forget);
+  expect(rig.view()[0]?.members?.problem).toBe("the next list decides whose cluster it is: an operator says so");
+  // Until a list has come, what was learnt counts: a stranger among the members gets nothing by it.
+  rig.run(seconds(5));
+  expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+  told({ kind: "timedOut", detail: "" });
+  told(newListing);
+  rig.run(seconds(5));
+  expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
+  expect(words().at(-1)).toBe(
+    `it follows the cluster demo, database system ${NEW} now, as ${SOURCE} tells; before: demo, database system 7301`,
+  );
+  expect(rig.view()[0]?.members).toMatchObject({ known: 2, scope: "demo", problem: undefined });
+  const remembered = rig.effects.findLast(({ effect }) => effect.kind === "rememberMembers")?.effect;
+  expect(remembered?.kind === "rememberMembers" && remembered.services.get(SERVICE)?.system).toBe(NEW);
+
+  // It is learnt again, and nothing else is believed.
+  told(listing(3, 4));
+  expect(rig.view()[0]?.members?.problem).toContain("the database system 7301, not of 9");
+});
+
+test("one word is for one list: what an old one has taught again stays", () => {
+  const { rig, told } = rebuilt();
+  rig.feed(forget);
+  told(listing(3, 4));
+  told(newListing);
+  rig.run(seconds(5));
+  expect(rig.view()[0]?.members?.problem).toContain("the database system 9, not of 7301");
+  expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+});
+
+test("a written scope stays the cluster's, and another one than the learnt lets the next list decide", () => {
+  const { rig, told } = world({ scope: "demo" });
+  rig.feed(forget);
+  const other = answered({ members: [member(3)], scope: "other" }, patroniBody({ scope: "other", system: NEW }));
+  told(other);
+  expect(rig.view()[0]?.members?.problem).toBe("it tells of the cluster other, not of demo");
+  rig.configure([following(true, "other")]);
+  told(other);
+  rig.run(seconds(1));
+  expect(rig.view()[0]?.members).toMatchObject({ scope: "other", problem: undefined });
+});
+
+test("a word about a service that follows no cluster, or knows of none, changes nothing", () => {
+  const { rig, told, answers } = world({ start: false });
+  rig.feed(forget);
+  told({ kind: "timedOut", detail: "" });
+  told(listing(3, 4));
+  rig.run(seconds(2));
+  expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
+  answers.set(4, fails("refused"));
+  rig.feed({ kind: "forgetCluster", services: new Set(["TCP 10.0.2.99:5432"]) });
+  told(newListing);
+  expect(rig.view()[0]?.members?.problem).toContain("the database system 9, not of 7301");
+});
