@@ -4,7 +4,7 @@ import type { Us } from "../core/units.ts";
 import { destinationId } from "../plan/keys.ts";
 import type { ServiceId } from "../plan/types.ts";
 import { serverVerdict } from "./judge.ts";
-import { type ClusterAnswer, MEMBERS_MAX, readCluster } from "./members.ts";
+import { type ClusterAnswer, MEMBERS_MAX, readCluster, restApi } from "./members.ts";
 import { type DiscoveryState, type HealthState, type ServiceState, serverOf } from "./state.ts";
 import type { HealthEvent, HealthInput, PatroniBody, RememberedMembers } from "./types.ts";
 
@@ -99,10 +99,11 @@ export function takeCluster(
     return false;
   }
   const answer = reading.value;
-  const members = merge(service, before, { answer, source, tell });
-  const problem = answer.unusable[0];
+  const { members, doubled } = merge(service, before, { answer, source, tell });
+  const [unusable] = answer.unusable;
+  const problem = unusable ?? doubled;
   if (problem !== undefined && problem !== before.problem)
-    tell(`${source}: ${problem}: nobody is taken from the list meanwhile`);
+    tell(`${source}: ${problem}${unusable === undefined ? "" : ": nobody is taken from the list meanwhile"}`);
   if (problem === undefined && before.problem !== undefined) tell(`its list of members is taken again, from ${source}`);
   const { scope = learnt.scope, system = learnt.system } = answer;
   if (before.learnsAnew)
@@ -141,33 +142,49 @@ interface Merging {
   readonly tell: (what: string) => void;
 }
 
+type KnownMember = DiscoveryState["members"][number];
+
+/** The list after an answer, and what of it was not taken. */
 function merge(
   service: ServiceState,
   before: DiscoveryState,
   { answer, source, tell }: Merging,
-): DiscoveryState["members"] {
-  const idOf = (member: ClusterMember): string => `${member.address} ${member.port}`;
+): { readonly members: DiscoveryState["members"]; readonly doubled: string | undefined } {
+  const idOf = ({ address, port }: ClusterMember): string => `${address} ${port}`;
   const listed = new Map(answer.members.map((member) => [idOf(member), member]));
-  const kept: DiscoveryState["members"][number][] = [];
-  for (const { member, listed: was } of before.members) {
-    const now = listed.get(idOf(member));
-    listed.delete(idOf(member));
-    if (now !== undefined) kept.push({ member: now, listed: true });
-    else if (answer.unusable.length > 0) kept.push({ member, listed: was });
-    else {
-      const why = whyItStays(service, member);
-      if (why !== undefined) kept.push({ member, listed: false });
-      if (why === undefined)
-        tell(`${nameOf(member)} has left: ${source} no longer lists it, and it does not answer for itself`);
-      else if (was) tell(`${nameOf(member)} is no longer listed by ${source}; it stays: ${why}`);
-    }
-  }
+  const claimed = new Set(answer.members.map(restApi));
+  const stays = ({ member, listed: was }: KnownMember): boolean => {
+    if (answer.unusable.length > 0) return true;
+    const replaced = before.learnsAnew && claimed.has(restApi(member));
+    const why = replaced ? undefined : whyItStays(service, member);
+    const leaves = replaced ? "its REST API is another member's now" : "it does not answer for itself";
+    if (why === undefined) tell(`${nameOf(member)} has left: ${source} no longer lists it, and ${leaves}`);
+    else if (was) tell(`${nameOf(member)} is no longer listed by ${source}; it stays: ${why}`);
+    return why !== undefined;
+  };
+  const staying = before.members.filter((each) => !listed.has(idOf(each.member)) && stays(each));
+  // The word by which one stays is no word for another.
+  const spoken = new Map(staying.map(({ member }) => [restApi(member), member]));
+  let doubled: string | undefined;
+  const isDoubled = (member: ClusterMember): boolean => {
+    const owner = spoken.get(restApi(member));
+    if (owner === undefined) return false;
+    doubled ??= `${nameOf(member)} tells the REST API of ${nameOf(owner)}, which stays: it is not taken`;
+    return true;
+  };
+  const kept = before.members.flatMap((each): KnownMember[] => {
+    const now = listed.get(idOf(each.member));
+    listed.delete(idOf(each.member));
+    if (now !== undefined) return [isDoubled(now) ? each : { member: now, listed: true }];
+    return staying.includes(each) ? [{ ...each, listed: each.listed && answer.unusable.length > 0 }] : [];
+  });
   for (const member of listed.values()) {
     if (kept.length >= 2 * MEMBERS_MAX) break;
+    if (isDoubled(member)) continue;
     tell(`${nameOf(member)} has joined, says ${source}; no weight before its own check has passed`);
     kept.push({ member, listed: true });
   }
-  return kept;
+  return { members: kept, doubled };
 }
 
 const nameOf = ({ name, address, port }: ClusterMember): string => `member ${name} (${address} port ${port})`;

@@ -1,6 +1,6 @@
 import type { ClusterMember } from "../config/discovery.ts";
 import type { DiscoveryConfig, VirtualServerConfig } from "../config/types.ts";
-import { family, type Ip, parseIp } from "../core/ip.ts";
+import { endpointText, family, type Ip, parseIp } from "../core/ip.ts";
 import { serviceFamily } from "../plan/keys.ts";
 import { parsePatroniBody } from "./patroni.ts";
 import type { HttpAnswer, ProbeOutcome } from "./types.ts";
@@ -44,13 +44,13 @@ export function readCluster(outcome: ProbeOutcome, config: VirtualServerConfig):
     return refused(`/cluster lists ${list.members.length} members, more than ${MEMBERS_MAX}`);
   const body = status === undefined || status.bodyTruncated ? undefined : parsePatroniBody(status.body);
   const read = list.members.map((member: unknown) => readMember(member, config, discovery));
-  const members = read.flatMap((each) => (typeof each === "string" ? [] : [each]));
-  const unusable = read.filter((each) => typeof each === "string");
+  const { members, doubled } = withOwnApis(unique(read.flatMap((each) => (typeof each === "string" ? [] : [each]))));
+  const unusable = [...read.filter((each) => typeof each === "string"), ...doubled];
   if (members.length === 0) return refused(unusable[0] ?? "/cluster lists no member");
   const scope = typeof list.scope === "string" ? list.scope : body?.scope;
   if (typeof list.scope === "string" && body?.scope !== undefined && body.scope !== list.scope)
     return refused(`/cluster tells of scope ${list.scope}, /patroni of ${body.scope}`);
-  return { ok: true, value: { members: unique(members), unusable, scope, system: body?.databaseSystemIdentifier } };
+  return { ok: true, value: { members, unusable, scope, system: body?.databaseSystemIdentifier } };
 }
 
 const refused = (error: string): ClusterReading => ({ ok: false, error });
@@ -124,5 +124,26 @@ function unique(members: readonly ClusterMember[]): readonly ClusterMember[] {
   const byEndpoint = new Map(members.toReversed().map((member) => [`${member.address} ${member.port}`, member]));
   return members.filter((member) => byEndpoint.get(`${member.address} ${member.port}`) === member);
 }
+
+/** One REST API speaks for one member: who shares it is left out, since one of them is wrong, and nothing tells which. */
+function withOwnApis(all: readonly ClusterMember[]): {
+  readonly members: readonly ClusterMember[];
+  readonly doubled: readonly string[];
+} {
+  const sharing = (member: ClusterMember) => all.filter((other) => restApi(other) === restApi(member));
+  const alone = all.filter((member) => sharing(member).length === 1);
+  const doubled = all.filter((member) => sharing(member).length > 1 && sharing(member)[0] === member);
+  return {
+    members: alone,
+    doubled: doubled.map((member) => {
+      const names = sharing(member).map(({ name }) => name);
+      const none = names.length > 2 ? "none" : "neither";
+      return `members ${names.join(" and ")} tell the same REST API, ${restApi(member)}: ${none} is taken`;
+    }),
+  };
+}
+
+/** Where its REST API is, as text: what two members must not share. */
+export const restApi = ({ restAddress, restPort }: ClusterMember): string => endpointText(restAddress, restPort);
 
 const printable = (text: string): string => text.replace(/[^\x21-\x7e]/g, "?").slice(0, 64);
