@@ -15,7 +15,8 @@ export interface DiscoveringModules {
 export function discovering(health: HealthDriver, modules: DiscoveringModules): HealthDriver {
   const follower = new MemberFollower({
     ...modules,
-    tell: (service, source, outcome) => health.cluster(service, source, outcome),
+    counts: (service, outcome) => health.countsCluster(service, outcome),
+    tell: (service, told, passedOver) => health.cluster(service, told, passedOver),
   });
   let begun = false;
   return {
@@ -26,7 +27,8 @@ export function discovering(health: HealthDriver, modules: DiscoveringModules): 
       follower.configure(services);
     },
     rememberMembers: (known) => health.rememberMembers(known),
-    cluster: (service, source, outcome) => health.cluster(service, source, outcome),
+    cluster: (service, told, passedOver) => health.cluster(service, told, passedOver),
+    countsCluster: (service, outcome) => health.countsCluster(service, outcome),
     forgetCluster: (services) => {
       health.forgetCluster(services);
       follower.askAgain(services);

@@ -3,6 +3,7 @@ import type { Clock, Timers } from "../core/interfaces.ts";
 import type { Ip } from "../core/ip.ts";
 import type { Override } from "../health/overrides.ts";
 import type {
+  ClusterTold,
   HealthEffect,
   HealthEvent,
   HealthInput,
@@ -42,7 +43,9 @@ export interface HealthDriver {
   /** All that operators say now. */
   override(overrides: readonly Override[]): void;
   /** What was answered about the cluster that a service follows. */
-  cluster(service: ServiceId, source: string, outcome: ProbeOutcome): void;
+  cluster(service: ServiceId, told: ClusterTold, passedOver?: readonly ClusterTold[]): void;
+  /** Whether such an answer would count; else another source may have one that does. */
+  countsCluster(service: ServiceId, outcome: ProbeOutcome): boolean;
   /** What an earlier life knew of clusters; before the first configuration. */
   rememberMembers(services: RememberedMembers): void;
   /** The clusters that these services follow may be others now: the next list of each decides. */
@@ -111,8 +114,12 @@ class MachineDriver<State> implements HealthDriver {
     this.#feed({ kind: "overrides", overrides });
   }
 
-  cluster(service: ServiceId, source: string, outcome: ProbeOutcome): void {
-    this.#feed({ kind: "cluster", service, source, outcome });
+  cluster(service: ServiceId, told: ClusterTold, passedOver: readonly ClusterTold[] = []): void {
+    this.#feed({ kind: "cluster", service, ...told, passedOver });
+  }
+
+  countsCluster(service: ServiceId, outcome: ProbeOutcome): boolean {
+    return this.#machine.countsCluster(this.#state, service, outcome);
   }
 
   rememberMembers(services: RememberedMembers): void {

@@ -2,7 +2,7 @@ import type { DiscoveryConfig, VirtualServerConfig } from "../config/types.ts";
 import type { Clock, Timers } from "../core/interfaces.ts";
 import { endpointText } from "../core/ip.ts";
 import { after } from "../core/units.ts";
-import type { ProbeOutcome } from "../health/types.ts";
+import type { ClusterTold, ProbeOutcome } from "../health/types.ts";
 import type { ServiceId } from "../plan/types.ts";
 
 export type ClusterSource = DiscoveryConfig["sources"][number];
@@ -16,15 +16,20 @@ export type AskCluster = (
 
 export interface MemberFollowerModules {
   readonly ask: AskCluster;
-  /** An answer that can be one, or the last failure when no source has given any. */
-  readonly tell: (service: ServiceId, source: string, outcome: ProbeOutcome) => void;
+  /** Whether an answer counts for a service. */
+  readonly counts: (service: ServiceId, outcome: ProbeOutcome) => boolean;
+  /**
+   * The answer that counts, with those of the same round that did not; where none does, the first one that was an answer, else the last
+   * failure.
+   */
+  readonly tell: (service: ServiceId, told: ClusterTold, passedOver: readonly ClusterTold[]) => void;
   readonly clock: Clock;
   readonly timers: Timers;
 }
 
 interface Followed {
   readonly discovery: DiscoveryConfig;
-  /** Which source is asked first: the one that answered last. */
+  /** Which source is asked first: the one whose answer counted last. */
   first: number;
   disarm: () => void;
   stopped: boolean;
@@ -32,7 +37,7 @@ interface Followed {
 
 /**
  * Asks for the members of clusters that services follow (`patroni_cluster`): at once and then at their interval, of the
- * sources in turn the one that answered last first. It judges nothing but whether somebody answers.
+ * sources in turn until an answer counts, the one first whose answer counted last. It judges nothing itself.
  */
 export class MemberFollower {
   readonly #modules: MemberFollowerModules;
@@ -83,25 +88,32 @@ export class MemberFollower {
   #round(name: ServiceId, followed: Followed): void {
     const { clock, timers } = this.#modules;
     const next = after(clock.nowUs(), followed.discovery.interval);
-    this.#ask(name, followed, 0, () => {
+    this.#ask(name, followed, [], () => {
       if (!followed.stopped) followed.disarm = timers.at(next, () => this.#round(name, followed));
     });
   }
 
-  #ask(name: ServiceId, followed: Followed, asked: number, done: () => void): void {
+  #ask(name: ServiceId, followed: Followed, passedOver: readonly ClusterTold[], done: () => void): void {
     const { sources } = followed.discovery;
-    const index = (followed.first + asked) % sources.length;
+    const index = (followed.first + passedOver.length) % sources.length;
     const source = sources[index];
     if (source === undefined) return;
     this.#modules.ask(followed.discovery, source, (outcome) => {
       if (followed.stopped) return;
-      const answered = outcome.kind === "answered" && outcome.answers[0]?.status === 200;
-      if (!answered && asked + 1 < sources.length) {
-        this.#ask(name, followed, asked + 1, done);
+      const told: ClusterTold = { source: endpointText(source.address, source.port), outcome };
+      if (this.#modules.counts(name, outcome)) {
+        followed.first = index;
+        this.#modules.tell(name, told, passedOver);
+        done();
         return;
       }
-      if (answered) followed.first = index;
-      this.#modules.tell(name, endpointText(source.address, source.port), outcome);
+      const heard = [...passedOver, told];
+      if (heard.length < sources.length) {
+        this.#ask(name, followed, heard, done);
+        return;
+      }
+      // The same one in each round, so that it is told once.
+      this.#modules.tell(name, heard.find((each) => each.outcome.kind === "answered") ?? told, []);
       done();
     });
   }

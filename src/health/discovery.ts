@@ -4,9 +4,9 @@ import type { Us } from "../core/units.ts";
 import { destinationId } from "../plan/keys.ts";
 import type { ServiceId } from "../plan/types.ts";
 import { serverVerdict } from "./judge.ts";
-import { type ClusterAnswer, MEMBERS_MAX, readCluster, restApi } from "./members.ts";
+import { type ClusterAnswer, type ClusterReading, MEMBERS_MAX, readCluster, restApi } from "./members.ts";
 import { type DiscoveryState, type HealthState, type ServiceState, serverOf } from "./state.ts";
-import type { HealthEvent, HealthInput, PatroniBody, RememberedMembers } from "./types.ts";
+import type { HealthEvent, HealthInput, PatroniBody, ProbeOutcome, RememberedMembers } from "./types.ts";
 
 /**
  * `patroni_cluster`: real servers that follow the list of a cluster's members. The list only ever proposes. A new member has no weight
@@ -77,10 +77,28 @@ export function forgetCluster(state: HealthState, services: ReadonlySet<ServiceI
   });
 }
 
+/** Whether an answer about the cluster that a service follows is one, and about that cluster. */
+export function countsCluster(state: HealthState, service: ServiceId, outcome: ProbeOutcome): boolean {
+  const config = state.configured.find(({ name }) => name === service);
+  return config !== undefined && readFor(state, config, outcome).ok;
+}
+
+/** What an answer says of the cluster that a service follows, or why it does not count. */
+function readFor(state: HealthState, config: VirtualServerConfig, outcome: ProbeOutcome): ClusterReading {
+  const reading = readCluster(outcome, config);
+  const error = reading.ok
+    ? foreignness(reading.value, config, learntOf(state.discovered.get(config.name)))
+    : undefined;
+  return error === undefined ? reading : { ok: false, error };
+}
+
+/** What counts against an answer. */
+const learntOf = (known = NOTHING): DiscoveryState => (known.learnsAnew ? NOTHING : known);
+
 /** Takes an answer about a cluster. True when the servers of the service are others than before. */
 export function takeCluster(
   state: HealthState,
-  { service: name, source, outcome }: Extract<HealthInput, { kind: "cluster" }>,
+  { service: name, source, outcome, passedOver = [] }: Extract<HealthInput, { kind: "cluster" }>,
   now: Us,
   events: HealthEvent[],
 ): boolean {
@@ -88,14 +106,16 @@ export function takeCluster(
   const config = state.configured.find((each) => each.name === name);
   if (service === undefined || config?.discovery === undefined) return false;
   const before = state.discovered.get(name) ?? NOTHING;
-  const reading = readCluster(outcome, config);
-  const learnt = before.learnsAnew ? NOTHING : before;
-  const refusal = reading.ok ? foreignness(reading.value, config, learnt) : reading.error;
+  const reading = readFor(state, config, outcome);
   const tell = (what: string): void => void events.push({ kind: "members", service: name, what });
-  if (!reading.ok || refusal !== undefined) {
-    if (before.problem !== refusal)
-      tell(`its list of members stays as it is (${before.members.length} known): ${source}: ${refusal}`);
-    state.discovered.set(name, { ...before, problem: refusal });
+  for (const each of passedOver) {
+    const wrong = each.outcome.kind === "answered" ? readFor(state, config, each.outcome) : undefined;
+    if (wrong?.ok === false) tell(`${each.source} does not count, ${source} was asked instead: ${wrong.error}`);
+  }
+  if (!reading.ok) {
+    if (before.problem !== reading.error)
+      tell(`its list of members stays as it is (${before.members.length} known): ${source}: ${reading.error}`);
+    state.discovered.set(name, { ...before, problem: reading.error });
     return false;
   }
   const answer = reading.value;
@@ -105,6 +125,7 @@ export function takeCluster(
   if (problem !== undefined && problem !== before.problem)
     tell(`${source}: ${problem}${unusable === undefined ? "" : ": nobody is taken from the list meanwhile"}`);
   if (problem === undefined && before.problem !== undefined) tell(`its list of members is taken again, from ${source}`);
+  const learnt = learntOf(before);
   const { scope = learnt.scope, system = learnt.system } = answer;
   if (before.learnsAnew)
     tell(

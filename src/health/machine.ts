@@ -3,7 +3,7 @@ import { after, between, type DurationUs, milliseconds, toMilliseconds, toSecond
 import { serviceId } from "../plan/keys.ts";
 import { adoptHolder, configure } from "./configure.ts";
 import { checkedWeight, secondTierChecks, updateDesired } from "./desired.ts";
-import { forgetCluster, membersOf, rememberMembers, takeCluster } from "./discovery.ts";
+import { countsCluster, forgetCluster, membersOf, rememberMembers, takeCluster } from "./discovery.ts";
 import { decide, isExclusive } from "./exclusive.ts";
 import { decideFallback, fallbackDueAt } from "./fallback.ts";
 import { judgeFiles } from "./files.ts";
@@ -107,6 +107,7 @@ export const healthMachine: HealthMachine<HealthState> = {
     return Number.isFinite(first) ? (first as Us) : undefined;
   },
 
+  countsCluster,
   services: (state) => [...state.services.values()].map(({ config }) => config),
   desired: (state) => [...state.services.values()].flatMap((service) => service.desired),
   view: (state, now) => [...state.services.values()].map((service) => viewService(state, service, now)),

@@ -101,7 +101,12 @@ export type HealthInput =
   | { readonly kind: "addresses"; readonly held: ReadonlySet<Ip> }
   | { readonly kind: "probeDone"; readonly key: ProbeKey; readonly startedAt: Us; readonly outcome: ProbeOutcome }
   /** What `source` (a REST API, or the last one asked) answered about the cluster that a service follows. */
-  | { readonly kind: "cluster"; readonly service: ServiceId; readonly source: string; readonly outcome: ProbeOutcome }
+  | ({
+      readonly kind: "cluster";
+      readonly service: ServiceId;
+      /** Who was asked before in the same round, and did not count. */
+      readonly passedOver?: readonly ClusterTold[];
+    } & ClusterTold)
   /** An operator says that the clusters of these services may be others now: the next list of each decides. */
   | { readonly kind: "forgetCluster"; readonly services: ReadonlySet<ServiceId> }
   /** What an earlier life knew of clusters; before the first configuration. */
@@ -115,6 +120,12 @@ export type HealthInput =
   /** The answer to `readRows`. */
   | { readonly kind: "rows"; readonly rows: ServiceRows }
   | { readonly kind: "deadline" };
+
+/** What a REST API, by address and port, was heard to say about a cluster. */
+export interface ClusterTold {
+  readonly source: string;
+  readonly outcome: ProbeOutcome;
+}
 
 /** What is known of clusters, to be remembered over the end of a daemon. */
 export type RememberedMembers = ReadonlyMap<
@@ -288,6 +299,8 @@ export interface HealthMachine<State> {
   step(state: State, input: HealthInput, now: Us): HealthStepResult<State>;
   /** When `deadline` is due; undefined when nothing waits. */
   nextDeadline(state: State): Us | undefined;
+  /** Whether an answer about the cluster that a service follows would count; else another source may have one that does. */
+  countsCluster(state: State, service: ServiceId, outcome: ProbeOutcome): boolean;
   /** The running configuration, with the servers that were discovered. */
   services(state: State): readonly VirtualServerConfig[];
   /** The table that should be, a function of configuration, verdicts, roles and overrides alone. */

@@ -234,6 +234,7 @@ function world(
           view: () => [],
           services: () => configured,
           cluster: silent,
+          countsCluster: () => true,
           forgetCluster: silent,
           rememberMembers: silent,
           stop: () => void calls.push("health stop"),

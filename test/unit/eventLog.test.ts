@@ -49,6 +49,7 @@ test("a step of the checks writes the table, then the log, then asks its next pr
     initial: () => undefined,
     step: () => ({ state: undefined, effects }),
     nextDeadline: () => undefined,
+    countsCluster: () => true,
     desired: () => [],
     services: () => [],
     view: () => [],

@@ -84,3 +84,21 @@ test("a word about a service that follows no cluster, or knows of none, changes 
   told(newListing);
   expect(rig.view()[0]?.members?.problem).toContain("the database system 9, not of 7301");
 });
+
+test("an answer that counts is taken at a start, too, when a stranger was asked before, who is told", () => {
+  const { rig, words, told } = world({ start: false, scope: "demo" });
+  const other = answered({ members: [member(9)], scope: "other" }, patroniBody({ scope: "other" }));
+  const stranger = { source: "10.0.2.9:8008", outcome: other };
+  const silent = { source: "10.0.2.8:8008", outcome: { kind: "refused", detail: "" } } as const;
+  const passedOver = [stranger, silent];
+  rig.feed({ kind: "cluster", service: SERVICE, source: SOURCE, outcome: listing(3, 4), passedOver });
+  rig.run(seconds(1));
+  expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
+  expect(words()[0]).toBe(
+    `10.0.2.9:8008 does not count, ${SOURCE} was asked instead: it tells of the cluster other, not of demo`,
+  );
+  expect(words().filter((each) => each.includes("does not count"))).toHaveLength(1);
+  expect(rig.view()[0]?.members?.problem).toBeUndefined();
+  told(listing(3, 4));
+  expect(words()).toHaveLength(3);
+});

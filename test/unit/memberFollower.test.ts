@@ -18,6 +18,10 @@ const answer: ProbeOutcome = {
   kind: "answered",
   answers: [{ path: "/cluster", status: 200, body: "", bodyTruncated: false }],
 };
+const stranger: ProbeOutcome = {
+  kind: "answered",
+  answers: [{ path: "/cluster", status: 200, body: "another cluster's", bodyTruncated: false }],
+};
 const silence: ProbeOutcome = { kind: "timedOut", detail: "" };
 
 function world() {
@@ -25,15 +29,20 @@ function world() {
   const asked: string[] = [];
   const told: string[] = [];
   const dead = new Set<string>();
+  const strange = new Set<string>();
   const follower = new MemberFollower({
     ask: (_, { address }, done) => {
       asked.push(address);
-      void Promise.resolve().then(() => done(dead.has(address) ? silence : answer));
+      void Promise.resolve().then(() => done(dead.has(address) ? silence : strange.has(address) ? stranger : answer));
     },
-    tell: (name, source, outcome) => void told.push(`${name} ${source} ${outcome.kind}`),
+    counts: (_, outcome) => outcome === answer,
+    tell: (name, { source, outcome }, passedOver) => {
+      const others = passedOver.map((each) => ` after ${each.source} ${each.outcome.kind}`);
+      told.push(`${name} ${source} ${outcome.kind}${others.join("")}`);
+    },
     ...{ clock: time, timers: time },
   });
-  return { time, asked, told, dead, follower };
+  return { time, asked, told, dead, strange, follower };
 }
 
 test("asks at once and at its interval, the one that answered last first", async () => {
@@ -42,7 +51,8 @@ test("asks at once and at its interval, the one that answered last first", async
   follower.configure([service(), virtualServer([], { name: "TCP 10.0.2.11:5432" })]);
   await time.pass(25_000);
   expect(asked).toEqual(["10.0.2.3", "10.0.2.4", "10.0.2.4", "10.0.2.4"]);
-  expect(told).toEqual(Array(3).fill("TCP 10.0.2.10:5432 10.0.2.4:8008 answered"));
+  const again = "TCP 10.0.2.10:5432 10.0.2.4:8008 answered";
+  expect(told).toEqual([`${again} after 10.0.2.3:8008 timedOut`, again, again]);
   follower.stop();
   await time.pass(60_000);
   expect(asked).toHaveLength(4);
@@ -55,6 +65,20 @@ test("tells that nobody answers once a round, after having asked all", async () 
   await time.pass(15_000);
   expect(asked).toEqual(["10.0.2.3", "10.0.2.4", "10.0.2.5", "10.0.2.3", "10.0.2.4", "10.0.2.5"]);
   expect(told).toEqual(Array(2).fill("TCP 10.0.2.10:5432 10.0.2.5:8008 timedOut"));
+});
+
+test("an answer that does not count hides nobody else's, and is told alone only where nobody's counts", async () => {
+  const { time, asked, told, dead, strange, follower } = world();
+  strange.add("10.0.2.3");
+  dead.add("10.0.2.4");
+  follower.configure([service()]);
+  await time.pass(15_000);
+  expect(asked).toEqual(["10.0.2.3", "10.0.2.4", "10.0.2.5", "10.0.2.5"]);
+  const right = "TCP 10.0.2.10:5432 10.0.2.5:8008 answered";
+  expect(told).toEqual([`${right} after 10.0.2.3:8008 answered after 10.0.2.4:8008 timedOut`, right]);
+  dead.add("10.0.2.5");
+  await time.pass(20_000);
+  expect(told.slice(2)).toEqual(Array(2).fill("TCP 10.0.2.10:5432 10.0.2.3:8008 answered"));
 });
 
 test("a reload that asks as before changes nothing; another one asks at once; one without ends it, also in flight", async () => {
