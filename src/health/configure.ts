@@ -3,6 +3,7 @@ import type { RealServerConfig, VirtualServerConfig } from "../config/types.ts";
 import { after, type DurationUs, durationUs, milliseconds, type Us } from "../core/units.ts";
 import { destinationId, serviceId } from "../plan/keys.ts";
 import type { DestinationId } from "../plan/types.ts";
+import { adoptMembers } from "./adoption.ts";
 import {
   checkedWeight,
   hasSecondRole,
@@ -89,6 +90,7 @@ export function configure(
   state.configured = input.virtualServers;
   events.push(...forgetClusters(state, input.virtualServers));
   for (const written of input.virtualServers) {
+    events.push(...adoptMembers(state, written, old.get(written.name), input.existing));
     const config = withMembers(state, written);
     const existing = existingRows(config, input.existing);
     const suspended = isSuspended(config, state.held);

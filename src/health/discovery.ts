@@ -1,5 +1,5 @@
 import { type ClusterMember, memberServer } from "../config/discovery.ts";
-import type { VirtualServerConfig } from "../config/types.ts";
+import type { DiscoveryConfig, VirtualServerConfig } from "../config/types.ts";
 import type { Us } from "../core/units.ts";
 import { destinationId } from "../plan/keys.ts";
 import type { ServiceId } from "../plan/types.ts";
@@ -29,7 +29,8 @@ export function rememberMembers(
     });
 }
 
-const NOTHING: DiscoveryState = {
+/** Of a cluster that nobody has told anything of. */
+export const NOTHING: DiscoveryState = {
   ...{ members: [], scope: undefined, system: undefined, learnsAnew: false },
   ...{ problem: undefined, source: undefined, readAt: undefined },
 };
@@ -119,7 +120,7 @@ export function takeCluster(
     return false;
   }
   const answer = reading.value;
-  const { members, doubled } = merge(service, before, { answer, source, tell });
+  const { members, doubled } = merge(service, before, { discovery: config.discovery, answer, source, tell });
   const [unusable] = answer.unusable;
   const problem = unusable ?? doubled;
   if (problem !== undefined && problem !== before.problem)
@@ -158,6 +159,7 @@ const clusterText = ({ scope, system }: ClusterIdentity): string =>
   `${scope ?? "of unknown scope"}, database system ${system ?? "unknown"}`;
 
 interface Merging {
+  readonly discovery: DiscoveryConfig;
   readonly answer: ClusterAnswer;
   readonly source: string;
   readonly tell: (what: string) => void;
@@ -169,10 +171,11 @@ type KnownMember = DiscoveryState["members"][number];
 function merge(
   service: ServiceState,
   before: DiscoveryState,
-  { answer, source, tell }: Merging,
+  { discovery, answer, source, tell }: Merging,
 ): { readonly members: DiscoveryState["members"]; readonly doubled: string | undefined } {
-  const idOf = ({ address, port }: ClusterMember): string => `${address} ${port}`;
-  const listed = new Map(answer.members.map((member) => [idOf(member), member]));
+  // Where its port has no part in its row, it may move to another one.
+  const idOf = (member: ClusterMember): string => destinationId(memberServer(discovery, member));
+  const listed = new Map(answer.members.toReversed().map((member) => [idOf(member), member]));
   const claimed = new Set(answer.members.map(restApi));
   const stays = ({ member, listed: was }: KnownMember): boolean => {
     if (answer.unusable.length > 0) return true;
@@ -199,7 +202,7 @@ function merge(
     if (now !== undefined) return [isDoubled(now) ? each : { member: now, listed: true }];
     return staying.includes(each) ? [{ ...each, listed: each.listed && answer.unusable.length > 0 }] : [];
   });
-  for (const member of listed.values()) {
+  for (const member of answer.members.filter((each) => listed.get(idOf(each)) === each)) {
     if (kept.length >= 2 * MEMBERS_MAX) break;
     if (isDoubled(member)) continue;
     tell(`${nameOf(member)} has joined, says ${source}; no weight before its own check has passed`);
