@@ -95,8 +95,10 @@ export function describeHealthEvent(event: HealthEvent): string {
       return `${event.service}: weight of ${event.server} by its checks ${event.from} -> ${event.to}: ${event.reason}`;
     case "checkFailed":
       return `${event.service}: ${event.server} stays up, but a check failed: ${event.reason}`;
-    case "holder":
-      return `${event.service}: connections go to ${event.to ?? "nobody"} (before: ${event.from ?? "nobody"}): ${event.reason}`;
+    case "holder": {
+      const nobody = event.shared === true ? "all servers that are up" : "nobody";
+      return `${event.service}: connections go to ${event.to ?? nobody} (before: ${event.from ?? nobody}): ${event.reason}`;
+    }
     case "conflict":
       return `${event.service}: ${event.claimants.join(" and ")} both claim the role: ${event.decision}`;
     case "conflictEnded":

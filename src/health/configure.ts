@@ -184,8 +184,13 @@ function buildService(config: VirtualServerConfig, old: ServiceState | undefined
     wakeAt: undefined,
     desired: wantedServices(config, exclusive, [], undefined),
   };
-  if (old?.exclusive === true && !exclusive) endElection(old, "the service is not exclusive any more", events);
-  if (exclusive && !carried) adoptHolder(service, (server) => weightBefore(server, old, existing), events);
+  if (old?.exclusive === true && !exclusive) {
+    const reason = "the service is not exclusive any more";
+    endElection(old, reason, events);
+    setHolder(old, undefined, reason, events, true);
+  }
+  if (exclusive && !carried)
+    adoptHolder(service, (server) => weightBefore(server, old, existing), events, old !== undefined);
   takeUpLosses(service, old, existing);
   const holder = serverOf(service, service.holder);
   if (old === undefined || holder?.checks.some((check) => check.resultAt === undefined)) {
@@ -219,15 +224,16 @@ function weightBefore(server: ServerState, old: ServiceState | undefined, existi
   return existing.get(server.id) ?? 0;
 }
 
-/** A service that becomes exclusive keeps the one server that has weight; two of them are no incumbent. */
+/** A service that becomes exclusive keeps the one server that has weight; two of them are no incumbent. `shared`: it was known before. */
 export function adoptHolder(
   service: ServiceState,
   weightOf: (server: ServerState) => number,
   events: HealthEvent[],
+  shared: boolean,
 ): void {
   const weighted = service.servers.filter((server) => weightOf(server) > 0);
   const [only] = weighted;
-  if (only !== undefined && weighted.length === 1) setHolder(service, only.id, "had weight before", events);
+  if (only !== undefined && weighted.length === 1) setHolder(service, only.id, "had weight before", events, shared);
 }
 
 function buildServer(

@@ -63,17 +63,18 @@ export function claimsOf(service: ServiceState): Claim[] {
     }));
 }
 
-/** Sets the holder and records why; also for adoption, and for services that end. */
+/** Sets the holder and records why; also for adoption, and for services that end. `shared`: see HealthEvent. */
 export function setHolder(
   service: ServiceState,
   to: DestinationId | undefined,
   reason: string,
   events: HealthEvent[],
+  shared = false,
 ): void {
   const from = service.holder;
   if (from === to) return;
   service.holder = to;
-  events.push({ kind: "holder", service: service.id, from, to, reason });
+  events.push({ kind: "holder", service: service.id, from, to, reason, ...(shared ? { shared } : {}) });
 }
 
 /** The service elects nobody any more: a hunt and a conflict that were told to have begun are told to have ended. */

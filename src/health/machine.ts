@@ -264,7 +264,7 @@ class Step {
     if (!service.exclusive && isExclusive(service)) {
       service.exclusive = true;
       const events: HealthEvent[] = [];
-      adoptHolder(service, (server) => server.row ?? 0, events);
+      adoptHolder(service, (server) => server.row ?? 0, events, true);
       this.events(events);
     }
     if (service.exclusive && !service.suspended) this.events(decide(service, now));

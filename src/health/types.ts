@@ -190,6 +190,8 @@ export type HealthEvent =
       readonly service: ServiceId;
       readonly from: DestinationId | undefined;
       readonly to: DestinationId | undefined;
+      /** Where nobody is named, all servers that are up have the connections: the service was not exclusive before, or is not any more. */
+      readonly shared?: boolean;
       readonly reason: string;
     }
   | {

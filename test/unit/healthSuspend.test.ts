@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { CheckPath } from "../../src/config/check.types.ts";
 import { ip } from "../../src/core/ip.ts";
 import { milliseconds, seconds } from "../../src/core/units.ts";
+import { describeHealthEvent } from "../../src/daemon/messages.ts";
 import {
   HealthRig,
   httpCheck,
@@ -215,14 +216,24 @@ describe("what is open when an address goes, or a reload takes it away, is told 
     expect(holders(rig)).toEqual(["undefined -> 10.0.2.3:5432", "10.0.2.3:5432 -> undefined"]);
   });
 
-  test("a conflict and its hunt by a reload that makes the service one of many servers; they have the weight, so nothing is said of a holder", () => {
+  test("a conflict, its hunt and the holder by a reload that makes the service one of many servers, and so is the way back", () => {
     const rig = inConflict();
     rig.configure([{ ...service, exclusive: "off", haSuspend: false }]);
     expect(rig.eventsOf("conflictEnded")).toHaveLength(1);
     expect(phases(rig)).toEqual(["started", "ended"]);
     expect(rig.eventsOf("hunt").at(-1)?.reason).toMatch(/not exclusive any more/);
-    expect(holders(rig)).toEqual(["undefined -> 10.0.2.3:5432"]);
+    const before = ["undefined -> 10.0.2.3:5432", "10.0.2.3:5432 -> undefined"];
+    expect(holders(rig)).toEqual(before);
+    const told = (): string[] => rig.eventsOf("holder").map(describeHealthEvent);
+    expect(told().at(-1)).toContain(
+      "go to all servers that are up (before: 10.0.2.3:5432): the service is not exclusive",
+    );
     expect(rig.weights()).toEqual({ 3: 50, 4: 50 });
+    const target = { address: ip("10.0.2.4"), port: undefined, service: undefined };
+    rig.feed({ kind: "overrides", overrides: [{ target, weight: 0, until: undefined }] });
+    rig.configure([{ ...service, haSuspend: false }]);
+    expect(holders(rig)).toEqual([...before, "undefined -> 10.0.2.3:5432"]);
+    expect(told().at(-1)).toContain("go to 10.0.2.3:5432 (before: all servers that are up): had weight before");
   });
 
   test("the same by a reload that brings ha_suspend", () => {
