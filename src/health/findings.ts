@@ -23,6 +23,7 @@ export interface Pass {
   /** Why no weight may be raised on it; it may be kept. */
   readonly objection: string | undefined;
   readonly body: PatroniBody | undefined;
+  readonly bodiless?: boolean;
   /** What the check says about the server's weight; undefined = nothing. */
   readonly weight?: WeightInput | undefined;
   readonly reason: string;
@@ -33,6 +34,8 @@ export interface WrongAnswer {
   readonly kind: "wrongAnswer";
   readonly roleAnswer: boolean;
   readonly body: PatroniBody | undefined;
+  /** It has nothing of Patroni's where Patroni would have: where Patroni has answered before, somebody else did now. */
+  readonly bodiless?: boolean;
   readonly reason: string;
 }
 

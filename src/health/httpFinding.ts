@@ -1,6 +1,6 @@
 import type { HttpCheckConfig, HttpRegexConfig, HttpUrlConfig } from "../config/check.types.ts";
 import type { Finding } from "./findings.ts";
-import { readRole } from "./patroni.ts";
+import { type RoleReading, readRole } from "./patroni.ts";
 import type { HttpAnswer, PatroniBody, RegexMatch } from "./types.ts";
 
 /** What the answers of HTTP_GET and SSL_GET mean: of every url its status, its digest, its regex, and Patroni's body. */
@@ -8,15 +8,17 @@ export function interpretAnswers(check: HttpCheckConfig, answers: readonly HttpA
   let objection: string | undefined;
   let body: PatroniBody | undefined;
   let reason = "";
+  let bodiless = false;
   for (const [index, url] of check.urls.entries()) {
     const answer = answers[index];
     if (answer === undefined) return { kind: "silence", reason: `no answer from ${url.path}` };
     const reading = readRole(answer);
     body ??= reading.body;
+    bodiless ||= isBodiless(answer, reading) && (reading.roleAnswer || check.urls.length === 1);
     if (!isExpected(url, answer.status)) {
       const role = reading.body?.role === undefined ? "" : ` (role ${reading.body.role})`;
       const words = `HTTP ${answer.status} from ${url.path}${role}`;
-      return { kind: "wrongAnswer", roleAnswer: reading.roleAnswer, body, reason: words };
+      return { kind: "wrongAnswer", roleAnswer: reading.roleAnswer, bodiless, body, reason: words };
     }
     const wrong = bodyFault(url, answer);
     if (wrong !== undefined) {
@@ -26,10 +28,15 @@ export function interpretAnswers(check: HttpCheckConfig, answers: readonly HttpA
     objection ??= reading.objection;
     reason = `HTTP ${answer.status} from ${url.path}`;
   }
-  if (objection !== undefined) return { kind: "pass", objection, body, reason: `${reason}, but ${objection}` };
+  if (objection !== undefined)
+    return { kind: "pass", objection, bodiless, body, reason: `${reason}, but ${objection}` };
   if (body?.role !== undefined) reason += `, role ${body.role}`;
-  return { kind: "pass", objection, body, reason };
+  return { kind: "pass", objection, bodiless, body, reason };
 }
+
+/** What begins like JSON may be Patroni's, cut short. */
+const isBodiless = ({ body, bodyTruncated }: HttpAnswer, reading: RoleReading): boolean =>
+  reading.body === undefined && !bodyTruncated && !body.trimStart().startsWith("{");
 
 function isExpected(url: HttpUrlConfig, status: number): boolean {
   return url.statusCodes.some((range) => status >= range.from && status <= range.to);

@@ -5,9 +5,10 @@ import type { Verdict } from "./types.ts";
 
 /**
  * Takes a finding into a check. A role answer acts at once; silence, and the wrong status of something that is no
- * Patroni, needs `retry` failures, as in keepalived.conf(5): "Retry count to make additional checks if check of an alive server fails".
+ * Patroni or stands before it, needs `retry` failures, as in keepalived.conf(5): "Retry count to make additional checks if check of an alive server fails".
  * @param rules `exclusive`: every status that HTTP_GET gets is an answer about the role. `held`: silence does not count against this server
- * now, whatever its retries (see hold.ts). `opening`: first results still come in, so what is open waits for them
+ * now, whatever its retries (see hold.ts). `opening`: first results still come in, so what is open waits for them. `patroniSpeaks`: Patroni has answered this question, so what has nothing of its
+ * body is somebody else's (a proxy's), and says nothing of the role whatever its status
  * @returns false when the check stands as before: outside an exclusive service nothing follows from such a result
  */
 export function judge(
@@ -27,6 +28,7 @@ interface JudgingRules {
   readonly exclusive: boolean;
   readonly held: boolean;
   readonly opening: boolean;
+  readonly patroniSpeaks: boolean;
 }
 
 /** True when two results of a check differ at most in their time and their words. */
@@ -48,7 +50,7 @@ function standsAs(before: CheckState, after: CheckState): boolean {
 function take(
   check: CheckState,
   server: ServerState,
-  { exclusive, held, opening }: JudgingRules,
+  { exclusive, held, opening, patroniSpeaks }: JudgingRules,
   finding: Finding,
   startedAt: Us,
   now: Us,
@@ -58,6 +60,11 @@ function take(
   const wasUp = check.verdict === "up" || (check.verdict === "unknown" && assumedUp);
   check.resultAt = now;
   check.reason = finding.reason;
+  if (patroniSpeaks && "bodiless" in finding && finding.bodiless === true) {
+    check.reason = `${finding.reason}, which is no answer of Patroni's`;
+    judgeFailure(check, wasUp, held, now);
+    return;
+  }
   if (finding.kind === "silence" || (finding.kind === "wrongAnswer" && !finding.roleAnswer && !exclusive)) {
     judgeFailure(check, wasUp, held, now);
     return;

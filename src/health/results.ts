@@ -1,4 +1,4 @@
-import type { CheckConfig } from "../config/check.types.ts";
+import type { CheckConfig, HttpCheckConfig } from "../config/check.types.ts";
 import { mayTellRole } from "../config/exclusive.ts";
 import type { Us } from "../core/units.ts";
 import { awaitLeader, leaderOf, learnPosition } from "./clusters.ts";
@@ -8,7 +8,7 @@ import { isHeld } from "./hold.ts";
 import { judge } from "./judge.ts";
 import { interpretPatroni, type PatroniReading, readPatroni } from "./patroniCheck.ts";
 import { counts } from "./schedule.ts";
-import type { HealthState, ProbeState, ProbeUser, ServiceState } from "./state.ts";
+import type { CheckState, HealthState, ProbeState, ProbeUser, ServiceState } from "./state.ts";
 import type { HealthEvent, ProbeOutcome } from "./types.ts";
 
 /**
@@ -76,6 +76,17 @@ function ofTheCluster(state: HealthState, { id }: ServiceState, finding: Finding
     : { kind: "wrongAnswer", roleAnswer: true, body: finding.body, reason: foreign };
 }
 
+/** This check, or in an exclusive service another member's that asks the same. */
+function hasPatroniAnswered({ exclusive, servers }: ServiceState, { body, config }: CheckState): boolean {
+  if (body !== undefined || !exclusive || config.kind !== "HTTP_GET") return body !== undefined;
+  const paths = pathsOf(config);
+  return servers.some(({ checks }) =>
+    checks.some((each) => each.body !== undefined && each.config.kind === "HTTP_GET" && pathsOf(each.config) === paths),
+  );
+}
+
+const pathsOf = ({ urls }: HttpCheckConfig): string => urls.map(({ path }) => path).join(" ");
+
 function judgeUsers(
   state: HealthState,
   probe: ProbeState,
@@ -87,8 +98,9 @@ function judgeUsers(
   for (const { service, server, check } of activeUsers(probe, startedAt)) {
     const held = mayTellRole(check.config) && isHeld(service, server, now);
     const opening = service.electionOpensAt !== undefined && now < service.electionOpensAt;
-    const rules = { exclusive: service.exclusive, held, opening };
     const finding = ofTheCluster(state, service, findingOf(check.config));
+    const patroniSpeaks = "bodiless" in finding && finding.bodiless === true && hasPatroniAnswered(service, check);
+    const rules = { exclusive: service.exclusive, held, opening, patroniSpeaks };
     const changed = judge(check, server, rules, finding, startedAt, now);
     // Who holds an exclusive service depends on when each answer was asked for, and on all of its body.
     if (changed || service.exclusive) services.add(service);

@@ -15,7 +15,7 @@ export interface FakeNode {
   timeline: number;
   pausedUnlocked: boolean;
   /** How its REST API and its PostgreSQL behave on the network. */
-  network: "answers" | "hangs" | "refuses" | "resets" | "garbage";
+  network: "answers" | "hangs" | "refuses" | "resets" | "garbage" | "proxied";
   latency: DurationUs;
 }
 
@@ -29,6 +29,11 @@ export interface Switch {
 
 export type Schedule = (at: Us, run: () => void) => void;
 
+/** What a proxy says for a REST API that it does not reach. */
+const PROXY_PAGE: ProbeOutcome = {
+  kind: "answered",
+  answers: [{ path: "/", status: 503, body: "<html>Service Unavailable</html>", bodyTruncated: false }],
+};
 const SLOW_MS = 60;
 /** The longest way of a role, of 11 s, fits into a second. */
 export const SWITCH_PACE = 0.09;
@@ -76,6 +81,7 @@ export class FakePatroni {
     if (node.network === "resets") return fails("reset", node.latency);
     if (check.kind === "TCP_CHECK") return { outcome: { kind: "connected" }, after: milliseconds(1) };
     if (node.network === "garbage") return fails("malformed", node.latency);
+    if (node.network === "proxied") return { outcome: PROXY_PAGE, after: node.latency };
     const path = check.kind === "patroni" ? "/leader" : (check.urls[0]?.path ?? "/");
     return { outcome: this.answer(node, path), after: node.latency };
   }
@@ -182,7 +188,7 @@ export class FakePatroni {
 
   /** A node misbehaves on the network and recovers. */
   private glitch(node: FakeNode, start: Us, schedule: Schedule): Us {
-    const network = this.dice.pick(["hangs", "refuses", "resets", "garbage", "answers"] as const);
+    const network = this.dice.pick(["hangs", "refuses", "resets", "garbage", "proxied", "answers"] as const);
     const latency = network === "answers" ? this.span(SLOW_MS, 1_200) : node.latency;
     const end = after(start, this.span(10, 4_000));
     const before = node.latency;

@@ -50,8 +50,10 @@ export class Witness {
         this.passed.add(id);
       }
       this.invariants.latestClaim.set(id, confirmed);
-      if (answer !== undefined && answer.status !== 200) this.denied.add(id);
-      else if (answer !== undefined) this.denied.delete(id);
+      // A proxy's page says nothing of the role.
+      if (!body.startsWith("{")) continue;
+      if (answer?.status === 200) this.denied.delete(id);
+      else this.denied.add(id);
     }
   }
 

@@ -68,10 +68,12 @@ describe("who holds an exclusive service", () => {
   });
 
   test("a 500 of the holder counts as an answer about the role too", () => {
-    const { rig, nodes } = settled();
-    nodes[3] = answer(500, "");
-    rig.run(milliseconds(205));
-    expect(rig.weights()[3]).toBe(0);
+    for (const body of [patroniBody({}), '{"state": "run']) {
+      const { rig, nodes } = settled();
+      nodes[3] = answer(500, body);
+      rig.run(milliseconds(205));
+      expect(rig.weights()[3], body).toBe(0);
+    }
   });
 
   test("key before promotion: 200 with role replica gets nothing, 200 with role primary gets it within one gap", () => {
@@ -305,8 +307,8 @@ describe("when a service is exclusive", () => {
     const nodes: Nodes = { 3: answer(200, patroniBody({}), "/"), 4: fails("refused") };
     const rig = rigWith(nodes, config);
     rig.run(seconds(1));
-    nodes[3] = answer(200, "", "/");
-    nodes[4] = answer(200, "", "/");
+    nodes[3] = answer(200, "{", "/");
+    nodes[4] = answer(200, "{", "/");
     rig.run(seconds(3));
     rig.configure([config]);
     expect(rig.desired()[0]?.exclusive).toBe(true);
