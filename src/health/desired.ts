@@ -4,7 +4,7 @@ import { serviceFamily } from "../plan/keys.ts";
 import type { DesiredDestination, DesiredService, DestinationKey } from "../plan/types.ts";
 import { serverVerdict } from "./judge.ts";
 import { overriddenWeight } from "./overrides.ts";
-import { isSorry, sorryWeight } from "./quorum.ts";
+import { isSorry, sorryWeight } from "./sorry.ts";
 import type { CheckState, ServerState, ServiceState } from "./state.ts";
 
 /**

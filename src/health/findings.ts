@@ -8,6 +8,8 @@ import {
   interpretRecovery,
   interpretSmtp,
   interpretSqlError,
+  pass,
+  silence,
 } from "./replyFindings.ts";
 import type { HttpAnswer, PatroniBody, ProbeOutcome } from "./types.ts";
 
@@ -87,16 +89,6 @@ export function interpret(check: CheckConfig, outcome: ProbeOutcome): Finding {
       return interpretFailure(check, outcome);
   }
 }
-
-export const pass = (reason: string, weight?: WeightInput): Pass => ({
-  kind: "pass",
-  objection: undefined,
-  body: undefined,
-  weight,
-  reason,
-});
-
-export const silence = (reason: string): Silence => ({ kind: "silence", reason });
 
 /** A checker gave what its check cannot have: a defect, but no verdict that anybody should trust. */
 const strange = (check: CheckConfig, { kind }: ProbeOutcome): Silence =>

@@ -5,10 +5,20 @@ import type {
   PgsqlCheckConfig,
   UdpCheckConfig,
 } from "../config/check.types.ts";
-import { type Finding, pass, silence } from "./findings.ts";
+import type { Finding, Pass, Silence, WeightInput } from "./findings.ts";
 import type { ProbeOutcome } from "./types.ts";
 
 /** What replies of SMTP, PostgreSQL, DNS and UDP, the end of a program and the number in a file mean for their checks. */
+
+export const pass = (reason: string, weight?: WeightInput): Pass => ({
+  kind: "pass",
+  objection: undefined,
+  body: undefined,
+  weight,
+  reason,
+});
+
+export const silence = (reason: string): Silence => ({ kind: "silence", reason });
 
 type OutcomeOf<Kind> = Extract<ProbeOutcome, { readonly kind: Kind }>;
 

@@ -12,7 +12,7 @@ import {
 import { destinationId, serviceId } from "../plan/keys.ts";
 import { hasSecondRole, rowKey } from "./desired.ts";
 import { serverReason, serverVerdict } from "./judge.ts";
-import { isSorry } from "./quorum.ts";
+import { isSorry } from "./sorry.ts";
 import type { Loss, ServerState, ServiceState } from "./state.ts";
 import type { HealthEvent, ServiceRows } from "./types.ts";
 

@@ -71,6 +71,26 @@ function resolved(each: Import): string | undefined {
   return new URL(each.target, `file:///${each.file}`).pathname.slice(1);
 }
 
+/** What a file needs when it is loaded: not what it takes types from, nor what it starts later. */
+function neededBy(file: SourceFile): string[] {
+  const found = withoutComments(file.text).matchAll(/^(?:import|export)\s+(?!type\b)(?:[^";]*\bfrom\s*)?"([^"]+)"/gm);
+  return [...found].flatMap((match) => resolved({ file: file.path, target: match[1] as string }) ?? []);
+}
+
+/** Files that need each other: which of them runs first depends on who is asked first. */
+function circles(files: readonly SourceFile[]): string[] {
+  const needs = new Map(files.map((file) => [file.path, neededBy(file)]));
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): string[] => {
+    if (way.includes(path)) return [`${[...way.slice(way.indexOf(path)), path].join(" needs ")}: a circle`];
+    if (done.has(path)) return [];
+    const found = (needs.get(path) ?? []).flatMap((each) => visit(each, [...way, path]));
+    done.add(path);
+    return found;
+  };
+  return files.flatMap(({ path }) => visit(path, []));
+}
+
 function folderOf(path: string): string {
   return path.split("/")[0] as string;
 }
@@ -83,6 +103,7 @@ export function violations(files: readonly SourceFile[]): string[] {
     ...imports.flatMap(pureImportViolation),
     ...imports.flatMap(outsideViolation),
     ...imports.flatMap(workerViolation),
+    ...circles(files),
     ...files.flatMap(globalViolations),
     ...files.flatMap(exitViolation),
     ...files.flatMap(lengthViolation),
