@@ -16,7 +16,14 @@ export function judgeFiles(service: ServiceState, values: ReadonlyMap<string, nu
       const value = values.get(check.config.file);
       if (value === undefined) continue;
       const finding = interpretFile(check.config, value);
-      judge(check, server, { exclusive: service.exclusive, held: false, opening: false, patroniSpeaks: false }, finding, now, now);
+      judge(
+        check,
+        server,
+        { exclusive: service.exclusive, held: false, opening: false, patroniSpeaks: false },
+        finding,
+        now,
+        now,
+      );
       judged = true;
     }
   }

@@ -5,8 +5,8 @@ import { serverWeight } from "./desired.ts";
 import { decidingCheck, serverReason, serverVerdict } from "./judge.ts";
 import { targetText } from "./overrides.ts";
 import { lagOf } from "./patroniCheck.ts";
-import { isSorry } from "./sorry.ts";
 import { policyOf } from "./roleLoss.ts";
+import { isSorry } from "./sorry.ts";
 import type { HealthState, ServerState, ServiceState } from "./state.ts";
 import type { MembersHealth, PatroniBody, ServerHealth, ServiceHealth } from "./types.ts";
 
