@@ -81,10 +81,9 @@ export class Daemon {
       this.#health.files(new Map(results.flatMap(({ kind, name, value }) => (kind === "file" ? [[name, value]] : []))));
     });
     this.#health = modules.createHealth({
-      onStep: (perform) => modules.events.writtenAfter(perform),
+      onStep: (events, perform) => modules.events.explained(() => this.#recordHealth(events), perform),
       onTableChanged: () => this.#order.tableChanged(),
       onFirstVerdicts: () => this.#order.firstVerdicts(),
-      onEvent: (event) => this.#recordHealth(event),
       rows: (services) => modules.table.rows(services),
     });
     this.operator = new Operator({
@@ -343,11 +342,13 @@ export class Daemon {
     this.#health.configure(this.#config.virtualServers, existing);
   }
 
-  #recordHealth(event: HealthEvent): void {
-    const lost = event.kind === "quorum" && event.to === "down";
-    const level = event.kind === "conflict" ? "error" : lost ? "warn" : "info";
-    this.#modules.events.record(level, event.kind, describeHealthEvent(event), { ...event });
-    this.#host.notifier.health(event);
+  #recordHealth(events: readonly HealthEvent[]): void {
+    for (const event of events) {
+      const lost = event.kind === "quorum" && event.to === "down";
+      const level = event.kind === "conflict" ? "error" : lost ? "warn" : "info";
+      this.#modules.events.record(level, event.kind, describeHealthEvent(event), { ...event });
+      this.#host.notifier.health(event);
+    }
   }
 }
 

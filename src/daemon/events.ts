@@ -14,7 +14,7 @@ export class EventLog {
   readonly #kept: RecordedEvent[] = [];
   readonly #kinds = new Tally();
   #sequence = 0;
-  /** Lines that wait for the end of `writtenAfter`. */
+  /** What waits for the end of `explained`. */
   #waiting: (() => void)[] | undefined;
 
   constructor(modules: { readonly logger: Logger; readonly wallMs: () => number }) {
@@ -28,31 +28,30 @@ export class EventLog {
     message: string,
     fields: Readonly<Record<string, unknown>>,
   ): void {
-    this.#sequence += 1;
-    this.#kinds.add({ kind });
-    this.#kept.push({ sequence: this.#sequence, atMs: this.#wallMs(), kind, message, fields });
-    if (this.#kept.length > EVENTS_KEPT) this.#kept.shift();
-    const write = (): void => this.#logger[level]({ event: kind, ...fields }, message);
-    if (this.#waiting === undefined) write();
-    else this.#waiting.push(write);
+    const atMs = this.#wallMs();
+    const keep = (): void => this.#keep(level, { atMs, kind, message, fields });
+    if (this.#waiting === undefined) keep();
+    else this.#waiting.push(keep);
   }
 
   /**
-   * Does `work`, which must be short, and writes the lines of what happens in it afterwards, in order, also when it throws: the
-   * log tells why before what, but the kernel's table does not wait for the log.
+   * Does `work`, which must be short, and records what happens in it behind what `why` records, also when it throws: the log tells
+   * why before what, but the kernel's table waits for neither.
    */
-  writtenAfter(work: () => void): void {
-    if (this.#waiting !== undefined) {
-      work();
-      return;
-    }
+  explained(why: () => void, work: () => void): void {
+    const outer = this.#waiting;
     const waiting: (() => void)[] = [];
+    const tell = (): void => {
+      why();
+      for (const keep of waiting) keep();
+    };
     this.#waiting = waiting;
     try {
       work();
     } finally {
-      this.#waiting = undefined;
-      for (const write of waiting) write();
+      this.#waiting = outer;
+      if (outer === undefined) tell();
+      else outer.push(tell);
     }
   }
 
@@ -63,5 +62,14 @@ export class EventLog {
 
   latest(): readonly RecordedEvent[] {
     return [...this.#kept];
+  }
+
+  #keep(level: "error" | "warn" | "info", event: Omit<RecordedEvent, "sequence">): void {
+    const { kind, message, fields } = event;
+    this.#sequence += 1;
+    this.#kinds.add({ kind });
+    this.#kept.push({ sequence: this.#sequence, ...event });
+    if (this.#kept.length > EVENTS_KEPT) this.#kept.shift();
+    this.#logger[level]({ event: kind, ...fields }, message);
   }
 }

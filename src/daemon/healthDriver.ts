@@ -24,11 +24,10 @@ export interface ProbeRunner {
 }
 
 export interface HealthListener {
-  /** Does what one step asks for, events first; what is logged meanwhile may be written when it is done. */
-  onStep(perform: () => void): void;
+  /** Does what one step asks for, at once, and tells its events: they are why, and stand in the log before what was done. */
+  onStep(events: readonly HealthEvent[], perform: () => void): void;
   onTableChanged(): void;
   onFirstVerdicts(): void;
-  onEvent(event: HealthEvent): void;
   /** Reads these services' rows from the kernel; undefined when it cannot be asked now. */
   rows(services: readonly ServiceKey[]): ServiceRows | undefined;
 }
@@ -167,9 +166,8 @@ class MachineDriver<State> implements HealthDriver {
     this.#arm();
     const told = effects.filter((effect) => effect.kind !== "startProbe");
     if (told.length > 0) {
-      this.#listener.onStep(() => {
-        // Events first: the log tells why before the table's log tells what.
-        for (const effect of told) if (effect.kind === "event") this.#listener.onEvent(effect.event);
+      const events = told.flatMap((effect) => (effect.kind === "event" ? [effect.event] : []));
+      this.#listener.onStep(events, () => {
         for (const effect of told) if (effect.kind !== "event") this.#perform(effect);
       });
     }

@@ -115,8 +115,10 @@ describe("an hour of checks in virtual time", () => {
         clock: time,
         timers: time,
         listener: {
-          onStep: (perform) => events.writtenAfter(perform),
-          onEvent: (event) => events.record("info", event.kind, event.kind, { ...event }),
+          onStep: (told, perform) =>
+            events.explained(() => {
+              for (const event of told) events.record("info", event.kind, event.kind, { ...event });
+            }, perform),
           onTableChanged: () => {
             changes += 1;
             expect(health.desired()).toHaveLength(config.virtualServers.length);

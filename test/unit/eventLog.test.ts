@@ -12,17 +12,21 @@ function noting(order: string[]): EventLog {
   return new EventLog({ logger, wallMs: () => 0 });
 }
 
-test("what happens in a step is written after it, in order; known at once; nested steps end with the outermost", () => {
+test("why stands before what was done meanwhile, and keeps nothing waiting; nested steps are told with the outermost", () => {
   const order: string[] = [];
   const events = noting(order);
-  events.writtenAfter(() => {
-    events.record("info", "a", "why", {});
-    events.writtenAfter(() => events.record("info", "b", "what", {}));
+  const say = (message: string) => (): void => events.record("info", "a", message, {});
+  events.explained(say("why"), () => {
+    say("what")();
+    events.explained(say("why of the inner"), say("what of the inner"));
     order.push("done");
-    expect(events.latest().map(({ message }) => message)).toEqual(["why", "what"]);
   });
-  events.record("info", "c", "later", {});
-  expect(order).toEqual(["done", "why", "what", "later"]);
+  say("later")();
+  const told = ["why", "what", "why of the inner", "what of the inner", "later"];
+  expect(order).toEqual(["done", ...told]);
+  expect(events.latest().map(({ message, sequence }) => [sequence, message])).toEqual(
+    told.map((message, index) => [index + 1, message]),
+  );
 });
 
 test("a step that throws loses no line", () => {
@@ -32,9 +36,9 @@ test("a step that throws loses no line", () => {
     events.record("error", "a", "before the failure", {});
     throw new Error("the step failed");
   };
-  expect(() => events.writtenAfter(failing)).toThrow("the step failed");
+  expect(() => events.explained(() => events.record("info", "a", "why", {}), failing)).toThrow("the step failed");
   events.record("info", "b", "after it", {});
-  expect(order).toEqual(["before the failure", "after it"]);
+  expect(order).toEqual(["why", "before the failure", "after it"]);
 });
 
 test("a step of the checks writes the table, then the log, then asks its next probes", () => {
@@ -62,8 +66,10 @@ test("a step of the checks writes the table, then the log, then asks its next pr
       probes: { run: () => void order.push("probe"), close: () => undefined },
       ...{ clock: time, timers: time },
       listener: {
-        onStep: (perform) => events.writtenAfter(perform),
-        onEvent: () => events.record("info", "hunt", "why", {}),
+        onStep: (told, perform) =>
+          events.explained(() => {
+            for (const { kind } of told) events.record("info", kind, "why", {});
+          }, perform),
         onTableChanged: () => {
           order.push("table");
           events.record("info", "programmed", "what", {});

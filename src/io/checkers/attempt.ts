@@ -45,9 +45,13 @@ export class Attempt implements Running {
     this.#settled = true;
     this.#disarm();
     this.#running.delete(this);
-    this.#undo();
-    if (this.#beginning) setImmediate(() => this.#done(outcome));
-    else this.#done(outcome);
+    try {
+      // The outcome first: what is done with it does not wait for sockets that close.
+      if (this.#beginning) setImmediate(() => this.#done(outcome));
+      else this.#done(outcome);
+    } finally {
+      this.#undo();
+    }
   }
 
   fail(error: unknown): void {

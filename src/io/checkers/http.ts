@@ -49,6 +49,8 @@ export class HttpProber {
   private readonly question: HttpQuestion;
   private readonly parts: HttpHost & { readonly client: Client; readonly manner: HttpManner };
   private run: HttpRun | undefined;
+  /** undici, in whose midst an outcome comes, is not done with the answer before. */
+  private ending = false;
 
   constructor(question: HttpQuestion, host: HttpHost, manner: HttpManner = {}) {
     const { connectIp, connectPort, tls } = question;
@@ -71,22 +73,38 @@ export class HttpProber {
 
   /** One probe at a time; `done` is called once, never before this returns. */
   start(done: (outcome: ProbeOutcome) => void): void {
+    // Put at once, a question that is due already (the one before took long) would end in an assertion of undici's, and the daemon with it.
+    if (this.ending) {
+      setImmediate(() => this.start(done));
+      return;
+    }
     if (this.run !== undefined) {
       setImmediate(() => done(failureOf(new Error("the probe before has not ended"))));
       return;
     }
     const attempt = new Attempt(this.question.timing, {
       running: this.parts.running,
-      // Behind undici's own work, in whose midst the outcome comes: a question that were put there at once (the next one is due
-      // already where this one took long) would end in an assertion of undici's, and the daemon with it.
-      done: (outcome) =>
-        process.nextTick(() => {
-          this.run = undefined;
-          done(outcome);
-        }),
+      done: (outcome) => this.end(() => done(outcome)),
     });
     this.run = new HttpRun(this.question, { ...this.parts, attempt });
     this.run.next();
+  }
+
+  /** The table that waits for an outcome does not wait for undici, which closes its connection first. */
+  private end(tell: () => void): void {
+    this.run = undefined;
+    this.ending = true;
+    setImmediate(() => {
+      this.ending = false;
+    });
+    try {
+      tell();
+    } catch (error) {
+      // undici would take it for the answer's, and nobody would hear of it.
+      process.nextTick(() => {
+        throw error;
+      });
+    }
   }
 
   /** Ends what undici keeps; a probe that runs is ended by whoever holds `running`. */

@@ -27,6 +27,11 @@ export interface AttributeType<Value> {
   write(writer: MessageWriter, value: Value): void;
   /** The payload without padding; its length is not trusted. Unknown attributes inside it are added to the tally. */
   read(payload: Uint8Array, tally: UnknownTally): Result<Value, NetlinkFailure>;
+  /**
+   * There with `bytes`: reads a payload of that length where it lies. A view for each number of a dump would cost more than all the
+   * rest of it.
+   */
+  readAt?(view: DataView, offset: number): Value;
 }
 
 /** How many attributes had no row so far. */
@@ -121,10 +126,15 @@ export function decodeAttributes<Table extends AttributeTable>(
     if (found === undefined) {
       tally.unknown++;
     } else {
-      const [name, row] = found;
-      const value = row.type.read(bytes.subarray(offset + ATTRIBUTE_HEADER_BYTES, offset + length), tally);
-      if (!value.ok) return netlinkFailure(value.error.reason, `${row.kernel}: ${value.error.detail}`);
-      attributes[name] = value.value;
+      const [name, { type, kernel }] = found;
+      const payloadAt = offset + ATTRIBUTE_HEADER_BYTES;
+      if (type.readAt !== undefined && length - ATTRIBUTE_HEADER_BYTES === type.bytes) {
+        attributes[name] = type.readAt(view, payloadAt);
+      } else {
+        const value = type.read(bytes.subarray(payloadAt, offset + length), tally);
+        if (!value.ok) return netlinkFailure(value.error.reason, `${kernel}: ${value.error.detail}`);
+        attributes[name] = value.value;
+      }
     }
     offset += align(length);
   }
@@ -135,15 +145,16 @@ export function decodeAttributes<Table extends AttributeTable>(
 function fixed<Value>(
   bytes: number,
   write: (writer: MessageWriter, value: Value) => void,
-  read: (view: DataView) => Value,
+  readAt: (view: DataView, offset: number) => Value,
 ): AttributeType<Value> {
   return {
     flag: 0,
     bytes,
     write,
+    readAt,
     read(payload) {
       if (payload.length !== bytes) return netlinkFailure("badLength", `${payload.length} bytes, not ${bytes}`);
-      return ok(read(viewOf(payload)));
+      return ok(readAt(viewOf(payload), 0));
     },
   };
 }
@@ -151,45 +162,45 @@ function fixed<Value>(
 export const u8 = fixed<number>(
   1,
   (writer, value) => writer.u8(value),
-  (view) => view.getUint8(0),
+  (view, at) => view.getUint8(at),
 );
 export const u16 = fixed<number>(
   2,
   (writer, value) => writer.u16(value),
-  (view) => view.getUint16(0, true),
+  (view, at) => view.getUint16(at, true),
 );
 /** Network byte order: ports. */
 export const u16be = fixed<number>(
   2,
   (writer, value) => writer.u16be(value),
-  (view) => view.getUint16(0, false),
+  (view, at) => view.getUint16(at, false),
 );
 export const u32 = fixed<number>(
   4,
   (writer, value) => writer.u32(value),
-  (view) => view.getUint32(0, true),
+  (view, at) => view.getUint32(at, true),
 );
 export const s32 = fixed<number>(
   4,
   (writer, value) => writer.u32(value),
-  (view) => view.getInt32(0, true),
+  (view, at) => view.getInt32(at, true),
 );
 /** Network byte order: tunnel ids. */
 export const u64be = fixed<bigint>(
   8,
   (writer, value) => writer.u64be(value),
-  (view) => view.getBigUint64(0, false),
+  (view, at) => view.getBigUint64(at, false),
 );
 /** Network byte order: IPv4 netmasks. */
 export const u32be = fixed<number>(
   4,
   (writer, value) => writer.u32be(value),
-  (view) => view.getUint32(0, false),
+  (view, at) => view.getUint32(at, false),
 );
 export const u64 = fixed<bigint>(
   8,
   (writer, value) => writer.u64(value),
-  (view) => view.getBigUint64(0, true),
+  (view, at) => view.getBigUint64(at, true),
 );
 
 /** Several u32 in a row: a small struct such as struct ifa_cacheinfo, its fields in the struct's order. */
@@ -201,8 +212,8 @@ export function u32Struct<const Field extends string>(
     (writer, value) => {
       for (const field of fields) writer.u32(value[field]);
     },
-    (view) =>
-      Object.fromEntries(fields.map((field, index) => [field, view.getUint32(index * 4, true)])) as {
+    (view, at) =>
+      Object.fromEntries(fields.map((field, index) => [field, view.getUint32(at + index * 4, true)])) as {
         [Name in Field]: number;
       },
   );

@@ -64,11 +64,10 @@ async function main(): Promise<void> {
       clock: monotonicClock,
       timers: loopTimers,
       listener: {
-        onStep: (perform) => perform(),
+        onStep: (_, perform) => perform(),
         onTableChanged: () => void health.desired(),
         onFirstVerdicts: ignored,
         rows: () => undefined,
-        onEvent: ignored,
       },
     },
   );

@@ -6,7 +6,7 @@
  * needs for lowering one row and raising another can show both raised although they never were; so every line tells how
  * long its look took, and how much before it the last look was.
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { openSync, readSync } from "node:fs";
 import { parseTable, type TableService } from "../ipvsTable.ts";
 import { monotonicUs } from "../standIn/node.types.ts";
 
@@ -42,17 +42,15 @@ function look(): string | undefined {
   return text;
 }
 
+/** The file stays open: a read at its beginning is a new look, and a look every two milliseconds must cost little. */
+const file = openSync("/proc/net/ip_vs", "r");
+
 function readTable(): number {
-  const file = openSync("/proc/net/ip_vs", "r");
-  try {
-    let length = 0;
-    for (;;) {
-      const read = readSync(file, buffer, length, buffer.length - length, null);
-      if (read === 0) return length;
-      length += read;
-    }
-  } finally {
-    closeSync(file);
+  let length = 0;
+  for (;;) {
+    const read = readSync(file, buffer, length, buffer.length - length, length);
+    if (read === 0) return length;
+    length += read;
   }
 }
 

@@ -128,7 +128,10 @@ export class StandInCluster {
     await pause(times.shutdownMs);
     const demotedAtUs = await this.set(from, { notedRole: "demoted", hasLeaderKey: false });
     await this.#setLeader(undefined);
-    const returned = pause(times.returnMs).then(() => this.follow(from));
+    const returned = pause(times.returnMs).then(async () => {
+      await this.#followTimeline();
+      await this.follow(from);
+    });
     this.#returning.add(returned);
     await pause(times.unlockedMs);
     await this.set(from, { postgres: "stopped" });
@@ -147,6 +150,7 @@ export class StandInCluster {
     await pause(times.ttlMs);
     await this.#setLeader(undefined);
     const { keyAtUs, promotedAtUs } = await this.#promote(to, times.promotionMs);
+    await this.#followTimeline();
     return { from, to, shutdownAtUs: diedAtUs, demotedAtUs: diedAtUs, keyAtUs, promotedAtUs };
   }
 
@@ -180,10 +184,17 @@ export class StandInCluster {
     await pause(promotionMs);
     const timeline = this.#node(to).state.timeline + 1;
     const promotedAtUs = await this.set(to, { inRecovery: false, notedRole: "primary", timeline });
-    for (const name of this.names) {
-      if (this.#node(name).state.postgres === "running" && name !== to) await this.set(name, { timeline });
-    }
     return { keyAtUs, promotedAtUs };
+  }
+
+  /** Running replicas are on the leader's timeline, as they are a moment after a promotion, when they have connected to it anew. */
+  async #followTimeline(): Promise<void> {
+    const leader = this.names.find((name) => this.#node(name).state.hasLeaderKey);
+    if (leader === undefined) return;
+    const { timeline } = this.#node(leader).state;
+    for (const name of this.names) {
+      if (this.#node(name).state.postgres === "running" && name !== leader) await this.set(name, { timeline });
+    }
   }
 
   /** Every node sees the same key in the distributed store. */

@@ -90,10 +90,12 @@ export class Life {
         probes: modules.probes(thread),
         ...{ clock: thread, timers: thread },
         listener: {
-          onStep: (perform) => events.writtenAfter(perform),
+          onStep: (told, perform) =>
+            events.explained(() => {
+              for (const event of told) events.record("info", event.kind, "", { ...event });
+            }, perform),
           onTableChanged: () => this.#order.tableChanged(),
           onFirstVerdicts: () => this.#order.firstVerdicts(),
-          onEvent: (event) => events.record("info", event.kind, "", { ...event }),
           rows: (services) => this.table.rows(services),
         },
       },
