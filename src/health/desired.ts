@@ -91,6 +91,15 @@ export function secondTierChecks({ checks, fallback }: Pick<ServerState, "checks
   return fallback === undefined ? [] : [fallback, ...checks.filter(({ config }) => config.kind !== "patroni")];
 }
 
+/**
+ * True for a server that is up where the service wants it, whatever weight an operator has said: its row is there. Of the first tier nobody
+ * is left while the second serves, but for those to whom operators give no weight.
+ */
+export function isInTier(service: ServiceState, server: ServerState): boolean {
+  if (service.fallback?.active === true && hasSecondRole(server)) return true;
+  return serverVerdict(server) === "up" && (!service.exclusive || service.holder === server.id);
+}
+
 /** The weight by its own checks, whatever tier is served. */
 export function tierWeight(service: ServiceState, server: ServerState): number {
   if (service.exclusive && service.holder !== server.id) return 0;
@@ -118,7 +127,7 @@ function rowWeight(service: ServiceState, server: ServerState): number | undefin
   const weight = serverWeight(service, server);
   if (weight > 0 || server.config.inhibitOnFailure) return weight;
   const verdict = serverVerdict(server);
-  const serving = verdict === "up" && (!service.exclusive || service.holder === server.id);
+  const serving = isInTier(service, server);
   const inKernel = verdict === "unknown" && (server.assumed?.up === true || server.assumed?.weight !== undefined);
   return serving || inKernel ? weight : undefined;
 }

@@ -10,7 +10,7 @@ import {
   type Us,
 } from "../core/units.ts";
 import { destinationId, serviceId } from "../plan/keys.ts";
-import { hasSecondRole, rowKey } from "./desired.ts";
+import { isInTier, rowKey } from "./desired.ts";
 import { serverReason, serverVerdict } from "./judge.ts";
 import { isSorry } from "./sorry.ts";
 import type { Loss, ServerState, ServiceState } from "./state.ts";
@@ -63,10 +63,9 @@ export function lossNeeds(services: readonly VirtualServerConfig[]): LossNeeds {
 /** True while a server may have weight, whatever weight that is. */
 export function isServing(service: ServiceState, server: ServerState): boolean {
   if (service.suspended || isSorry(service)) return false;
-  if (service.fallback?.active === true) return hasSecondRole(server);
-  if (service.exclusive && service.holder !== server.id) return false;
-  const verdict = serverVerdict(server);
-  return verdict === "up" || (verdict === "unknown" && server.assumed?.up === true);
+  if (isInTier(service, server)) return true;
+  if (service.fallback?.active === true || (service.exclusive && service.holder !== server.id)) return false;
+  return serverVerdict(server) === "unknown" && server.assumed?.up === true;
 }
 
 /** True for a server whose row another look at its service port may end. */

@@ -130,6 +130,18 @@ requires("ipvs")("services whose servers are the members of a cluster", () => {
     await becomes(WRITE_SERVICE, "10.0.2.3=50 10.0.2.4=0");
   });
 
+  test("holdfast forget: the next list decides whose cluster it is, at once", async () => {
+    const { stdout } = await daemon.command("forget", `${WRITE_VIP}:${SERVICE_PORT}`, "--run-dir", daemon.runDirectory);
+    expect(stdout).toBe(`${WRITE_SERVICE}: the next list of members decides whose cluster it is\n`);
+    await daemon.waitForStatus("the list that has decided", ({ events }) =>
+      events.some(
+        ({ message }) =>
+          message.startsWith(WRITE_SERVICE) && message.includes("it follows the cluster article, database system"),
+      ),
+    );
+    await becomes(WRITE_SERVICE, "10.0.2.3=50 10.0.2.4=0");
+  });
+
   test("a restart after kill -9, while nobody tells the list, keeps the table", async () => {
     for (const name of cluster.nodes.names) await cluster.nodes.set(name, { clusterAnswer: { unreachable: true } });
     await daemon.killEverything();

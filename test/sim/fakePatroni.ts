@@ -99,7 +99,15 @@ export class FakePatroni {
    * answers and replicas that follow.
    */
   playEpisode(start: Us, schedule: Schedule): { readonly name: string; readonly end: Us } {
-    const episode = this.dice.pick(["switchover", "crash", "sleeper", "rival", "glitch", "noPrimary"] as const);
+    const episode = this.dice.pick([
+      "switchover",
+      "crash",
+      "sleeper",
+      "rival",
+      "glitch",
+      "noPrimary",
+      "noReplicas",
+    ] as const);
     const old = this.leader();
     const next = this.dice.pick(this.nodes.filter((node) => node !== old));
     switch (episode) {
@@ -115,6 +123,8 @@ export class FakePatroni {
         return { name: episode, end: this.glitch(this.dice.pick(this.nodes), start, schedule) };
       case "noPrimary":
         return { name: episode, end: this.noPrimary(old, start, schedule) };
+      case "noReplicas":
+        return { name: episode, end: this.noReplicas(old, start, schedule) };
     }
   }
 
@@ -205,6 +215,20 @@ export class FakePatroni {
     schedule(taken, () => Object.assign(old, { key: true }));
     schedule(promoted, () => this.promote(old, start, promoted));
     return promoted;
+  }
+
+  /** The primary alone is left: the replicas go, one after the other, and come back. */
+  private noReplicas(leader: FakeNode, start: Us, schedule: Schedule): Us {
+    let end = start;
+    for (const node of this.nodes.filter((each) => each !== leader)) {
+      const gone = after(start, this.span(0, 1_000));
+      const back = after(gone, this.span(2_000, 10_000));
+      const network = this.dice.pick(["hangs", "refuses", "answers"] as const);
+      schedule(gone, () => Object.assign(node, { network, state: network === "answers" ? "stopping" : node.state }));
+      schedule(back, () => this.follow(node));
+      end = Math.max(end, back) as Us;
+    }
+    return end;
   }
 
   private span(lowMs: number, highMs: number): DurationUs {

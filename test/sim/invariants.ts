@@ -13,6 +13,8 @@ export class Invariants {
   private readonly kernel: FakeKernel;
   private readonly before = new Map<ServiceId, ReadonlyMap<DestinationId, number>>();
   private exclusive: ReadonlySet<ServiceId> = new Set();
+  /** How many had weight when a service became exclusive: they are lowered one by one, and none comes to them. */
+  private readonly shared = new Map<ServiceId, number>();
   /** False where administrators' hands or faults of the kernel are in play: then two weights may be theirs, never ours. */
   private readonly alone: boolean;
 
@@ -22,7 +24,9 @@ export class Invariants {
   }
 
   expectExclusive(services: readonly DesiredService[]): void {
+    const before = this.exclusive;
     this.exclusive = new Set(services.filter((service) => service.exclusive).map(({ key }) => serviceId(key)));
+    for (const id of this.exclusive) if (!before.has(id)) this.shared.set(id, this.weighted(id).length);
   }
 
   /** A new life over the table as it is: weights found there are proven by whoever left them. */
@@ -41,16 +45,26 @@ export class Invariants {
     }
     this.operations += 1;
     const id = serviceId(cause.service);
-    const weights = this.kernel.weights(id);
-    const weighted = [...weights].filter(([, weight]) => weight > 0).map(([server]) => server);
+    const weighted = this.weighted(id);
     if (this.exclusive.has(id)) {
       const raising = "attributes" in cause && "weight" in cause.attributes && cause.attributes.weight > 0;
-      if (weighted.length > 1 && (this.alone || raising)) {
+      const lowering = !raising && weighted.length <= this.writersAllowed(id);
+      this.shared.set(id, Math.min(this.writersAllowed(id), weighted.length));
+      if (weighted.length > 1 && !lowering && (this.alone || raising)) {
         throw new Error(`two writers after ${describe(cause)}: ${weighted.join(" and ")}`);
       }
     }
     this.checkRaise(id, cause);
     this.remember(id);
+  }
+
+  /** One; where a service has just become exclusive so many as have not been lowered yet. */
+  writersAllowed(id: ServiceId): number {
+    return Math.max(1, this.shared.get(id) ?? 1);
+  }
+
+  private weighted(id: ServiceId): DestinationId[] {
+    return [...this.kernel.weights(id)].filter(([, weight]) => weight > 0).map(([server]) => server);
   }
 
   private checkRaise(id: ServiceId, cause: Operation): void {

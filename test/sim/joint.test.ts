@@ -30,11 +30,12 @@ test(`${HOURS} virtual hours of two directors over one cluster from seed ${FIRST
   const virtualHours = sum("virtualUs") / 3600e6;
   const text = [
     `sim joint: ${all.length} worlds from seed ${FIRST_SEED}, ${virtualHours.toFixed(2)} virtual hours in ${((user + system) / 1e6).toFixed(0)} s of processor time`,
-    `${sum("rounds")} rounds, ${sum("faults")} faults, ${sum("hands")} hands, ${sum("episodes")} episodes of the cluster, ${sum("transitions")} transitions of VRRP, ${sum("changes")} changes of health, ${sum("operations")} operations checked`,
+    `${sum("rounds")} rounds, ${sum("faults")} faults, ${sum("hands")} hands, ${sum("episodes")} episodes of the cluster, ${sum("transitions")} transitions of VRRP, ${sum("changes")} changes of health, ${sum("fallbacks")} second tiers, ${sum("operations")} operations checked`,
   ];
   process.stdout.write(`${text.join("\n")}\n`);
   expect(virtualHours).toBeGreaterThanOrEqual(HOURS * 0.999);
   // A world in which nothing happens shows nothing.
   for (const what of ["faults", "episodes", "transitions", "operations"] as const)
     expect(sum(what), what).toBeGreaterThan(HOURS * 10);
+  expect(sum("fallbacks"), "fallbacks").toBeGreaterThan(HOURS);
 });

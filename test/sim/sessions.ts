@@ -157,7 +157,11 @@ export class Sessions {
 }
 
 function isServing(health: ServiceHealth, server: DestinationId): boolean {
-  const verdict = health.servers.find((each) => each.server === server)?.verdict;
+  const shown = health.servers.find((each) => each.server === server);
+  if (health.fallback === true && shown?.role === "primary") return true;
+  const verdict = shown?.verdict;
+  // What an old check had proven counts until the first result of a new one.
+  if (verdict === "unknown" && (shown?.weight ?? 0) > 0) return true;
   return verdict === "up" && (!health.exclusive || health.holder === server);
 }
 

@@ -56,6 +56,8 @@ interface RowFacts {
 
 /** Why a row must not be so; undefined = it is as it should be. */
 function wrongRow(row: number | undefined, { server, health, shown, said, claims }: RowFacts): string | undefined {
+  // The second tier has its own rules (tiers.ts).
+  if (health.fallback === true) return undefined;
   const due = said ?? server.weight;
   const holds = !health.exclusive || health.holder === shown.server;
   if (shown.verdict === "unknown" && holds)

@@ -8,15 +8,22 @@ import type { Invariants } from "./invariants.ts";
 import type { OperatorWords } from "./operatorWords.ts";
 import { sameCheck } from "./services.ts";
 
+/** A service that a probe answers: whether it asks for readers, and whether its primary may read, too. */
+interface Asking {
+  readonly name: ServiceId;
+  readonly reads: boolean;
+  readonly tiers: boolean;
+}
+
 /** What one life of a daemon was answered, judged by the simulation's own, much simpler rules; and what it may want then. */
 export class Witness {
   /** By `service server`: the latest HTTP answer denied the role. */
-  private readonly denied = new Set<string>();
+  readonly denied = new Set<string>();
   /** By `service server`: a check has passed in this life. */
   private readonly passed = new Set<string>();
   /** Addresses whose service port did not accept the latest connection. */
   private readonly deafPorts = new Set<string>();
-  private readonly known = new Map<string, readonly { readonly name: ServiceId; readonly reads: boolean }[]>();
+  private readonly known = new Map<string, readonly Asking[]>();
   private knownOf: readonly VirtualServerConfig[] | undefined;
   private readonly invariants: Invariants;
   private readonly words: OperatorWords;
@@ -42,9 +49,9 @@ export class Witness {
     const answer = outcome.kind === "answered" ? outcome.answers[0] : undefined;
     const body = answer?.body ?? "";
     const confirmed = answer?.status === 200 && body.includes('"role":"primary"') && body.includes('"state":"running"');
-    for (const { name, reads } of this.asking(services, key, probed)) {
+    for (const { name, reads, tiers } of this.asking(services, key, probed)) {
       const id = `${name} ${server}`;
-      const passes = reads ? body.includes('"role":"replica"') : answer?.status === 200;
+      const passes = (reads && body.includes('"role":"replica"')) || ((!reads || tiers) && answer?.status === 200);
       if (outcome.kind === "connected" || passes) {
         this.invariants.proven.add(id);
         this.passed.add(id);
@@ -62,7 +69,7 @@ export class Witness {
     services: readonly VirtualServerConfig[],
     key: string,
     probed: NetworkProbe["check"],
-  ): readonly { readonly name: ServiceId; readonly reads: boolean }[] {
+  ): readonly Asking[] {
     if (this.knownOf !== services) {
       this.known.clear();
       this.knownOf = services;
@@ -72,7 +79,8 @@ export class Witness {
     const asking = services.flatMap(({ name, realServers }) => {
       const checks = realServers.flatMap((server) => server.checks.filter((check) => sameCheck(check, probed)));
       const reads = checks.some((check) => check.kind === "patroni" && check.role.includes("replica"));
-      return checks.length === 0 ? [] : [{ name, reads }];
+      const tiers = realServers.some(({ fallback }) => fallback !== undefined);
+      return checks.length === 0 ? [] : [{ name, reads, tiers }];
     });
     this.known.set(key, asking);
     return asking;

@@ -24,6 +24,7 @@ import { OperatorWords } from "./operatorWords.ts";
 import { drawServices, HOSTS } from "./services.ts";
 import { type CutFacts, checkSessionsAtRest, Sessions } from "./sessions.ts";
 import { checkTable } from "./tableFunction.ts";
+import { Tiers, wrongShared } from "./tiers.ts";
 import { Witness } from "./witness.ts";
 
 /** What disturbs a world besides its Patroni cluster. */
@@ -53,6 +54,7 @@ export class World {
   private readonly trouble: Trouble;
   readonly words: OperatorWords;
   readonly sessions: Sessions;
+  readonly tiers = new Tiers();
   private readonly rig: HealthRig;
   private readonly log: string[] = [];
   private config: readonly VirtualServerConfig[] = [];
@@ -63,6 +65,8 @@ export class World {
   private disturbed = false;
   private life = 0;
   private lifeBegan: Us;
+  /** When the write service last was, or ceased to be, one of many servers. */
+  private exclusiveSince = 0;
   private readonly witness: Witness;
   private readonly measured = new Set<object>();
 
@@ -107,7 +111,10 @@ export class World {
       if (this.dice.chance(0.15)) this.at(start, episode.end, "restart", () => this.startLife());
       if (this.dice.chance(0.25)) this.at(start, episode.end, "reload", () => this.reload());
       for (let count = 12; count > 0; count--) {
-        this.at(start, after(episode.end, REST), "", () => this.sessions.stir(this.rig.desired()));
+        // Connections are read once a second.
+        this.at(start, after(episode.end, durationUs(REST - 2 * A_SECOND)), "", () =>
+          this.sessions.stir(this.rig.desired()),
+        );
       }
       if (this.dice.chance(0.5)) this.rig.at(after(episode.end, seconds(4)), () => this.sessions.endIdle());
       if (this.dice.chance(0.4)) this.scheduleWords(start, episode.end);
@@ -166,6 +173,7 @@ export class World {
     this.programmed = false;
     this.witness.newLife(this.config.map(({ name }) => name));
     this.reasons.newLife();
+    this.tiers.newLife(this.rig.now);
     this.rig.restart(this.dice.integer(0, 1_000_000));
     this.rig.feed({ kind: "overrides", overrides: this.words.restart(this.rig.now) });
     const existing = existingWeights(this.kernel.dump());
@@ -181,15 +189,21 @@ export class World {
   }
 
   private reload(): void {
+    const shared = this.config[0]?.exclusive === "off";
     this.config = drawServices(this.dice);
+    if (shared || this.config[0]?.exclusive === "off") this.exclusiveSince = this.rig.now;
     this.reasons.reloaded(this.config);
+    this.tiers.reloaded(this.rig.now);
     this.rig.configure(this.config);
   }
 
   private onEffects(effects: readonly HealthEffect[]): void {
     let changed = false;
     for (const effect of effects) {
-      if (effect.kind === "event") this.reasons.told(effect.event);
+      if (effect.kind === "event") {
+        this.reasons.told(effect.event);
+        this.tiers.told(effect.event, this.config, this.rig.now);
+      }
       if (effect.kind === "firstVerdicts") this.programmed = true;
       changed ||= effect.kind === "tableChanged";
     }
@@ -198,10 +212,10 @@ export class World {
     if (!changed) return;
     const view = this.rig.view();
     this.reasons.compare(view);
-    checkTable(
-      { config: this.config, view, desired, words: this.words, claims: this.invariants.latestClaim },
-      this.rig.now,
-    );
+    const claims = this.invariants.latestClaim;
+    const facts = { config: this.config, view, desired, words: this.words, claims };
+    checkTable(facts, this.rig.now);
+    this.tiers.look({ ...facts, denied: this.witness.denied }, this.rig.now);
     if (this.trouble !== "none") for (const { name } of this.config) this.judgeSessions(name);
     if (this.programmed || this.adopts) this.program();
   }
@@ -311,8 +325,10 @@ export class World {
     const server = destinationId({ address: hostIp(last.to), port: 5432 });
     if ((this.kernel.weights(writers.name).get(server) ?? 0) === 0) return;
     this.measured.add(last);
+    if (writers.exclusive === "off") return;
     const quietly = last.demotedAt !== undefined && last.promotedAt - last.demotedAt >= 250_000;
-    const watched = last.demotedAt !== undefined && this.lifeBegan < last.demotedAt - 2_000_000;
+    const watched =
+      last.demotedAt !== undefined && Math.max(this.lifeBegan, this.exclusiveSince) < last.demotedAt - 2_000_000;
     const alone = last.promotedAt > this.words.silentSince;
     if (quietly && watched && alone) this.switchMs.push((this.rig.now - last.promotedAt) / 1_000);
   }
@@ -336,15 +352,11 @@ export class World {
       const due = this.words.weightFor(service.service, leader.replace(/:.*/, ""), this.rig.now) ?? 50;
       if (weight !== due) throw new Error(`${service.service}: the leader has weight ${weight}, not ${due}`);
     }
-    const [, readers] = this.config;
-    for (const { address, checks } of readers?.realServers ?? []) {
-      const leads = address === hostIp(this.patroni.leader().host);
-      const due = this.words.weightFor(readers?.name ?? "", address, this.rig.now) ?? 50;
-      const wanted = checks[0]?.kind === "TCP_CHECK" || !leads ? due : 0;
-      const found = this.kernel.weights(readers?.name ?? "").get(destinationId({ address, port: 5432 }));
-      if ((found ?? 0) === wanted) continue;
-      const view = this.rig.view()[1]?.servers.find(({ server }) => server === destinationId({ address, port: 5432 }));
-      throw new Error(`reader ${address} has weight ${found}, wanted ${wanted}: ${view?.reason}`);
+    for (const service of this.config) {
+      const health = this.rig.view().find((each) => each.service === service.name);
+      const facts = { leader, words: this.words, weights: this.kernel.weights(service.name), now: this.rig.now };
+      const wrong = health?.exclusive === false ? wrongShared(service, health, facts) : undefined;
+      if (wrong !== undefined) throw new Error(`${service.name}: ${wrong}`);
     }
   }
 

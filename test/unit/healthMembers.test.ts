@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CheckConfig } from "../../src/config/check.types.ts";
 import type { VirtualServerConfig } from "../../src/config/types.ts";
+import { ip } from "../../src/core/ip.ts";
 import { milliseconds, seconds } from "../../src/core/units.ts";
 import { probeKey } from "../../src/health/configure.ts";
 import {
@@ -388,6 +389,30 @@ describe("fallback", () => {
       rig.run(seconds(3));
       expect(rig.weights()[3]).toBe(0);
     });
+  });
+
+  test("an operator's drain ends no connections there, neither of the second tier nor of the first", () => {
+    const drained = (...hosts: number[]) => ({
+      kind: "overrides" as const,
+      overrides: hosts.map((host) => {
+        const target = { address: ip(`10.0.2.${host}`), port: undefined, service: undefined };
+        return { target, weight: 0, until: undefined };
+      }),
+    });
+    const shown = tiers({ roleLoss: { policy: "cut" } });
+    const servers = shown.realServers.map((each) => ({ ...each, inhibitOnFailure: false }));
+    const rig = rigOf(settledNodes(), [{ ...shown, realServers: servers }]);
+    for (const host of HOSTS) rig.connections.set(host, 2);
+    rig.run(seconds(3));
+    rig.feed(drained(4, 5));
+    rig.run(seconds(6));
+    expect(rig.weights()).toEqual({ 3: 50, 4: 0, 5: 0 });
+    rig.feed(drained(3, 4, 5));
+    rig.run(seconds(6));
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0, 5: 0 });
+    expect(rig.eventsOf("roleLoss")).toEqual([]);
+    rig.feed(drained());
+    expect(rig.weights()).toMatchObject({ 4: 50, 5: 50 });
   });
 
   test("a replica that is away for less than the time moves nothing to the primary", () => {

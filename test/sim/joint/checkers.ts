@@ -73,7 +73,7 @@ export class JointCheckers {
     if (director.touchedAtUs !== undefined) return;
     const { name } = director.router;
     const weighted = director.weightsOf(service.name).map(([server]) => server);
-    if (isExclusive(director, service) && weighted.length > 1)
+    if (isExclusive(director, service) && weighted.length > director.invariants.writersAllowed(service.name))
       throw new Violation(WRITERS, `${name} has ${address}, and ${weighted.join(" and ")} as writers`, [name]);
     // After the end of a process its table is what it left.
     if (director.life === undefined) return;

@@ -18,6 +18,7 @@ import { Invariants } from "../invariants.ts";
 import { OperatorWords } from "../operatorWords.ts";
 import { HOSTS } from "../services.ts";
 import { checkTable } from "../tableFunction.ts";
+import { Tiers } from "../tiers.ts";
 import type { Companion } from "../vrrp/companion.ts";
 import type { SimRouter } from "../vrrp/simRouter.ts";
 import { Witness } from "../witness.ts";
@@ -62,6 +63,7 @@ export class Director implements Companion {
   readonly invariants: Invariants;
   readonly words: OperatorWords;
   readonly reasons = new HealthReasons();
+  readonly tiers = new Tiers();
   readonly trouble: DirectorTrouble = { operationFails: 0, operationsLate: 0, handStrikes: 0 };
   /** The network between this host and the cluster carries nothing. */
   cutOff = false;
@@ -119,6 +121,7 @@ export class Director implements Companion {
     const virtualServers = this.#modules.services();
     this.#witness.newLife(virtualServers.map(({ name }) => name));
     this.reasons.newLife();
+    this.tiers.newLife(this.router.clockUs());
     this.life = new Life({
       router: this.router,
       configuration: { vrrp: this.#vrrp, lvs: LVS, virtualServers },
@@ -131,7 +134,10 @@ export class Director implements Companion {
       },
       probes: (thread) => this.#probes(thread),
       overrides: this.words.restart(this.router.clockUs()),
-      onConfigure: (services) => this.reasons.reloaded(services),
+      onConfigure: (services) => {
+        this.reasons.reloaded(services);
+        this.tiers.reloaded(this.router.clockUs());
+      },
       onStep: (effects, desired, view) => this.#judge(effects, desired, view),
     });
   }
@@ -209,16 +215,20 @@ export class Director implements Companion {
     view: () => readonly ServiceHealth[],
   ): void {
     const now = this.router.clockUs();
-    for (const effect of effects) if (effect.kind === "event") this.reasons.told(effect.event);
+    for (const effect of effects) {
+      if (effect.kind !== "event") continue;
+      this.reasons.told(effect.event);
+      this.tiers.told(effect.event, this.services, now);
+    }
     this.#witness.checkWanted(desired, now);
     if (!effects.some(({ kind }) => kind === "tableChanged")) return;
     this.invariants.expectExclusive(desired);
     const shown = view();
     this.reasons.compare(shown);
-    checkTable(
-      { config: this.services, view: shown, desired, words: this.words, claims: this.invariants.latestClaim },
-      now,
-    );
+    const claims = this.invariants.latestClaim;
+    const facts = { config: this.services, view: shown, desired, words: this.words, claims };
+    checkTable(facts, now);
+    this.tiers.look({ ...facts, denied: this.#witness.denied }, now);
   }
 
   #probes(thread: MainThread): ProbeRunner {

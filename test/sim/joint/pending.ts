@@ -3,6 +3,7 @@ import type { ServiceHealth } from "../../../src/health/types.ts";
 import { destinationId } from "../../../src/plan/keys.ts";
 import type { DestinationId } from "../../../src/plan/types.ts";
 import { hostIp, realServerId } from "../healthRig.ts";
+import { isMeant } from "../services.ts";
 import { pending } from "../vrrp/pending.ts";
 import { addressOf } from "./checkers.ts";
 import type { Director } from "./director.ts";
@@ -40,8 +41,8 @@ function wrongAtRest(
   const due = new Map<DestinationId, number>();
   for (const server of suspended ? [] : service.realServers) {
     const id = destinationId(server);
-    const asks = server.checks.some(({ kind }) => kind !== "TCP_CHECK");
-    if (!asks || health.exclusive === (id === primary)) due.set(id, server.weight);
+    const leads = id === primary;
+    if (health.exclusive ? leads : isMeant(server, leads)) due.set(id, server.weight);
   }
   const found = new Map(director.weightsOf(service.name));
   const same = due.size === found.size && [...due].every(([server, weight]) => found.get(server) === weight);

@@ -13,6 +13,8 @@ export interface JointFigures {
   /** Changes of verdicts, holders and quorums that were told. */
   readonly changes: number;
   readonly hands: number;
+  /** How often readers' second tier began to serve. */
+  readonly fallbacks: number;
 }
 
 /** Plays one joint world: rounds of faults on both sides, each followed by rest, in which everything must converge. */
@@ -46,6 +48,7 @@ export function simulateJoint(
     operations: sum(({ invariants }) => invariants.operations),
     changes: sum(({ reasons }) => reasons.changes),
     hands: sum(({ hands }) => hands),
+    fallbacks: sum(({ tiers }) => tiers.begun),
   };
   return { failure, figures };
 }
