@@ -1,7 +1,7 @@
 /** Tables of many services, in the words of each program that writes them. */
 import { ip } from "../../src/core/ip.ts";
 import type { DesiredService, Operation } from "../../src/plan/types.ts";
-import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
+import { PLAIN_ROW, PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
 
 export interface Size {
   readonly services: number;
@@ -49,21 +49,14 @@ type TextOfService = (
 export function desiredTable({ services, servers }: Size, { all, one = all }: Weights): DesiredService[] {
   return Array.from({ length: services }, (_, service) => ({
     key: { protocol: "TCP", address: ip(serviceAddress(service)), port: 80 },
+    ...PLAIN_SERVICE,
     scheduler: "wlc",
-    persistenceTimeoutSec: 0,
-    persistencePrefix: 32,
-    onePacket: false,
-    schedulerFlags: 0,
-    persistenceEngine: "",
     exclusive: false,
     destinations: Array.from({ length: servers }, (_unused, server) => ({
       address: ip(serverAddress(server)),
       port: 80,
       weight: service === services >> 1 && server === 0 ? one : all,
-      forwarding: "route",
-      upperThreshold: 0,
-      lowerThreshold: 0,
-      ...NO_TUNNEL,
+      ...PLAIN_ROW,
     })),
   }));
 }

@@ -4,7 +4,7 @@ import { requires } from "../lab/requires.ts";
 import { waitFor } from "../lab/wait.ts";
 import { ControlGroup } from "./controlGroup.ts";
 import { playRounds, Stage } from "./stage.ts";
-import { callInThread, INSPECTED } from "./threads.ts";
+import { callInThread, DEVOUR, INSPECTED } from "./threads.ts";
 
 /** More than a daemon uses, so that only what is asked of it goes beyond. */
 const LIMIT_BYTES = 256 << 20;
@@ -47,11 +47,7 @@ requires(
         group.limitMemory(LIMIT_BYTES);
         group.add(pair.holder.process.pid);
         group.add(guard);
-        await callInThread(
-          pair.host,
-          "main",
-          "() => { const kept = []; for (;;) kept.push(Buffer.alloc(1 << 20, 1)); }",
-        );
+        await callInThread(pair.host, "main", DEVOUR);
         const silenceMs = await pair.silenceMs();
         await waitFor(() => pair.holder.process.exit?.signal === "SIGKILL", { what: "its end" });
         expect(group.outOfMemoryKills()).toBe(killsBefore + 1);

@@ -12,3 +12,9 @@ export const INSPECTED = { nodeFlags: [`--inspect=127.0.0.1:${PORT}`] } as const
 export async function callInThread(host: NetworkHost, thread: "main" | "worker", source: string): Promise<void> {
   await host.exec(process.execPath, [PROGRAM, String(PORT), thread, source]);
 }
+
+/** The same for a unit of systemd: a line of its section [Service]. */
+export const INSPECTED_UNIT = `Environment=NODE_OPTIONS=${INSPECTED.nodeFlags.join(" ")}`;
+
+/** JavaScript that takes memory until there is none. */
+export const DEVOUR = "() => { const kept = []; for (;;) kept.push(Buffer.alloc(1 << 20, 1)); }";

@@ -12,7 +12,7 @@ import {
   type ServiceAttributes,
   type ServiceKey,
 } from "../../src/plan/types.ts";
-import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
+import { PLAIN_ROW, PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
 import { createNamespace, type Namespace } from "../lab/netns.ts";
 import { requires } from "../lab/requires.ts";
 import { inNamespace } from "../netns/native/inNamespace.ts";
@@ -20,19 +20,12 @@ import { withHooks } from "../netns/native/wrapSocket.ts";
 
 const SERVICE: ServiceKey = { protocol: "TCP", address: ip("192.0.2.10"), port: 5432 };
 const PLAIN: ServiceAttributes = {
+  ...PLAIN_SERVICE,
   scheduler: "wlc",
-  persistenceTimeoutSec: 0,
-  persistencePrefix: 32,
-  onePacket: false,
-  schedulerFlags: 0,
-  persistenceEngine: "",
 };
 const ROUTE: DestinationAttributes = {
   weight: 50,
-  forwarding: "route",
-  upperThreshold: 0,
-  lowerThreshold: 0,
-  ...NO_TUNNEL,
+  ...PLAIN_ROW,
 };
 const PG1: DestinationKey = { address: ip("10.0.2.3"), port: 5432 };
 const PG2: DestinationKey = { address: ip("10.0.2.4"), port: 5432 };

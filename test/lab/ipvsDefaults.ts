@@ -7,6 +7,14 @@ export const NO_TUNNEL = {
   tunnelChecksum: "nocsum",
 } as const satisfies Partial<DestinationAttributes>;
 
+/** A row of direct routing without anything special, but for its weight. */
+export const PLAIN_ROW = {
+  forwarding: "route",
+  upperThreshold: 0,
+  lowerThreshold: 0,
+  ...NO_TUNNEL,
+} as const satisfies Partial<DestinationAttributes>;
+
 /** A service without anything special. */
 export const PLAIN_SERVICE: ServiceAttributes = {
   scheduler: "lc",

@@ -3,7 +3,7 @@ import { instantUs, seconds } from "../../src/core/units.ts";
 import type { HealthEvent, ServerHealth, ServiceHealth } from "../../src/health/types.ts";
 import { destinationId, serviceId } from "../../src/plan/keys.ts";
 import { type DesiredService, NO_STATISTICS, type Operation, type ServiceKey } from "../../src/plan/types.ts";
-import { NO_TUNNEL, PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
+import { PLAIN_ROW, PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
 import { Dice } from "../sim/dice.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 import { HealthReasons } from "../sim/healthReasons.ts";
@@ -27,7 +27,7 @@ const row = (kind: "addDestination" | "editDestination", host: number, weight: n
   kind,
   service: key,
   destination: { address: hostIp(host), port: 5432 },
-  attributes: { weight, forwarding: "route", upperThreshold: 0, lowerThreshold: 0, ...NO_TUNNEL },
+  attributes: { ...PLAIN_ROW, weight },
 });
 const gone = (host: number): Operation => ({
   kind: "deleteDestination",
@@ -63,6 +63,17 @@ describe("the kernel's table", () => {
 
   test("a second writer is seen, one after the other is not taken for it", () => {
     kernel.apply([row("addDestination", 3, 50), row("editDestination", 3, 0), row("addDestination", 4, 50)]);
+    expect(() => kernel.apply([row("editDestination", 3, 50)])).toThrow(/two writers/);
+  });
+
+  test("who shared a service when it becomes exclusive is lowered one by one, and nobody is raised beside them", () => {
+    invariants.expectExclusive([]);
+    kernel.apply([row("addDestination", 3, 50), row("addDestination", 4, 50), row("addDestination", 5, 0)]);
+    invariants.proven.add(`${id} ${serverOf(5)}`);
+    invariants.expectExclusive(settledRig().desired());
+    kernel.apply([row("editDestination", 5, 0)]);
+    expect(() => kernel.apply([row("editDestination", 3, 60)])).toThrow(/two writers/);
+    kernel.apply([row("editDestination", 3, 0)]);
     expect(() => kernel.apply([row("editDestination", 3, 50)])).toThrow(/two writers/);
   });
 

@@ -5,7 +5,7 @@ import { describeDifference } from "../../src/plan/differences.ts";
 import { destinationId, existingWeights, serviceId } from "../../src/plan/keys.ts";
 import { ROUNDS_MAX, reconcile } from "../../src/plan/reconcile.ts";
 import type { DesiredService, Operation, ServiceKey } from "../../src/plan/types.ts";
-import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
+import { PLAIN_ROW, PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 
 const KEY: ServiceKey = { protocol: "TCP", address: ip("10.0.2.10"), port: 5432 };
@@ -19,21 +19,13 @@ function service(
 ): DesiredService & { exclusive: boolean } {
   return {
     key: KEY,
-    scheduler: "lc",
-    persistenceTimeoutSec: 0,
-    persistencePrefix: 32,
-    onePacket: false,
-    schedulerFlags: 0,
-    persistenceEngine: "",
+    ...PLAIN_SERVICE,
     exclusive: true,
     destinations: Object.entries(weights).map(([host, weight]) => ({
       address: ip(`10.0.2.${host}`),
       port: 5432,
       weight,
-      forwarding: "route",
-      upperThreshold: 0,
-      lowerThreshold: 0,
-      ...NO_TUNNEL,
+      ...PLAIN_ROW,
     })),
     ...change,
   };

@@ -5,7 +5,7 @@ import { serviceId } from "../../src/plan/keys.ts";
 import { reconcile } from "../../src/plan/reconcile.ts";
 import { RememberedTable } from "../../src/plan/rememberedTable.ts";
 import type { DesiredService, Operation, ServiceKey } from "../../src/plan/types.ts";
-import { NO_TUNNEL } from "../lab/ipvsDefaults.ts";
+import { PLAIN_ROW, PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 
 const services: ServiceKey[] = [80, 81].map((port) => ({ protocol: "TCP", address: ip("10.0.2.10"), port }));
@@ -26,7 +26,7 @@ const operation: fc.Arbitrary<Operation> = fc
     weight: fc.nat(3),
   })
   .map(({ kind, service, destination, weight }): Operation => {
-    const attributes = { weight, forwarding: "route", upperThreshold: 0, lowerThreshold: 0, ...NO_TUNNEL } as const;
+    const attributes = { weight, ...PLAIN_ROW } as const;
     switch (kind) {
       case "addService":
       case "editService":
@@ -34,12 +34,9 @@ const operation: fc.Arbitrary<Operation> = fc
           kind,
           service,
           attributes: {
+            ...PLAIN_SERVICE,
             scheduler: weight > 1 ? "lc" : "rr",
             persistenceTimeoutSec: weight,
-            persistencePrefix: 32,
-            onePacket: false,
-            schedulerFlags: 0,
-            persistenceEngine: "",
           },
         };
       case "deleteService":
@@ -74,12 +71,8 @@ test("a change after a dump needs no other one; a refusal, a lost answer and `fo
     kind: "addService",
     service,
     attributes: {
+      ...PLAIN_SERVICE,
       scheduler: "rr",
-      persistenceTimeoutSec: 0,
-      persistencePrefix: 32,
-      onePacket: false,
-      schedulerFlags: 0,
-      persistenceEngine: "",
     },
   };
   table.dump();
@@ -110,16 +103,12 @@ test("rows for the decision on a raise are always the kernel's own", () => {
 
 const wantedService = (key: ServiceKey, weights: readonly number[], exclusive = false): DesiredService => ({
   key,
+  ...PLAIN_SERVICE,
   scheduler: "rr",
-  persistenceTimeoutSec: 0,
-  persistencePrefix: 32,
-  onePacket: false,
-  schedulerFlags: 0,
-  persistenceEngine: "",
   exclusive,
   destinations: rows.flatMap((row, index) => {
     const weight = weights[index];
-    const attributes = { forwarding: "route", upperThreshold: 0, lowerThreshold: 0, ...NO_TUNNEL } as const;
+    const attributes = { ...PLAIN_ROW } as const;
     return weight === undefined ? [] : [{ ...row, weight, ...attributes }];
   }),
 });

@@ -6,7 +6,7 @@ import { EventLog } from "../../src/daemon/events.ts";
 import { TableOwner } from "../../src/daemon/tableOwner.ts";
 import { serviceId } from "../../src/plan/keys.ts";
 import type { DesiredService, IpvsTable, ServiceId, ServiceKey } from "../../src/plan/types.ts";
-import { NO_TUNNEL, PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
+import { PLAIN_ROW, PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 
 const silent = { error: () => undefined, warn: () => undefined, info: () => undefined, debug: () => undefined };
@@ -54,21 +54,13 @@ function world(open?: () => IpvsTable) {
 
 const reader: DesiredService = {
   key: { protocol: "TCP", address: ip("10.0.2.11"), port: 5432 },
-  scheduler: "lc",
-  persistenceTimeoutSec: 0,
-  persistencePrefix: 32,
-  onePacket: false,
-  schedulerFlags: 0,
-  persistenceEngine: "",
+  ...PLAIN_SERVICE,
   exclusive: false,
   destinations: ["10.0.2.3", "10.0.2.4"].map((address) => ({
     address: ip(address),
     port: 5432,
     weight: 50,
-    forwarding: "route",
-    upperThreshold: 0,
-    lowerThreshold: 0,
-    ...NO_TUNNEL,
+    ...PLAIN_ROW,
   })),
 };
 const foreign: DesiredService = { ...reader, key: { ...reader.key, port: 80 } as ServiceKey, destinations: [] };
