@@ -87,14 +87,18 @@ export function countsCluster(state: HealthState, service: ServiceId, outcome: P
 /** What an answer says of the cluster that a service follows, or why it does not count. */
 function readFor(state: HealthState, config: VirtualServerConfig, outcome: ProbeOutcome): ClusterReading {
   const reading = readCluster(outcome, config);
-  const error = reading.ok
-    ? foreignness(reading.value, config, learntOf(state.discovered.get(config.name)))
-    : undefined;
+  if (!reading.ok) return reading;
+  const known = state.discovered.get(config.name) ?? NOTHING;
+  // Else nothing would be known for a while, and whoever is listed would pass.
+  const undecided = known.learnsAnew && known.system !== undefined && reading.value.system === undefined;
+  const error = undecided
+    ? "it tells no database system, which is to be learnt anew"
+    : foreignness(reading.value, config, learntOf(known));
   return error === undefined ? reading : { ok: false, error };
 }
 
 /** What counts against an answer. */
-const learntOf = (known = NOTHING): DiscoveryState => (known.learnsAnew ? NOTHING : known);
+const learntOf = (known: DiscoveryState): DiscoveryState => (known.learnsAnew ? NOTHING : known);
 
 /** Takes an answer about a cluster. True when the servers of the service are others than before. */
 export function takeCluster(

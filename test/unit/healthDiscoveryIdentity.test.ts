@@ -50,6 +50,18 @@ test("a cluster that was initialized anew is refused, with the way out, until an
   expect(rig.view()[0]?.members?.problem).toContain("the database system 7301, not of 9");
 });
 
+test("a list without a system identifier decides nothing", () => {
+  const { rig, told } = rebuilt();
+  rig.feed(forget);
+  told(answered({ members: [member(3), member(4)], scope: "demo" }, ""));
+  rig.run(seconds(5));
+  expect(rig.view()[0]?.members?.problem).toBe("it tells no database system, which is to be learnt anew");
+  expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+  told(newListing);
+  rig.run(seconds(5));
+  expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
+});
+
 test("one word is for one list: what an old one has taught again stays", () => {
   const { rig, told } = rebuilt();
   rig.feed(forget);
