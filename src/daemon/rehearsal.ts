@@ -7,7 +7,7 @@ import type { HealthInput, HealthMachine, HttpAnswer, ProbeOutcome, ProbeSpec } 
 import { serviceId } from "../plan/keys.ts";
 import { reconcile } from "../plan/reconcile.ts";
 import { RememberedTable } from "../plan/rememberedTable.ts";
-import type { IpvsTable, Operation } from "../plan/types.ts";
+import { PaperTable } from "./paperTable.ts";
 
 /**
  * A switch comes after days in which none of its code has run, and then every millisecond counts: what JavaScript runs for
@@ -67,7 +67,8 @@ function canBePlayed({ exclusive, realServers, targets }: VirtualServerConfig): 
 class Stage<State> {
   private readonly machine: HealthMachine<State>;
   private readonly service: VirtualServerConfig;
-  private readonly table = new RememberedTable(new PaperTable(() => this.table));
+  private readonly paper = new PaperTable();
+  private readonly table = new RememberedTable(this.paper);
   private readonly asked: ProbeSpec[] = [];
   private state: State;
   private now: Us = instantUs(1);
@@ -129,7 +130,7 @@ class Stage<State> {
 
   private holds(index: number): boolean {
     const server = this.service.realServers[index];
-    return this.table
+    return this.paper
       .dump()
       .some(({ destinations }) =>
         destinations.some(({ address, weight }) => weight > 0 && address === server?.address),
@@ -171,28 +172,4 @@ function memberAnswer(path: string, part: Part): HttpAnswer {
     patroni: { version: "4.0.0", scope: "rehearsal", name: "rehearsal" },
   };
   return { path, status: part === "replica" ? 503 : 200, body: JSON.stringify(body), bodyTruncated: false };
-}
-
-/** A kernel that does what it is told and remembers nothing: what is remembered of it is the table. */
-class PaperTable implements IpvsTable {
-  private readonly remembered: () => IpvsTable;
-
-  constructor(remembered: () => IpvsTable) {
-    this.remembered = remembered;
-  }
-
-  dump(): [] {
-    return [];
-  }
-
-  dumpDestinations(service: Operation["service"]): ReturnType<IpvsTable["dumpDestinations"]> {
-    const found = this.remembered()
-      .dump()
-      .find(({ key }) => serviceId(key) === serviceId(service));
-    return found && [...found.destinations];
-  }
-
-  apply(operations: readonly Operation[]): ReturnType<IpvsTable["apply"]> {
-    return { complete: true, outcomes: operations.map((operation) => ({ operation, ok: true })) };
-  }
 }

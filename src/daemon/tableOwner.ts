@@ -4,9 +4,17 @@ import { after, between, type DurationUs, toSeconds, type Us } from "../core/uni
 import type { KernelRow, ServiceRows } from "../health/types.ts";
 import { describeDifference } from "../plan/differences.ts";
 import { destinationId, existingWeights, serviceId } from "../plan/keys.ts";
-import { type OperationError, type ReconcileReport, reconcile } from "../plan/reconcile.ts";
+import { type ReconcileReport, reconcile } from "../plan/reconcile.ts";
 import { RememberedTable } from "../plan/rememberedTable.ts";
-import type { DesiredService, DestinationId, IpvsTable, Operation, ServiceId, ServiceKey } from "../plan/types.ts";
+import type {
+  DesiredService,
+  DestinationId,
+  IpvsTable,
+  Operation,
+  Refusal,
+  ServiceId,
+  ServiceKey,
+} from "../plan/types.ts";
 import type { EventLog } from "./events.ts";
 
 /** What made us write: a change of ours, or what somebody else did to our rows. */
@@ -76,10 +84,7 @@ export class TableOwner {
    * `services` or an earlier life need IPVS and the kernel has none.
    */
   existingWeights(services: readonly unknown[]): ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>> {
-    const table = this.#tableFor(services);
-    // At a reload, too: what is remembered is as old as the last repair, or as a pause.
-    table?.forget();
-    const weights = existingWeights(table?.dump() ?? []);
+    const weights = existingWeights(this.#tableFor(services)?.dump() ?? []);
     this.#existing = weights;
     return weights;
   }
@@ -91,7 +96,6 @@ export class TableOwner {
    */
   claimEverything(): void {
     this.#table ??= new RememberedTable(this.#open());
-    this.#table.forget();
     this.#owned = new Set([...this.#owned, ...existingWeights(this.#table.dump()).keys()]);
   }
 
@@ -273,7 +277,7 @@ export class TableOwner {
   }
 }
 
-function describeError(error: OperationError): string {
+function describeError(error: Refusal): string {
   return `${error.operation.kind} ${serviceId(error.operation.service)}: ${error.message} (errno ${error.errno})`;
 }
 

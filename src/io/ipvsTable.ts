@@ -1,9 +1,10 @@
 import type {
+  BatchAnswer,
   IpvsTable,
   KernelDestination,
   KernelService,
   Operation,
-  OperationOutcome,
+  Refusal,
   ServiceKey,
 } from "../plan/types.ts";
 import {
@@ -96,17 +97,17 @@ export class NetlinkIpvsTable implements IpvsTable {
     return this.#exists(service) ? rows : undefined;
   }
 
-  apply(operations: readonly Operation[]): {
-    readonly complete: boolean;
-    readonly outcomes: readonly OperationOutcome[];
-  } {
+  apply(operations: readonly Operation[]): BatchAnswer {
     const { complete, outcomes } = this.#socket.batch(operations, operationMessage, OPERATIONS_PER_SEND);
-    const known: OperationOutcome[] = [];
+    if (outcomes.every(({ kind }) => kind === "applied")) return { complete, done: operations, refused: [] };
+    const done: Operation[] = [];
+    const refused: Refusal[] = [];
     for (const [index, operation] of operations.entries()) {
-      const outcome = outcomeOf(operation, outcomes[index]);
-      if (outcome !== undefined) known.push(outcome);
+      const outcome = outcomes[index];
+      if (outcome?.kind === "applied") done.push(operation);
+      else if (outcome?.kind === "failed") refused.push(refusal(operation, outcome));
     }
-    return { complete, outcomes: known };
+    return { complete, done, refused };
   }
 
   close(): void {
@@ -145,16 +146,9 @@ export class NetlinkIpvsTable implements IpvsTable {
   }
 }
 
-/** Undefined where the answer was lost or the operation was not sent. */
-function outcomeOf(operation: Operation, outcome: MessageOutcome | undefined): OperationOutcome | undefined {
-  if (outcome?.kind === "applied") return { operation, ok: true };
-  if (outcome?.kind !== "failed") return undefined;
-  const meaning =
-    missingModule(operation, outcome.errno) ??
-    REFUSALS[`${operation.kind} ${outcome.errno}`] ??
-    outcome.text ??
-    "refused";
-  return { operation, ok: false, errno: outcome.errno, message: `${meaning} (${outcome.code})` };
+function refusal(operation: Operation, { errno, code, text }: MessageOutcome & { kind: "failed" }): Refusal {
+  const meaning = missingModule(operation, errno) ?? REFUSALS[`${operation.kind} ${errno}`] ?? text ?? "refused";
+  return { operation, errno, message: `${meaning} (${code})` };
 }
 
 /** ENOENT of a service is a scheduler or persistence engine that the kernel has not, nor any module of that name. */

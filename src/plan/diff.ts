@@ -1,5 +1,6 @@
-import { type Difference, sameDestination, serviceDifferences } from "./differences.ts";
+import { type Difference, sameDestination, sameService, serviceDifferences } from "./differences.ts";
 import { destinationId, serviceId } from "./keys.ts";
+import type { Matched } from "./matching.ts";
 import type {
   DesiredDestination,
   DesiredService,
@@ -7,15 +8,15 @@ import type {
   DestinationId,
   DestinationKey,
   KernelDestination,
-  KernelService,
   Operation,
   ServiceAttributes,
   ServiceId,
   ServiceKey,
+  TableService,
 } from "./types.ts";
 
 /**
- * The ordered operations between the kernel's table and the wanted one. Pure: a dump in, a plan out.
+ * The ordered operations between the kernel's table and the wanted one. Pure: both sides in, a plan out.
  *
  * Order of `operations`: exclusive services first (a server that lost its role must lose its weight before anything else
  * happens); each service's own operations stand together, so that no service is half done for longer than its own
@@ -34,6 +35,8 @@ export interface Plan {
    */
   readonly raises: readonly DesiredService[];
   readonly differences: readonly Difference[];
+  /** Services of the table that are neither wanted nor ours. */
+  readonly foreign: readonly TableService[];
 }
 
 /**
@@ -41,26 +44,24 @@ export interface Plan {
  *   kernel service that is neither wanted nor owned is foreign and untouched.
  * @throws Error when an exclusive service wants two rows with weight above 0: our own bug, and the table stays as it is.
  */
-export function diff(
-  desired: readonly DesiredService[],
-  kernel: readonly KernelService[],
-  owned: ReadonlySet<ServiceId>,
-): Plan {
-  const found = new Map(kernel.map((service): [ServiceId, KernelService] => [serviceId(service.key), service]));
-  const plan: Draft = { operations: [], raises: [], differences: [] };
-  const wanted = new Set<ServiceId>();
-  for (const service of exclusiveFirst(desired)) {
-    if (service.exclusive) assertOneHolder(service);
-    const id = serviceId(service.key);
-    wanted.add(id);
-    diffService(service, found.get(id), plan);
+export function diff({ wanted, found, unwanted }: Matched, owned: ReadonlySet<ServiceId>): Plan {
+  const draft = new Draft();
+  for (const exclusive of [true, false]) {
+    for (let place = 0; place < wanted.length; place++) {
+      const service = wanted[place];
+      if (service?.exclusive === exclusive) diffService(service, found[place], draft);
+    }
   }
-  for (const [id, service] of found) {
-    if (wanted.has(id) || !owned.has(id)) continue;
-    plan.operations.push({ kind: "deleteService", service: service.key });
-    plan.differences.push({ kind: "serviceLeftOver", service: service.key });
+  for (const service of unwanted) {
+    if (!owned.has(serviceId(service.key))) {
+      draft.foreign.push(service);
+      continue;
+    }
+    draft.operations.push({ kind: "deleteService", service: service.key });
+    draft.differences.push({ kind: "serviceLeftOver", service: service.key });
   }
-  return plan;
+  const { operations, raises, differences, foreign } = draft;
+  return { operations, raises, differences, foreign };
 }
 
 /** What may be done with an exclusive service's raise, on the rows as they are now. */
@@ -98,19 +99,32 @@ export function confirmRaise(service: DesiredService, rows: readonly KernelDesti
   return { kind: "raise", operations: [operation] };
 }
 
-/** A plan in the making. Services append to it: a reload passes over thousands of rows, and lists of lists would be most of its cost. */
-interface Draft {
-  readonly operations: Operation[];
-  readonly raises: DesiredService[];
-  readonly differences: Difference[];
+/** A plan in the making. A reload passes over thousands of rows: lists of their own for each service would be most of its cost. */
+class Draft {
+  readonly operations: Operation[] = [];
+  readonly raises: DesiredService[] = [];
+  readonly differences: Difference[] = [];
+  readonly foreign: TableService[] = [];
+  /** Of the service at hand, in the order in which they follow its lowered rows. */
+  readonly added: Operation[] = [];
+  readonly raised: Operation[] = [];
+  readonly deleted: Operation[] = [];
+
+  /** Nothing more is lowered at the service at hand. */
+  endService(): void {
+    for (const list of [this.added, this.raised, this.deleted]) {
+      if (list.length === 0) continue;
+      for (const operation of list) this.operations.push(operation);
+      list.length = 0;
+    }
+  }
 }
 
-function diffService(service: DesiredService, found: KernelService | undefined, plan: Draft): void {
+function diffService(service: DesiredService, found: TableService | undefined, draft: Draft): void {
   const { key, exclusive } = service;
-  diffAttributes(service, found, plan);
-  const rows = new UnmatchedRows(found?.destinations ?? []);
-  const adds: Operation[] = [];
-  const edits: Operation[] = [];
+  if (exclusive) assertOneHolder(service);
+  diffAttributes(service, found, draft);
+  const rows = new UnmatchedRows(found?.destinations ?? NO_ROWS);
   let raise = false;
   for (const wanted of service.destinations) {
     const row = rows.take(wanted);
@@ -121,55 +135,55 @@ function diffService(service: DesiredService, found: KernelService | undefined, 
     const attributes = destinationAttributes(wanted);
     if (row === undefined) {
       const added = held ? { ...attributes, weight: 0 } : attributes;
-      adds.push({ kind: "addDestination", service: key, destination, attributes: added });
-      plan.differences.push({ kind: "destinationMissing", service: key, destination, wantedWeight: wanted.weight });
+      draft.added.push({ kind: "addDestination", service: key, destination, attributes: added });
+      draft.differences.push({ kind: "destinationMissing", service: key, destination, wantedWeight: wanted.weight });
       continue;
     }
-    plan.differences.push({ kind: "destinationDiffers", service: key, destination, found: row, wanted: attributes });
+    draft.differences.push({ kind: "destinationDiffers", service: key, destination, found: row, wanted: attributes });
     if (held) continue;
-    const list = wanted.weight < row.weight ? plan.operations : edits;
+    const list = wanted.weight < row.weight ? draft.operations : draft.raised;
     list.push({ kind: "editDestination", service: key, destination, attributes });
   }
-  const deletes = lowerUnwanted(key, rows.left(), plan);
-  plan.operations.push(...adds, ...edits, ...deletes);
-  if (raise) plan.raises.push(service);
+  for (const row of rows.left()) removeRow(key, row, draft);
+  draft.endService();
+  if (raise) draft.raises.push(service);
 }
 
 /** The service itself: added or edited. */
-function diffAttributes(service: DesiredService, found: KernelService | undefined, plan: Draft): void {
+function diffAttributes(service: DesiredService, found: TableService | undefined, draft: Draft): void {
   const { key } = service;
   if (found === undefined) {
-    plan.operations.push({ kind: "addService", service: key, attributes: serviceAttributes(service) });
-    plan.differences.push({ kind: "serviceMissing", service: key });
+    draft.operations.push({ kind: "addService", service: key, attributes: serviceAttributes(service) });
+    draft.differences.push({ kind: "serviceMissing", service: key });
     return;
   }
+  if (sameService(found, service)) return;
+  draft.operations.push({ kind: "editService", service: key, attributes: serviceAttributes(service) });
   const attributes = serviceDifferences(found, service);
-  if (attributes.length === 0) return;
-  plan.operations.push({ kind: "editService", service: key, attributes: serviceAttributes(service) });
-  plan.differences.push({ kind: "serviceDiffers", service: key, attributes });
+  draft.differences.push({ kind: "serviceDiffers", service: key, attributes });
 }
 
-/** Takes the weight from rows that are to go; returns their deletions, which come last. */
-function lowerUnwanted(key: ServiceKey, rows: readonly KernelDestination[], plan: Draft): Operation[] {
-  return rows.map((row) => {
-    const destination = destinationKey(row);
-    if (row.weight > 0) plan.operations.push(lowered(key, destination, row, 0));
-    plan.differences.push({ kind: "destinationUnwanted", service: key, destination, foundWeight: row.weight });
-    return { kind: "deleteDestination", service: key, destination };
-  });
+/** Takes the weight from a row that is to go, and the row itself last. */
+function removeRow(key: ServiceKey, row: DesiredDestination, draft: Draft): void {
+  const destination = destinationKey(row);
+  if (row.weight > 0) draft.operations.push(lowered(key, destination, row, 0));
+  draft.differences.push({ kind: "destinationUnwanted", service: key, destination, foundWeight: row.weight });
+  draft.deleted.push({ kind: "deleteDestination", service: key, destination });
 }
 
-/** The kernel's rows of one service, each given out once: by position as long as both sides agree, else by their names. */
+const NO_ROWS: readonly DesiredDestination[] = [];
+
+/** The table's rows of one service, each given out once: by position as long as both sides agree, else by their names. */
 class UnmatchedRows {
-  private readonly rows: readonly KernelDestination[];
+  private readonly rows: readonly DesiredDestination[];
   private taken = 0;
-  private byId: Map<DestinationId, KernelDestination> | undefined;
+  private byId: Map<DestinationId, DesiredDestination> | undefined;
 
-  constructor(rows: readonly KernelDestination[]) {
+  constructor(rows: readonly DesiredDestination[]) {
     this.rows = rows;
   }
 
-  take(wanted: DestinationKey): KernelDestination | undefined {
+  take(wanted: DestinationKey): DesiredDestination | undefined {
     if (this.byId === undefined) {
       const row = this.rows[this.taken];
       if (row !== undefined && row.port === wanted.port && row.address === wanted.address) {
@@ -185,13 +199,10 @@ class UnmatchedRows {
   }
 
   /** What nobody took. */
-  left(): readonly KernelDestination[] {
-    return this.byId === undefined ? this.rows.slice(this.taken) : [...this.byId.values()];
+  left(): readonly DesiredDestination[] {
+    if (this.byId !== undefined) return [...this.byId.values()];
+    return this.taken === this.rows.length ? NO_ROWS : this.rows.slice(this.taken);
   }
-}
-
-function exclusiveFirst(desired: readonly DesiredService[]): DesiredService[] {
-  return [...desired.filter((service) => service.exclusive), ...desired.filter((service) => !service.exclusive)];
 }
 
 function assertOneHolder(service: DesiredService): void {

@@ -1,5 +1,5 @@
 import { destinationId, serviceId } from "./keys.ts";
-import type { DestinationAttributes, DestinationKey, KernelService, ServiceAttributes, ServiceKey } from "./types.ts";
+import type { DestinationAttributes, DestinationKey, ServiceAttributes, ServiceKey } from "./types.ts";
 
 /** One attribute that is not as wanted. */
 export interface AttributeDifference {
@@ -58,12 +58,24 @@ const DESTINATION_ATTRIBUTES = [
 ] as const satisfies readonly (keyof DestinationAttributes)[];
 
 /** Empty when a row needs no edit. */
-export function serviceDifferences(found: KernelService, wanted: ServiceAttributes): AttributeDifference[] {
+export function serviceDifferences(found: ServiceAttributes, wanted: ServiceAttributes): AttributeDifference[] {
   return SERVICE_ATTRIBUTES.filter((name) => found[name] !== wanted[name]).map((attribute) => ({
     attribute,
     found: found[attribute],
     wanted: wanted[attribute],
   }));
+}
+
+/** What `serviceDifferences` would find nothing in. Written out: it is asked of every service of a reload. */
+export function sameService(found: ServiceAttributes, wanted: ServiceAttributes): boolean {
+  return (
+    found.scheduler === wanted.scheduler &&
+    found.persistenceTimeoutSec === wanted.persistenceTimeoutSec &&
+    found.persistencePrefix === wanted.persistencePrefix &&
+    found.onePacket === wanted.onePacket &&
+    found.schedulerFlags === wanted.schedulerFlags &&
+    found.persistenceEngine === wanted.persistenceEngine
+  );
 }
 
 /** What `destinationDifferences` would find nothing in. Written out: it is asked of every row of every dump. */

@@ -1,20 +1,15 @@
 import { confirmRaise, diff, type Plan } from "./diff.ts";
 import type { Difference } from "./differences.ts";
 import { destinationId, serviceId } from "./keys.ts";
-import type { DesiredService, IpvsTable, KernelService, Operation, OperationOutcome, ServiceId } from "./types.ts";
-
-/** Both sides of a diff without the services that are known to be as they are wanted. */
-export interface Pending {
-  readonly desired: readonly DesiredService[];
-  readonly kernel: readonly KernelService[];
-}
+import { type Matched, match } from "./matching.ts";
+import type { DesiredService, IpvsTable, Operation, Refusal, ServiceId, TableService } from "./types.ts";
 
 /** A table that may know which services need no look. */
 export interface ReconciledTable extends IpvsTable {
   /** Without it all of both sides is compared. */
-  pending?(desired: readonly DesiredService[]): Pending;
-  /** Told of everything wanted, once it is in the table, and of what of it was pending last. */
-  settle?(desired: readonly DesiredService[], pending: Pending): void;
+  match?(desired: readonly DesiredService[]): Matched;
+  /** Told once the table has everything wanted as it is wanted, and beside that what is `foreign` alone. */
+  settle?(desired: readonly DesiredService[], foreign: readonly TableService[]): void;
 }
 
 /** What one pass over the table found and did. */
@@ -24,20 +19,13 @@ export interface ReconcileReport {
   /** Operations that the kernel answered with success, in order. */
   readonly done: readonly Operation[];
   /** Operations that it refused, in order; one that was tried twice stands here twice. */
-  readonly errors: readonly OperationError[];
+  readonly errors: readonly Refusal[];
   /** Operations whose answer was lost, summed over all batches; a dump followed. */
   readonly unanswered: number;
   /** Dumps made. */
   readonly rounds: number;
   /** The kernel has answered that everything wanted is there. */
   readonly inSync: boolean;
-}
-
-export interface OperationError {
-  readonly operation: Operation;
-  /** The kernel's positive number. */
-  readonly errno: number;
-  readonly message: string;
 }
 
 /** Dumps in one pass. Somebody who works against us all the time must not hold the daemon for ever. */
@@ -64,13 +52,12 @@ export function reconcile(
   let rounds = 0;
   while (!inSync && rounds < ROUNDS_MAX) {
     rounds += 1;
-    const pending = table.pending?.(desired) ?? { desired, kernel: table.dump() };
-    const plan = diff(pending.desired, pending.kernel, owned);
+    const plan = diff(table.match?.(desired) ?? match(desired, table.dump()), owned);
     differences ??= plan.differences;
     const result = pass.round(plan);
     if (result === "stuck") break;
     inSync = result === "inSync";
-    if (inSync) table.settle?.(desired, pending);
+    if (inSync) table.settle?.(desired, plan.foreign);
   }
   return {
     differences: differences ?? [],
@@ -85,7 +72,7 @@ export function reconcile(
 /** The bookkeeping of one pass. */
 class Pass {
   readonly done: Operation[] = [];
-  readonly errors: OperationError[] = [];
+  readonly errors: Refusal[] = [];
   unanswered = 0;
   private readonly table: IpvsTable;
   private readonly refusals = new Map<string, number>();
@@ -96,7 +83,7 @@ class Pass {
 
   /** `again`: dump and diff once more. `stuck`: what is left was refused often enough for this pass. */
   round(plan: Plan): "inSync" | "again" | "stuck" {
-    const operations = plan.operations.filter((operation) => this.mayTry(operation));
+    const operations = this.tryable(plan.operations);
     if (!this.apply(operations)) return "again";
     const raised = this.raise(plan.raises);
     if (raised !== "done") return raised;
@@ -116,7 +103,7 @@ class Pass {
         const decision = confirmRaise(service, this.table.dumpDestinations(service.key));
         if (decision.kind === "replan") return "again";
         if (decision.kind === "settled") continue;
-        if (!decision.operations.every((operation) => this.mayTry(operation))) {
+        if (this.tryable(decision.operations).length < decision.operations.length) {
           stuck = true;
           continue;
         }
@@ -135,29 +122,24 @@ class Pass {
   /** True when every operation was answered with success. */
   private apply(operations: readonly Operation[]): boolean {
     if (operations.length === 0) return true;
-    const { complete, outcomes } = this.table.apply(operations);
-    this.unanswered += operations.length - outcomes.length;
-    let clean = complete;
-    for (const outcome of outcomes) {
-      if (outcome.ok) this.done.push(outcome.operation);
-      else {
-        clean = false;
-        this.refused(outcome);
-      }
-    }
-    return clean;
+    const { complete, done, refused } = this.table.apply(operations);
+    this.unanswered += operations.length - done.length - refused.length;
+    for (const operation of done) this.done.push(operation);
+    for (const refusal of refused) this.refused(refusal);
+    return complete && refused.length === 0;
   }
 
-  private refused({ operation, errno, message }: OperationOutcome & { ok: false }): void {
-    this.errors.push({ operation, errno, message });
-    const identity = operationIdentity(operation);
+  private refused(refusal: Refusal): void {
+    this.errors.push(refusal);
+    const identity = operationIdentity(refusal.operation);
     this.refusals.set(identity, (this.refusals.get(identity) ?? 0) + 1);
   }
 
-  private mayTry(operation: Operation): boolean {
+  /** Those that were not refused often enough for this pass. */
+  private tryable(operations: readonly Operation[]): readonly Operation[] {
     // Nearly always nothing was refused, and an identity for each of thousands of operations costs more than their diff.
-    if (this.refusals.size === 0) return true;
-    return (this.refusals.get(operationIdentity(operation)) ?? 0) < ATTEMPTS_MAX;
+    if (this.refusals.size === 0) return operations;
+    return operations.filter((operation) => (this.refusals.get(operationIdentity(operation)) ?? 0) < ATTEMPTS_MAX);
   }
 }
 

@@ -55,11 +55,15 @@ export interface DestinationAttributes {
 
 export interface DesiredDestination extends DestinationKey, DestinationAttributes {}
 
-export interface DesiredService extends ServiceAttributes {
+/** A service with its rows, whoever says so: a configuration that wants it, or a table that has it. */
+export interface TableService extends ServiceAttributes {
   readonly key: ServiceKey;
+  readonly destinations: readonly DesiredDestination[];
+}
+
+export interface DesiredService extends TableService {
   /** At most one destination with weight above 0, ever: raised only after the others were seen at 0. */
   readonly exclusive: boolean;
-  readonly destinations: readonly DesiredDestination[];
 }
 
 export interface Statistics {
@@ -90,8 +94,7 @@ export interface KernelDestination extends DestinationKey, DestinationAttributes
   readonly statistics: Statistics;
 }
 
-export interface KernelService extends ServiceAttributes {
-  readonly key: ServiceKey;
+export interface KernelService extends TableService {
   readonly statistics: Statistics;
   readonly destinations: readonly KernelDestination[];
 }
@@ -121,10 +124,23 @@ export type Operation =
   /** ipvsadm -d */
   | { readonly kind: "deleteDestination"; readonly service: ServiceKey; readonly destination: DestinationKey };
 
-/** What became of one operation: `errno` as the kernel's positive number. */
-export type OperationOutcome =
-  | { readonly operation: Operation; readonly ok: true }
-  | { readonly operation: Operation; readonly ok: false; readonly errno: number; readonly message: string };
+/** An operation that the kernel answered with an errno. */
+export interface Refusal {
+  readonly operation: Operation;
+  /** The kernel's positive number. */
+  readonly errno: number;
+  readonly message: string;
+}
+
+/** What became of a batch. */
+export interface BatchAnswer {
+  /** False = the outcome of some is unknown (ENOBUFS, missing last ACK): dump and diff again. */
+  readonly complete: boolean;
+  /** Answered with success, in order. Where that is the whole batch, it is the batch's own array: one may hold thousands. */
+  readonly done: readonly Operation[];
+  /** In order. */
+  readonly refused: readonly Refusal[];
+}
 
 /** Idle limits of connections of a whole IPVS (`lvs_timeouts`, `ipvsadm --set`), in seconds. */
 export interface IpvsTimeouts {
@@ -145,9 +161,6 @@ export interface IpvsTable {
   dump(): KernelService[];
   /** The rows of one service, without their counters; undefined when the service does not exist. */
   dumpDestinations(service: ServiceKey): KernelDestination[] | undefined;
-  /** In order, batched. `complete: false` = the outcome of some is unknown (ENOBUFS, missing last ACK): dump and diff again. */
-  apply(operations: readonly Operation[]): {
-    readonly complete: boolean;
-    readonly outcomes: readonly OperationOutcome[];
-  };
+  /** In order, batched. */
+  apply(operations: readonly Operation[]): BatchAnswer;
 }

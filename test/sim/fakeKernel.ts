@@ -1,12 +1,13 @@
 import { destinationId, serviceId } from "../../src/plan/keys.ts";
 import {
+  type BatchAnswer,
   type DestinationId,
   type IpvsTable,
   type KernelDestination,
   type KernelService,
   NO_STATISTICS,
   type Operation,
-  type OperationOutcome,
+  type Refusal,
   type ServiceId,
   type ServiceKey,
 } from "../../src/plan/types.ts";
@@ -54,12 +55,13 @@ export class FakeKernel implements IpvsTable {
     return rows === undefined ? undefined : [...rows];
   }
 
-  apply(operations: readonly Operation[]): { complete: boolean; outcomes: readonly OperationOutcome[] } {
-    const outcomes: OperationOutcome[] = [];
+  apply(operations: readonly Operation[]): BatchAnswer {
+    const done: Operation[] = [];
+    const refused: Refusal[] = [];
     let answering = true;
     for (const operation of operations) {
       const fault = this.beforeOperation(operation);
-      if (fault?.kind === "cutBatch") return { complete: false, outcomes };
+      if (fault?.kind === "cutBatch") return { complete: false, done, refused };
       if (fault?.kind === "loseAnswers") answering = false;
       const errno = fault?.kind === "refuse" ? fault.errno : this.perform(operation);
       if (errno === 0) {
@@ -67,10 +69,10 @@ export class FakeKernel implements IpvsTable {
         this.afterChange(operation);
       }
       if (!answering) continue;
-      if (errno === 0) outcomes.push({ operation, ok: true });
-      else outcomes.push({ operation, ok: false, errno, message: `errno ${errno}` });
+      if (errno === 0) done.push(operation);
+      else refused.push({ operation, errno, message: `errno ${errno}` });
     }
-    return { complete: answering, outcomes };
+    return { complete: answering, done, refused };
   }
 
   /** What ipvsadm in somebody's hands does; an error is theirs. */

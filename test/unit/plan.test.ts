@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { ip } from "../../src/core/ip.ts";
-import { confirmRaise, diff } from "../../src/plan/diff.ts";
+import { confirmRaise, diff, type Plan } from "../../src/plan/diff.ts";
 import { describeDifference } from "../../src/plan/differences.ts";
 import { destinationId, existingWeights, serviceId } from "../../src/plan/keys.ts";
+import { match } from "../../src/plan/matching.ts";
 import { ROUNDS_MAX, reconcile } from "../../src/plan/reconcile.ts";
-import type { DesiredService, Operation, ServiceKey } from "../../src/plan/types.ts";
+import type { DesiredService, KernelService, Operation, ServiceId, ServiceKey } from "../../src/plan/types.ts";
 import { PLAIN_ROW, PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 
@@ -89,15 +90,26 @@ describe("keys", () => {
   });
 });
 
+const planOf = (
+  desired: readonly DesiredService[],
+  kernel: readonly KernelService[],
+  owned: ReadonlySet<ServiceId>,
+): Plan => diff(match(desired, kernel), owned);
+
 describe("diff", () => {
   test("a table that is as wanted gives no operation", () => {
     const wanted = service({ 3: 50, 4: 0 });
-    expect(diff([wanted], kernelWith(wanted).dump(), NONE)).toEqual({ operations: [], raises: [], differences: [] });
+    expect(planOf([wanted], kernelWith(wanted).dump(), NONE)).toEqual({
+      operations: [],
+      raises: [],
+      differences: [],
+      foreign: [],
+    });
   });
 
   test("a new exclusive service: the service, then every row with weight 0; the raise apart", () => {
     const wanted = service({ 3: 50, 4: 0 });
-    const plan = diff([wanted], [], NONE);
+    const plan = planOf([wanted], [], NONE);
     expect(words(plan.operations)).toEqual([
       "addService",
       "addDestination 10.0.2.3:5432 0",
@@ -107,7 +119,7 @@ describe("diff", () => {
   });
 
   test("a new service that is not exclusive is added with its weights", () => {
-    const plan = diff([service({ 3: 50, 4: 7 }, { exclusive: false })], [], NONE);
+    const plan = planOf([service({ 3: 50, 4: 7 }, { exclusive: false })], [], NONE);
     expect(words(plan.operations)).toEqual([
       "addService",
       "addDestination 10.0.2.3:5432 50",
@@ -119,19 +131,19 @@ describe("diff", () => {
   test("one changed weight is one operation", () => {
     const before = service({ 3: 50, 4: 50, 5: 50 }, { exclusive: false });
     const after = service({ 3: 50, 4: 0, 5: 50 }, { exclusive: false });
-    expect(words(diff([after], kernelWith(before).dump(), NONE).operations)).toEqual([
+    expect(words(planOf([after], kernelWith(before).dump(), NONE).operations)).toEqual([
       "editDestination 10.0.2.4:5432 0",
     ]);
   });
 
   test("a switch of an exclusive service: the batch only lowers", () => {
-    const plan = diff([service({ 3: 0, 4: 50 })], kernelWith(service({ 3: 50, 4: 0 })).dump(), NONE);
+    const plan = planOf([service({ 3: 0, 4: 50 })], kernelWith(service({ 3: 50, 4: 0 })).dump(), NONE);
     expect(words(plan.operations)).toEqual(["editDestination 10.0.2.3:5432 0"]);
     expect(plan.raises).toHaveLength(1);
   });
 
   test("no weight above 0 is ever written to an exclusive service by the batch, not even from one to another", () => {
-    const plan = diff([service({ 3: 60 })], kernelWith(service({ 3: 50, 4: 50 })).dump(), NONE);
+    const plan = planOf([service({ 3: 60 })], kernelWith(service({ 3: 50, 4: 50 })).dump(), NONE);
     expect(words(plan.operations)).toEqual(["editDestination 10.0.2.4:5432 0", "deleteDestination 10.0.2.4:5432"]);
     expect(plan.raises).toHaveLength(1);
   });
@@ -139,7 +151,7 @@ describe("diff", () => {
   test("weight 0 comes before deletion, lowers before raises, additions between", () => {
     const before = service({ 3: 50, 4: 10, 5: 50 }, { exclusive: false });
     const after = service({ 4: 20, 5: 5, 6: 50 }, { exclusive: false });
-    expect(words(diff([after], kernelWith(before).dump(), NONE).operations)).toEqual([
+    expect(words(planOf([after], kernelWith(before).dump(), NONE).operations)).toEqual([
       "editDestination 10.0.2.5:5432 5",
       "editDestination 10.0.2.3:5432 0",
       "addDestination 10.0.2.6:5432 50",
@@ -153,7 +165,7 @@ describe("diff", () => {
       { 3: 50, 4: 50, 5: 50 },
       { persistenceTimeoutSec: 1, schedulerFlags: 1, destinations: service({ 3: 50, 4: 50 }).destinations },
     );
-    const plan = diff([service({ 3: 50, 4: 0 })], kernelWith(keepalived).dump(), NONE);
+    const plan = planOf([service({ 3: 50, 4: 0 })], kernelWith(keepalived).dump(), NONE);
     expect(words(plan.operations)).toEqual(["editService", "editDestination 10.0.2.4:5432 0"]);
     expect(plan.differences.map(describeDifference)).toEqual([
       "TCP 10.0.2.10:5432 has persistenceTimeoutSec 1, wanted 0; schedulerFlags 1, wanted 0",
@@ -164,7 +176,7 @@ describe("diff", () => {
   test("another forwarding method or threshold is an edit, never a deletion", () => {
     const found = service({ 3: 50 }, { exclusive: false });
     const rows = found.destinations.map((row) => ({ ...row, forwarding: "masq" as const, upperThreshold: 9 }));
-    const plan = diff([found], kernelWith({ ...found, destinations: rows }).dump(), NONE);
+    const plan = planOf([found], kernelWith({ ...found, destinations: rows }).dump(), NONE);
     expect(words(plan.operations)).toEqual(["editDestination 10.0.2.3:5432 50"]);
   });
 
@@ -172,19 +184,19 @@ describe("diff", () => {
     const foreign = service({ 3: 1 }, { key: { ...KEY, port: 80 } });
     const ours = service({ 3: 1 }, { key: { ...KEY, port: 81 } });
     const kernel = kernelWith(foreign, ours).dump();
-    const plan = diff([], kernel, new Set([serviceId(ours.key), "TCP 192.0.2.1:9"]));
+    const plan = planOf([], kernel, new Set([serviceId(ours.key), "TCP 192.0.2.1:9"]));
     expect(plan.operations).toEqual([{ kind: "deleteService", service: { ...KEY, port: 81 } }]);
   });
 
   test("exclusive services come first", () => {
     const readers = service({ 3: 50 }, { exclusive: false, key: { ...KEY, port: 1 } });
     const kernel = kernelWith(service({ 3: 50, 4: 0 }), { ...readers, destinations: [] }).dump();
-    const plan = diff([readers, service({ 3: 0, 4: 0 })], kernel, NONE);
+    const plan = planOf([readers, service({ 3: 0, 4: 0 })], kernel, NONE);
     expect(words(plan.operations)).toEqual(["editDestination 10.0.2.3:5432 0", "addDestination 10.0.2.3:5432 50"]);
   });
 
   test("two holders wanted is our own bug and throws", () => {
-    expect(() => diff([service({ 3: 50, 4: 50 })], [], NONE)).toThrow(/exclusive .* 10.0.2.3:5432 and 10.0.2.4:5432/);
+    expect(() => planOf([service({ 3: 50, 4: 50 })], [], NONE)).toThrow(/exclusive .* 10.0.2.3:5432 and 10.0.2.4:5432/);
   });
 });
 
