@@ -55,6 +55,10 @@ export type MessageOutcome =
   /** Not sent, since something went wrong before. */
   | { readonly kind: "notSent" };
 
+const APPLIED: MessageOutcome = { kind: "applied" };
+const UNKNOWN: MessageOutcome = { kind: "unknown" };
+const NOT_SENT: MessageOutcome = { kind: "notSent" };
+
 export interface BatchResult {
   /** False: some outcome is unknown or not sent. Dump again before anything is built on it. */
   readonly complete: boolean;
@@ -152,16 +156,13 @@ export class NetlinkSocket {
   applyBatch(encode: (writer: MessageWriter) => void, messagesPerSend: number = CHUNK_MESSAGES_DEFAULT): BatchResult {
     this.#writer.clear();
     encode(this.#writer);
-    const spans = this.#writer.spans;
+    const { count } = this.#writer;
     const outcomes: MessageOutcome[] = [];
-    while (outcomes.length < spans.length) {
-      const chunk = nextChunk(spans, outcomes.length, messagesPerSend);
-      const result = this.#applyChunk(chunk);
-      outcomes.push(...result);
-      if (result.some((outcome) => outcome.kind === "unknown" || outcome.kind === "notSent")) {
-        while (outcomes.length < spans.length) outcomes.push({ kind: "notSent" });
-        return { complete: false, outcomes };
-      }
+    while (outcomes.length < count) {
+      const to = this.#endOfChunk(outcomes.length, messagesPerSend);
+      if (this.#applyChunk(outcomes.length, to, outcomes)) continue;
+      while (outcomes.length < count) outcomes.push(NOT_SENT);
+      return { complete: false, outcomes };
     }
     return { complete: true, outcomes };
   }
@@ -173,9 +174,8 @@ export class NetlinkSocket {
   #writeOne(encode: (writer: MessageWriter) => void): MessageSpan {
     this.#writer.clear();
     encode(this.#writer);
-    const [span, second] = this.#writer.spans;
-    if (span === undefined || second !== undefined) throw new Error("one message was to be written");
-    return span;
+    if (this.#writer.count !== 1) throw new Error("one message was to be written");
+    return this.#writer.span(0);
   }
 
   #dumpOnce(encode: (writer: MessageWriter) => void): { answers: NetlinkMessage[]; interrupted: boolean } {
@@ -201,32 +201,42 @@ export class NetlinkSocket {
     return { answers, interrupted };
   }
 
-  #applyChunk(chunk: readonly MessageSpan[]): MessageOutcome[] {
-    const first = chunk.at(0);
-    const last = chunk.at(-1);
-    if (first === undefined || last === undefined) return [];
-    this.#writer.addFlags(last, NLM_F.ack);
+  /** The place behind the last message that goes into one send with the one at `from`. */
+  #endOfChunk(from: number, messagesMax: number): number {
+    const endOffset = this.#writer.offsetOf(from) + CHUNK_BYTES_MAX;
+    const end = Math.min(from + messagesMax, this.#writer.count);
+    let to = from + 1;
+    while (to < end && this.#writer.offsetOf(to + 1) <= endOffset) to++;
+    return to;
+  }
+
+  /** Sends the messages from `from` up to `to` and appends their outcomes; false where one of these is unknown or not sent. */
+  #applyChunk(from: number, to: number, outcomes: MessageOutcome[]): boolean {
+    const offset = this.#writer.offsetOf(from);
+    this.#writer.addFlags(this.#writer.span(to - 1), NLM_F.ack);
     try {
-      this.#send(first.offset, last.offset + last.length - first.offset);
+      this.#send(offset, this.#writer.offsetOf(to) - offset);
     } catch (error) {
       // EMSGSIZE, or no memory for the copy: nothing of it was applied.
-      if (isNativeError(error)) return chunk.map(() => ({ kind: "notSent" }));
+      if (isNativeError(error)) return false;
       throw error;
     }
     const refused = new Map<number, MessageOutcome>();
-    const acknowledged = this.#collectAnswers(chunk, last.sequence, refused);
-    const unanswered: MessageOutcome = acknowledged ? { kind: "applied" } : { kind: "unknown" };
-    return chunk.map((span) => refused.get(span.sequence) ?? unanswered);
+    const answered = this.#collectAnswers(from, to, refused);
+    const unanswered = answered ? APPLIED : UNKNOWN;
+    for (let place = from; place < to; place++) outcomes.push(refused.get(place) ?? unanswered);
+    return answered;
   }
 
-  /** Fills `refused` by sequence number; true when the last message was answered and no answer was lost. */
-  #collectAnswers(chunk: readonly MessageSpan[], last: number, refused: Map<number, MessageOutcome>): boolean {
-    const sequences = new Set(chunk.map((span) => span.sequence));
+  /** Fills `refused` by the messages' places; true when the last message was answered and no answer was lost. */
+  #collectAnswers(from: number, to: number, refused: Map<number, MessageOutcome>): boolean {
     const onMessage = (message: NetlinkMessage): boolean => {
-      if (message.type !== NLMSG.error || !sequences.has(message.sequence)) return false;
+      if (message.type !== NLMSG.error) return false;
+      const place = this.#writer.placeOf(message.sequence);
+      if (place < from || place >= to) return false;
       const acknowledgement = acknowledgementOf(message);
-      if (acknowledgement.errno !== 0) refused.set(message.sequence, this.#failure(acknowledgement));
-      return message.sequence === last;
+      if (acknowledgement.errno !== 0) refused.set(place, this.#failure(acknowledgement));
+      return place === to - 1;
     };
     try {
       this.#receiveUntil(onMessage);
@@ -330,17 +340,4 @@ export function understood<Value>(
 ): Value {
   if (decoded.ok) return decoded.value;
   throw new NetlinkError("netlinkMalformed", `an answer of the kernel is not understood: ${decoded.error.detail}`);
-}
-
-/** The messages from `from` on that go into one send. */
-function nextChunk(spans: readonly MessageSpan[], from: number, messagesMax: number): MessageSpan[] {
-  const chunk: MessageSpan[] = [];
-  let bytes = 0;
-  for (let i = from; i < spans.length && chunk.length < messagesMax; i++) {
-    const span = spans[i];
-    if (span === undefined || (chunk.length > 0 && bytes + span.length > CHUNK_BYTES_MAX)) break;
-    bytes += span.length;
-    chunk.push(span);
-  }
-  return chunk;
 }

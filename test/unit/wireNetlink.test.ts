@@ -172,6 +172,9 @@ describe("messages", () => {
       { offset: 20, length: 20, sequence: 0xffff_ffff },
       { offset: 40, length: 16, sequence: 1 },
     ]);
+    expect([0xffff_fffd, 0xffff_fffe, 0xffff_ffff, 0, 1, 2].map((sequence) => writer.placeOf(sequence))).toEqual([
+      -1, 0, 1, -1, 2, -1,
+    ]);
     writer.clear();
     expect(writer.length).toBe(0);
     expect(writer.begin(0x30, 0)).toBe(2);

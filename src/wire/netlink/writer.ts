@@ -13,6 +13,9 @@ const ATTRIBUTE_BYTES_MAX = 0xffff;
 const BUFFER_BYTES_DEFAULT = 65_536;
 const SHORT_BYTES = 32;
 
+/** Sequence numbers go from 1 to this: 0 is left out, since unsolicited notifications carry it. */
+const SEQUENCES = 0xffff_ffff;
+
 /** Where one message lies in the writer's bytes, and the number that its answer will carry. */
 export interface MessageSpan {
   readonly offset: number;
@@ -36,7 +39,8 @@ export class MessageWriter {
   #lastValue: object | undefined;
   #lastAt = 0;
   #lastBytes = 0;
-  readonly #spans: MessageSpan[] = [];
+  /** Where each finished message begins, and where the last one ends: a batch has thousands of messages, and no object for each. */
+  readonly #borders: number[] = [0];
 
   constructor(bytesInitial: number = BUFFER_BYTES_DEFAULT, sequenceFirst = 1) {
     this.#buffer = Buffer.alloc(bytesInitial);
@@ -53,16 +57,42 @@ export class MessageWriter {
     return this.#length;
   }
 
+  /** How many messages are finished. */
+  get count(): number {
+    return this.#borders.length - 1;
+  }
+
+  /** Where the finished message at a place begins; at `count` where the last one ends. */
+  offsetOf(place: number): number {
+    const offset = this.#borders[place];
+    if (offset === undefined) throw new Error(`there is no message ${place}`);
+    return offset;
+  }
+
+  /** The finished message at a place. */
+  span(place: number): MessageSpan {
+    const offset = this.offsetOf(place);
+    return { offset, length: this.offsetOf(place + 1) - offset, sequence: this.#sequenceAt(offset) };
+  }
+
   /** The finished messages, in order. */
   get spans(): readonly MessageSpan[] {
-    return this.#spans;
+    return Array.from({ length: this.count }, (_, place) => this.span(place));
+  }
+
+  /** The place of the finished message with a sequence number: they follow each other. -1 = none has it. */
+  placeOf(sequence: number): number {
+    if (this.count === 0 || sequence === 0) return -1;
+    const first = this.#sequenceAt(0);
+    const place = sequence >= first ? sequence - first : sequence - first + SEQUENCES;
+    return place < this.count ? place : -1;
   }
 
   /** Forgets the messages, keeps the buffer and the count of sequence numbers. */
   clear(): void {
     this.#length = 0;
     this.#begun = -1;
-    this.#spans.length = 0;
+    this.#borders.length = 1;
     this.#lastValue = undefined;
   }
 
@@ -88,8 +118,7 @@ export class MessageWriter {
     if (this.#begun >= 0) throw new Error("the message before is not ended");
     this.#begun = this.#length;
     const sequence = this.#sequence;
-    // 0 is left out: unsolicited notifications carry it.
-    this.#sequence = sequence === 0xffff_ffff ? 1 : sequence + 1;
+    this.#sequence = sequence === SEQUENCES ? 1 : sequence + 1;
     this.u32(0);
     this.u16(type);
     this.u16(flags);
@@ -105,11 +134,7 @@ export class MessageWriter {
     this.#begun = -1;
     this.#view.setUint32(offset, this.#length - offset, true);
     this.pad();
-    this.#spans.push({
-      offset,
-      length: this.#length - offset,
-      sequence: this.#view.getUint32(offset + 8, true),
-    });
+    this.#borders.push(this.#length);
   }
 
   /** Adds flags to a finished message: NLM_F_ACK on the last one of a batch. */
@@ -190,6 +215,10 @@ export class MessageWriter {
     if (length > ATTRIBUTE_BYTES_MAX) throw new Error(`an attribute of ${length} bytes does not fit nla_len`);
     this.#view.setUint16(start, length, true);
     this.pad();
+  }
+
+  #sequenceAt(offset: number): number {
+    return this.#view.getUint32(offset + 8, true);
   }
 
   /** May replace buffer and view: read neither before this has returned. */
