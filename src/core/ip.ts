@@ -44,7 +44,14 @@ export function ipBytes(address: Ip): Uint8Array {
   return bytes;
 }
 
-/** Bytes of the addresses compared last: a host compares the same few again and again, and IPv6 is slow to parse. */
+/** Writes the 4 or 16 bytes of an address from `at` on, and tells which. */
+export function writeIp(address: Ip, into: Uint8Array, at: number): Family {
+  if (writeIpv4(address, into, at)) return 4;
+  into.set(knownBytes(address), at);
+  return 6;
+}
+
+/** Bytes of the addresses used last: a host compares the same few again and again, and IPv6 is slow to parse. */
 const bytesOf = new Map<Ip, Uint8Array>();
 const KNOWN_MAX = 4096;
 
@@ -89,28 +96,35 @@ export function compareIp(left: Ip, right: Ip): number {
   return a.length - b.length;
 }
 
-/** By character, not by pattern: every message to the kernel carries addresses, thousands in one batch. */
 function parseIpv4(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(IPV4_BYTES);
+  return writeIpv4(text, bytes, 0) ? bytes : undefined;
+}
+
+/**
+ * False where the text is no IPv4 address; then some of the 4 bytes may be written. By character, not by pattern: every message to
+ * the kernel carries addresses, thousands in one batch.
+ */
+function writeIpv4(text: string, into: Uint8Array, at: number): boolean {
   let octet = 0;
   let digits = 0;
   let value = 0;
   for (let i = 0; i <= text.length; i++) {
     const code = i === text.length ? DOT : text.charCodeAt(i);
     if (code === DOT) {
-      if (digits === 0 || octet === IPV4_BYTES) return undefined;
-      bytes[octet++] = value;
+      if (digits === 0 || octet === IPV4_BYTES) return false;
+      into[at + octet++] = value;
       digits = 0;
       value = 0;
       continue;
     }
     const leadingZero = digits > 0 && value === 0;
-    if (code < ZERO || code > NINE || leadingZero) return undefined;
+    if (code < ZERO || code > NINE || leadingZero) return false;
     value = value * 10 + code - ZERO;
     digits++;
-    if (value > 255) return undefined;
+    if (value > 255) return false;
   }
-  return octet === IPV4_BYTES ? bytes : undefined;
+  return octet === IPV4_BYTES;
 }
 
 function parseIpv6(text: string): Uint8Array | undefined {

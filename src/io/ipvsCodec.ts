@@ -34,8 +34,8 @@ import {
 
 /** Between the plan's nouns and the attributes on the wire: no I/O, no policy. */
 
-const PROTOCOL_NUMBERS = { TCP: 6, UDP: 17, SCTP: 132 } as const;
-const FAMILY_NUMBERS = { 4: AF_INET, 6: AF_INET6 } as const;
+export const PROTOCOL_NUMBERS = { TCP: 6, UDP: 17, SCTP: 132 } as const;
+export const FAMILY_NUMBERS = { 4: AF_INET, 6: AF_INET6 } as const;
 const PREFIX_DEFAULT = { 4: 32, 6: 128 } as const;
 /** Bits 0 to 2 of `schedulerFlags`. */
 const SCHEDULER_FLAG_BITS = [SERVICE_FLAG.scheduler1, SERVICE_FLAG.scheduler2, SERVICE_FLAG.scheduler3] as const;
@@ -58,7 +58,7 @@ export function operationMessage(operation: Operation): IpvsMessage {
         command: IPVS_COMMAND.deleteDestination,
         service: serviceKeyValues(operation.service),
         destination: {
-          address: serverAddressBytes(operation.destination.address),
+          address: inetAddressBytes(operation.destination.address),
           port: operation.destination.port,
           family: addressFamily(operation.destination.address),
         },
@@ -66,39 +66,15 @@ export function operationMessage(operation: Operation): IpvsMessage {
   }
 }
 
-/** A plan names one service in many operations by one object: its text is parsed once. */
-const keyValues = new WeakMap<ServiceKey, IpvsService>();
-
-const SERVER_ADDRESSES_MAX = 4096;
-const serverAddresses = new Map<Ip, Uint8Array>();
-
-/** A few servers stand behind many services: the text of each is parsed once. */
-function serverAddressBytes(address: Ip): Uint8Array {
-  let bytes = serverAddresses.get(address);
-  if (bytes === undefined) {
-    if (serverAddresses.size === SERVER_ADDRESSES_MAX) serverAddresses.clear();
-    bytes = inetAddressBytes(address);
-    serverAddresses.set(address, bytes);
-  }
-  return bytes;
-}
-
 /** What names a service in every command about it. */
 export function serviceKeyValues(key: ServiceKey): IpvsService {
-  let values = keyValues.get(key);
-  if (values === undefined) {
-    values =
-      key.protocol === "FWM"
-        ? { family: FAMILY_NUMBERS[key.family], firewallMark: key.mark }
-        : {
-            family: addressFamily(key.address),
-            protocol: PROTOCOL_NUMBERS[key.protocol],
-            address: inetAddressBytes(key.address),
-            port: key.port,
-          };
-    keyValues.set(key, values);
-  }
-  return values;
+  if (key.protocol === "FWM") return { family: FAMILY_NUMBERS[key.family], firewallMark: key.mark };
+  return {
+    family: addressFamily(key.address),
+    protocol: PROTOCOL_NUMBERS[key.protocol],
+    address: inetAddressBytes(key.address),
+    port: key.port,
+  };
 }
 
 /** Throws Error when an attribute is missing that every kernel sends: not the kernel we know. */
@@ -166,15 +142,11 @@ function serviceValues(key: ServiceKey, attributes: ServiceAttributes): IpvsServ
       (bits, flag, bit) => bits | ((attributes.schedulerFlags & (1 << bit)) === 0 ? 0 : flag),
       0,
     );
-  return {
-    ...serviceKeyValues(key),
-    scheduler: attributes.scheduler,
-    flags: { flags, mask: 0xffff_ffff },
-    timeoutSec: attributes.persistenceTimeoutSec,
-    netmask: netmaskOfPrefix(attributes.persistencePrefix, FAMILY_NUMBERS[serviceFamily(key)]),
-    // Without the attribute the kernel takes an engine away.
-    ...(attributes.persistenceEngine === "" ? {} : { persistenceEngine: attributes.persistenceEngine }),
-  };
+  const { scheduler, persistenceTimeoutSec: timeoutSec, persistencePrefix, persistenceEngine } = attributes;
+  const netmask = netmaskOfPrefix(persistencePrefix, FAMILY_NUMBERS[serviceFamily(key)]);
+  const values = { ...serviceKeyValues(key), scheduler, flags: { flags, mask: 0xffff_ffff }, timeoutSec, netmask };
+  // Without the attribute the kernel takes an engine away.
+  return persistenceEngine === "" ? values : { ...values, persistenceEngine };
 }
 
 function destinationMessage(
@@ -186,9 +158,8 @@ function destinationMessage(
   },
 ): IpvsMessage {
   const { weight, forwarding, upperThreshold, lowerThreshold, tunnelType } = operation.attributes;
-  // Written out: this is made for every row of a reload, and a spread costs several times as much.
   const destination = {
-    address: serverAddressBytes(operation.destination.address),
+    address: inetAddressBytes(operation.destination.address),
     port: operation.destination.port,
     family: addressFamily(operation.destination.address),
     forwardingFlags: FORWARDING_METHOD[forwarding],

@@ -1,8 +1,10 @@
 import { HoldfastError } from "../core/errors.ts";
+import type { Operation } from "../plan/types.ts";
 import { decodeFamily, encodeGetFamily } from "../wire/netlink/genl.ts";
 import { decodeIpvs, encodeIpvs, IPVS_FAMILY_NAME, type IpvsMessage } from "../wire/netlink/ipvs.ts";
 import { type NetlinkMessage, NLM_F } from "../wire/netlink/message.ts";
-import { type BatchResult, NetlinkError, type NetlinkSocket } from "./netlinkSocket.ts";
+import { OperationWriter } from "./ipvsOperations.ts";
+import { type BatchResult, type MessageOutcome, NetlinkError, type NetlinkSocket } from "./netlinkSocket.ts";
 
 export type IpvsErrorCode = "ipvsMissing" | "missingCapability";
 
@@ -13,11 +15,13 @@ const ENOENT = 2;
 export class IpvsSocket {
   readonly #socket: NetlinkSocket;
   readonly #familyId: number;
+  readonly #operations: OperationWriter;
 
   /** Throws HoldfastError `ipvsMissing` when the kernel has none. */
   constructor(socket: NetlinkSocket) {
     this.#socket = socket;
     this.#familyId = resolveFamily(socket);
+    this.#operations = new OperationWriter(this.#familyId);
   }
 
   /** The answers to one command. Throws HoldfastError `missingCapability` when we may not ask, else NetlinkError. */
@@ -45,14 +49,24 @@ export class IpvsSocket {
     }
   }
 
-  /** Commands in order, with an outcome each. Throws HoldfastError `missingCapability`: then nothing was changed. */
-  batch<Item>(items: readonly Item[], messageOf: (item: Item) => IpvsMessage, messagesPerSend: number): BatchResult {
-    const result = this.#socket.applyBatch((writer) => {
-      for (const item of items) encodeIpvs(writer, this.#familyId, NLM_F.request, messageOf(item));
-    }, messagesPerSend);
-    if (result.outcomes.some((outcome) => outcome.kind === "failed" && outcome.errno === EPERM))
-      throw missingCapability();
-    return result;
+  /**
+   * Operations in order, with an outcome for each that was sent. A part of them is written, sent and answered, then the next: thousands
+   * need no more memory. Throws HoldfastError `missingCapability`: then nothing was changed.
+   */
+  batch(operations: readonly Operation[], messagesPerSend: number): BatchResult {
+    const outcomes: MessageOutcome[] = [];
+    for (let from = 0; from < operations.length; from += messagesPerSend) {
+      const part = operations.slice(from, from + messagesPerSend);
+      const result = this.#socket.applyBatch((writer) => {
+        for (const operation of part) this.#operations.write(writer, operation);
+      }, messagesPerSend);
+      for (const outcome of result.outcomes) {
+        if (outcome.kind === "failed" && outcome.errno === EPERM) throw missingCapability();
+        outcomes.push(outcome);
+      }
+      if (!result.complete) return { complete: false, outcomes };
+    }
+    return { complete: true, outcomes };
   }
 
   close(): void {

@@ -16,7 +16,7 @@ import {
 } from "../wire/netlink/ipvs.ts";
 import { loadAddon } from "./addon.ts";
 import type { NativeAddon } from "./addon.types.ts";
-import { kernelDestination, kernelService, operationMessage, serviceKeyValues } from "./ipvsCodec.ts";
+import { kernelDestination, kernelService, serviceKeyValues } from "./ipvsCodec.ts";
 import { IpvsSocket } from "./ipvsSocket.ts";
 import { LINUX } from "./linux.ts";
 import { type MessageOutcome, NetlinkError, NetlinkSocket } from "./netlinkSocket.ts";
@@ -98,8 +98,9 @@ export class NetlinkIpvsTable implements IpvsTable {
   }
 
   apply(operations: readonly Operation[]): BatchAnswer {
-    const { complete, outcomes } = this.#socket.batch(operations, operationMessage, OPERATIONS_PER_SEND);
-    if (outcomes.every(({ kind }) => kind === "applied")) return { complete, done: operations, refused: [] };
+    const { complete, outcomes } = this.#socket.batch(operations, OPERATIONS_PER_SEND);
+    if (complete && outcomes.every(({ kind }) => kind === "applied"))
+      return { complete, done: operations, refused: [] };
     const done: Operation[] = [];
     const refused: Refusal[] = [];
     for (const [index, operation] of operations.entries()) {

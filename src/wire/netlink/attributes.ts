@@ -18,6 +18,9 @@ import { copyOf, viewOf } from "../bytes.ts";
 import { type NetlinkFailure, netlinkFailure } from "./failure.ts";
 import { ATTRIBUTE_HEADER_BYTES, align, type MessageWriter, NESTED_FLAG } from "./writer.ts";
 
+/** NLA_TYPE_MASK: the number of an attribute without its two flags. */
+const NUMBER_MASK = 0x3fff;
+
 /** How the payload of an attribute becomes a value and back. */
 export interface AttributeType<Value> {
   /** NLA_F_NESTED or 0. */
@@ -88,6 +91,25 @@ export function encodeAttributes<Table extends AttributeTable>(
   }
 }
 
+/**
+ * Where the payload of an attribute begins among the attributes from `start` on: for who writes one message many times with other values
+ * in it. `path` leads through nested ones. Throws Error where there is none.
+ */
+export function payloadOffset(message: Uint8Array, start: number, path: readonly AttributeRow<unknown>[]): number {
+  const view = viewOf(message);
+  let end = message.length;
+  let offset = start;
+  for (const { attr, kernel } of path) {
+    while (offset < end && (view.getUint16(offset + 2, true) & NUMBER_MASK) !== attr) {
+      offset += align(view.getUint16(offset, true));
+    }
+    if (offset >= end) throw new Error(`${kernel} is not in the message`);
+    end = offset + view.getUint16(offset, true);
+    offset += ATTRIBUTE_HEADER_BYTES;
+  }
+  return offset;
+}
+
 /** The rows of a table by attribute number, made once a table. */
 const rowsByNumber = new WeakMap<AttributeTable, ReadonlyMap<number, readonly [string, AttributeRow<unknown>]>>();
 
@@ -117,7 +139,7 @@ export function decodeAttributes<Table extends AttributeTable>(
     const left = bytes.length - offset;
     if (left < ATTRIBUTE_HEADER_BYTES) return netlinkFailure("truncated", `${left} bytes are no attribute header`);
     const length = view.getUint16(offset, true);
-    const number = view.getUint16(offset + 2, true) & 0x3fff;
+    const number = view.getUint16(offset + 2, true) & NUMBER_MASK;
     if (length < ATTRIBUTE_HEADER_BYTES) {
       return netlinkFailure("badLength", `attribute ${number}: nla_len ${length} is less than its header`);
     }

@@ -217,7 +217,7 @@ export function encodeIpvs(writer: MessageWriter, familyId: number, flags: numbe
   const sequence = writer.begin(familyId, flags);
   writeGenericHeader(writer, message.command, IPVS_VERSION);
   const { service, destination, daemon } = message;
-  if (service !== undefined) writer.once(service, () => encodeAttributes(writer, COMMAND_ATTRIBUTES, { service }));
+  if (service !== undefined) encodeAttributes(writer, COMMAND_ATTRIBUTES, { service });
   if (destination !== undefined) encodeAttributes(writer, COMMAND_ATTRIBUTES, { destination });
   if (daemon !== undefined) encodeAttributes(writer, COMMAND_ATTRIBUTES, { daemon });
   for (const name of TIMEOUTS) {

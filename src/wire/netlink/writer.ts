@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { type Family, IPV4_BYTES, IPV6_BYTES, type Ip, writeIp } from "../../core/ip.ts";
 
 /** sizeof(struct nlmsghdr) */
 export const HEADER_BYTES = 16;
@@ -13,6 +14,8 @@ const ATTRIBUTE_BYTES_MAX = 0xffff;
 const BUFFER_BYTES_DEFAULT = 65_536;
 const SHORT_BYTES = 32;
 
+/** Of nlmsg_seq in struct nlmsghdr. */
+const SEQUENCE_OFFSET = 8;
 /** Sequence numbers go from 1 to this: 0 is left out, since unsolicited notifications carry it. */
 const SEQUENCES = 0xffff_ffff;
 
@@ -36,9 +39,6 @@ export class MessageWriter {
   #length = 0;
   #sequence: number;
   #begun = -1;
-  #lastValue: object | undefined;
-  #lastAt = 0;
-  #lastBytes = 0;
   /** Where each finished message begins, and where the last one ends: a batch has thousands of messages, and no object for each. */
   readonly #borders: number[] = [0];
 
@@ -93,32 +93,13 @@ export class MessageWriter {
     this.#length = 0;
     this.#begun = -1;
     this.#borders.length = 1;
-    this.#lastValue = undefined;
-  }
-
-  /**
-   * Appends what `write` appends for `value`. When the same object was the last one given here since `clear`, its bytes
-   * are copied: rows of one service name it thousands of times. The object must not change meanwhile.
-   */
-  once(value: object, write: () => void): void {
-    if (this.#lastValue === value) {
-      const at = this.#reserve(this.#lastBytes);
-      this.#buffer.copyWithin(at, this.#lastAt, this.#lastAt + this.#lastBytes);
-      return;
-    }
-    const at = this.#length;
-    write();
-    this.#lastValue = value;
-    this.#lastAt = at;
-    this.#lastBytes = this.#length - at;
   }
 
   /** Begins a message (struct nlmsghdr; the port is 0: the kernel fills it in); returns its sequence number. */
   begin(type: number, flags: number): number {
     if (this.#begun >= 0) throw new Error("the message before is not ended");
     this.#begun = this.#length;
-    const sequence = this.#sequence;
-    this.#sequence = sequence === SEQUENCES ? 1 : sequence + 1;
+    const sequence = this.#nextSequence();
     this.u32(0);
     this.u16(type);
     this.u16(flags);
@@ -135,6 +116,35 @@ export class MessageWriter {
     this.#view.setUint32(offset, this.#length - offset, true);
     this.pad();
     this.#borders.push(this.#length);
+  }
+
+  /** Appends a copy of a whole message, padded, with a number of its own; returns where it begins. Its values may then be set. */
+  append(message: Uint8Array): number {
+    const at = this.#reserve(message.length);
+    this.#buffer.set(message, at);
+    this.#view.setUint32(at + SEQUENCE_OFFSET, this.#nextSequence(), true);
+    this.#borders.push(this.#length);
+    return at;
+  }
+
+  /** Writes over what is there. */
+  setU16(at: number, value: number): void {
+    this.#view.setUint16(at, value, true);
+  }
+
+  setU16be(at: number, value: number): void {
+    this.#view.setUint16(at, value, false);
+  }
+
+  setU32(at: number, value: number): void {
+    this.#view.setUint32(at, value, true);
+  }
+
+  /** An address in a field of 16 bytes (union nf_inet_addr); tells its family. */
+  setInetAddress(at: number, address: Ip): Family {
+    const written = writeIp(address, this.#buffer, at);
+    if (written === 4) for (let rest = at + IPV4_BYTES; rest < at + IPV6_BYTES; rest += 4) this.setU32(rest, 0);
+    return written;
   }
 
   /** Adds flags to a finished message: NLM_F_ACK on the last one of a batch. */
@@ -218,7 +228,13 @@ export class MessageWriter {
   }
 
   #sequenceAt(offset: number): number {
-    return this.#view.getUint32(offset + 8, true);
+    return this.#view.getUint32(offset + SEQUENCE_OFFSET, true);
+  }
+
+  #nextSequence(): number {
+    const sequence = this.#sequence;
+    this.#sequence = sequence === SEQUENCES ? 1 : sequence + 1;
+    return sequence;
   }
 
   /** May replace buffer and view: read neither before this has returned. */
