@@ -34,30 +34,38 @@ const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
   v: "\v",
 };
 const PARAMETER = /\$\{[A-Za-z_][^{}\r\n]*\}/y;
+const ORDINARY = /[\w.:/@%+=,-]+/y;
 /** Looks like a space or like nothing, comes with text pasted from a web page, and is part of a word to keepalived. */
 const INVISIBLE = /[\u00a0\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff]/;
 
 /** Turns lines into tokens; faults are reported and the reading goes on behind them. */
 export function lex(lines: readonly SourceLine[], diagnostics: DiagnosticList): Token[] {
-  return lines.flatMap((line): Token[] => [...new LineLexer(line, diagnostics).run(), { kind: "lineEnd" }]);
+  const tokens: Token[] = [];
+  for (const line of lines) {
+    new LineLexer(line, diagnostics, tokens).run();
+    tokens.push(LINE_END);
+  }
+  return tokens;
 }
+
+const LINE_END: Token = { kind: "lineEnd" };
 
 class LineLexer {
   readonly #line: SourceLine;
   readonly #text: string;
   readonly #diagnostics: DiagnosticList;
-  readonly #tokens: Token[] = [];
+  readonly #tokens: Token[];
   #position = 0;
 
-  constructor(line: SourceLine, diagnostics: DiagnosticList) {
+  constructor(line: SourceLine, diagnostics: DiagnosticList, tokens: Token[]) {
+    this.#tokens = tokens;
     this.#line = line;
     this.#text = line.text;
     this.#diagnostics = diagnostics;
   }
 
-  run(): readonly Token[] {
+  run(): void {
     while (this.#position < this.#text.length) this.#next();
-    return this.#tokens;
   }
 
   #next(): void {
@@ -76,6 +84,7 @@ class LineLexer {
     let text = "";
     let quoted = false;
     for (;;) {
+      text += this.#ordinaryPart();
       const character = this.#peek();
       if (character === '"' || character === "'") {
         quoted = true;
@@ -91,6 +100,14 @@ class LineLexer {
     }
     const at = this.#span(start, this.#position - start);
     this.#tokens.push({ kind: "word", word: { text: withComments(text), quoted, at } });
+  }
+
+  /** What nearly every word has alone, taken at once. */
+  #ordinaryPart(): string {
+    ORDINARY.lastIndex = this.#position;
+    const part = ORDINARY.exec(this.#text)?.[0] ?? "";
+    this.#position += part.length;
+    return part;
   }
 
   /** `$`, or the whole of `${NAME ...}`: its braces are no block. */

@@ -39,6 +39,27 @@ export function parseBlock<Inner extends Rows>(
   return { values: reader.values as BlockValues<Inner>, free: reader.free, seen: reader.seen };
 }
 
+/** What a keyword that is not written has: no line or block, or a default. */
+interface InitialValue {
+  readonly keyword: string;
+  readonly initial: "none" | { readonly default: unknown };
+}
+
+const initialValuesOf = new WeakMap<BlockTable<Rows>, readonly InitialValue[]>();
+
+/** Found once for each table: a file may have thousands of one kind of block. */
+function initialValues(table: BlockTable<Rows>): readonly InitialValue[] {
+  let found = initialValuesOf.get(table);
+  if (found === undefined) {
+    found = Object.entries(table.rows).flatMap(([keyword, row]): InitialValue[] => {
+      if (row.shape === "lines" || row.shape === "block") return [{ keyword, initial: "none" }];
+      return row.shape === "value" && "default" in row ? [{ keyword, initial: { default: row.default } }] : [];
+    });
+    initialValuesOf.set(table, found);
+  }
+  return found;
+}
+
 class BlockReader {
   readonly values: Record<string, unknown> = {};
   readonly free: Written<unknown>[] = [];
@@ -50,9 +71,8 @@ class BlockReader {
   constructor(table: BlockTable<Rows>, at: SourceSpan, diagnostics: DiagnosticList) {
     this.#table = table;
     this.#diagnostics = diagnostics;
-    for (const [keyword, row] of Object.entries(table.rows)) {
-      if (row.shape === "lines" || row.shape === "block") this.values[keyword] = [];
-      if (row.shape === "value" && "default" in row) this.values[keyword] = { value: row.default, at, written: false };
+    for (const { keyword, initial } of initialValues(table)) {
+      this.values[keyword] = initial === "none" ? [] : { value: initial.default, at, written: false };
     }
   }
 

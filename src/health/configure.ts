@@ -161,10 +161,7 @@ function existingRows(
 
 function buildService(config: VirtualServerConfig, old: ServiceState | undefined, taken: Taken): ServiceState {
   const { existing, now, events } = taken;
-  const servers = config.realServers.map((server) => ({
-    ...buildServer(server, old, existing, now),
-    override: overrideFor(taken.overrides, server, config.name),
-  }));
+  const servers = config.realServers.map((server) => buildServer(server, config.name, old, taken));
   const exclusive = isExclusive({ config, servers }) || (config.exclusive === "onScope" && stillOnScope(old));
   const carried = exclusive && old?.exclusive === true;
   const service: ServiceState = {
@@ -238,10 +235,10 @@ export function adoptHolder(
 
 function buildServer(
   config: RealServerConfig,
+  service: string,
   oldService: ServiceState | undefined,
-  existing: ExistingRows,
-  now: Us,
-): Omit<ServerState, "override"> {
+  { existing, overrides, now }: Taken,
+): ServerState {
   const id = destinationId(config);
   const old = serverOf(oldService ?? { servers: [] }, id);
   const checks = config.checks.map((check) => buildCheck(check, old));
@@ -256,6 +253,7 @@ function buildServer(
     checks,
     assumed: unknown ? assumption(old, existing.get(id), until) : undefined,
     fallback,
+    override: overrideFor(overrides, config, service),
     secondAssumedUntil: assumesSecond ? (old.secondAssumedUntil ?? until) : undefined,
     port: undefined,
     serving: old?.serving ?? (existing.get(id) ?? 0) > 0,

@@ -151,8 +151,21 @@ function destination(
   weight: number | undefined,
 ): DesiredDestination | undefined {
   if (weight === undefined) return undefined;
-  const { upperThreshold = 0, lowerThreshold = 0, forwarding } = server;
-  return { ...rowKey(target, server), weight, upperThreshold, lowerThreshold, ...forwardingAttributes(forwarding) };
+  const { upperThreshold = 0, lowerThreshold = 0 } = server;
+  const { address, port } = rowKey(target, server);
+  const { forwarding, tunnelType, tunnelPort, tunnelChecksum } = forwardingAttributes(server.forwarding);
+  // Written out: a reload makes thousands, and a spread costs several times as much.
+  return {
+    address,
+    port,
+    weight,
+    upperThreshold,
+    lowerThreshold,
+    forwarding,
+    tunnelType,
+    tunnelPort,
+    tunnelChecksum,
+  };
 }
 
 /** keepalived's `lvs_method` in the plan's words. */

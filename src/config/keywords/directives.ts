@@ -62,6 +62,7 @@ export const directiveRows = {
 
 /** `$NAME` or `${NAME...}` that stand for themselves, because nothing defines them. */
 export function parametersIn(text: string): string[] {
+  if (!text.includes("$")) return [];
   return [...text.matchAll(/\$(?:\{([A-Za-z_]\w*)[^{}]*\}|([A-Za-z_]\w*)$)/g)].map(
     (match) => match[1] ?? match[2] ?? "",
   );
