@@ -173,24 +173,34 @@ function removeRow(key: ServiceKey, row: DesiredDestination, draft: Draft): void
 
 const NO_ROWS: readonly DesiredDestination[] = [];
 
-/** The table's rows of one service, each given out once: by position as long as both sides agree, else by their names. */
+/**
+ * The table's rows of one service, each given out once: from the front while both sides agree, or from the back, since the kernel
+ * shows the row that was added last first; else by their names.
+ */
 class UnmatchedRows {
   private readonly rows: readonly DesiredDestination[];
-  private taken = 0;
+  private front = 0;
+  private back: number;
   private byId: Map<DestinationId, DesiredDestination> | undefined;
 
   constructor(rows: readonly DesiredDestination[]) {
     this.rows = rows;
+    this.back = rows.length;
   }
 
   take(wanted: DestinationKey): DesiredDestination | undefined {
     if (this.byId === undefined) {
-      const row = this.rows[this.taken];
-      if (row !== undefined && row.port === wanted.port && row.address === wanted.address) {
-        this.taken += 1;
-        return row;
+      const first = this.rows[this.front];
+      if (this.front < this.back && first !== undefined && sameRow(first, wanted)) {
+        this.front += 1;
+        return first;
       }
-      this.byId = new Map(this.rows.slice(this.taken).map((left) => [destinationId(left), left]));
+      const last = this.rows[this.back - 1];
+      if (this.front < this.back && last !== undefined && sameRow(last, wanted)) {
+        this.back -= 1;
+        return last;
+      }
+      this.byId = new Map(this.untaken().map((left) => [destinationId(left), left]));
     }
     const id = destinationId(wanted);
     const row = this.byId.get(id);
@@ -200,10 +210,16 @@ class UnmatchedRows {
 
   /** What nobody took. */
   left(): readonly DesiredDestination[] {
-    if (this.byId !== undefined) return [...this.byId.values()];
-    return this.taken === this.rows.length ? NO_ROWS : this.rows.slice(this.taken);
+    return this.byId === undefined ? this.untaken() : [...this.byId.values()];
+  }
+
+  private untaken(): readonly DesiredDestination[] {
+    return this.front === this.back ? NO_ROWS : this.rows.slice(this.front, this.back);
   }
 }
+
+const sameRow = (left: DestinationKey, right: DestinationKey): boolean =>
+  left.port === right.port && left.address === right.address;
 
 function assertOneHolder(service: DesiredService): void {
   const holders = service.destinations.filter((destination) => destination.weight > 0);

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ip } from "../../src/core/ip.ts";
 import { confirmRaise, diff, type Plan } from "../../src/plan/diff.ts";
@@ -178,6 +179,25 @@ describe("diff", () => {
     const rows = found.destinations.map((row) => ({ ...row, forwarding: "masq" as const, upperThreshold: 9 }));
     const plan = planOf([found], kernelWith({ ...found, destinations: rows }).dump(), NONE);
     expect(words(plan.operations)).toEqual(["editDestination 10.0.2.3:5432 50"]);
+  });
+
+  test("rows meet in whatever order the table shows them", () => {
+    const all = service({ 3: 5, 4: 5, 5: 5, 6: 5 }, { exclusive: false });
+    const some = fc.shuffledSubarray([...all.destinations]);
+    fc.assert(
+      fc.property(some, some, (wanted, there) => {
+        const kernel = kernelWith({ ...all, destinations: there }).dump();
+        const plan = planOf([{ ...all, destinations: wanted }], kernel, NONE);
+        const missing = wanted.filter((row) => !there.includes(row)).map(destinationId);
+        const unwanted = there.filter((row) => !wanted.includes(row)).map(destinationId);
+        expect(new Set(words(plan.operations))).toEqual(
+          new Set([
+            ...missing.map((id) => `addDestination ${id} 5`),
+            ...unwanted.flatMap((id) => [`editDestination ${id} 0`, `deleteDestination ${id}`]),
+          ]),
+        );
+      }),
+    );
   });
 
   test("foreign services stay; ours go only when we created them", () => {
