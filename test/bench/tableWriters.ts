@@ -5,10 +5,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { loadAddon } from "../../src/io/addon.ts";
+import type { ReceivedMessage } from "../../src/io/addon.types.ts";
 import { operationMessage } from "../../src/io/ipvsCodec.ts";
 import { openIpvsTable } from "../../src/io/ipvsTable.ts";
 import { LINUX } from "../../src/io/linux.ts";
+import {
+  DATAGRAM_BYTES_MAX,
+  DATAGRAMS_PER_RECEIVE,
+  openNetlink,
+  RECEIVE_BUFFER_BYTES_DEFAULT,
+} from "../../src/io/netlinkOpen.ts";
 import { NetlinkSocket } from "../../src/io/netlinkSocket.ts";
+import { intOption } from "../../src/io/sockaddr.ts";
+import { setSendBuffer } from "../../src/io/socketSetup.ts";
 import { serviceId } from "../../src/plan/keys.ts";
 import { reconcile } from "../../src/plan/reconcile.ts";
 import { RememberedTable } from "../../src/plan/rememberedTable.ts";
@@ -47,17 +56,15 @@ async function timedUntil(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - begunMs;
 }
 
+const MESSAGES_PER_SEND = 256;
+
 /** The kernel's own limit: the same messages, encoded beforehand, nothing but sendmsg and the acknowledgements. */
 export class KernelLimit {
-  readonly #socket = new NetlinkSocket({ protocol: LINUX.NETLINK_GENERIC }, { addon: loadAddon() });
-  readonly #familyId: number;
-
-  constructor() {
-    const [answer] = this.#socket.request((writer) => encodeGetFamily(writer, IPVS_FAMILY_NAME));
-    const family = answer === undefined ? undefined : decodeFamily(answer);
-    if (family?.ok !== true) throw new Error("no IPVS family");
-    this.#familyId = family.value.id;
-  }
+  readonly #socket = openNetlink(LINUX.NETLINK_GENERIC, RECEIVE_BUFFER_BYTES_DEFAULT, loadAddon(), (socket) => {
+    socket.setOption(LINUX.SOL_NETLINK, LINUX.NETLINK_CAP_ACK, intOption(1));
+    setSendBuffer(socket, 1 << 20);
+  });
+  readonly #familyId = ipvsFamily();
 
   /** Writes the table and removes it again. */
   times(size: Size): Times {
@@ -66,27 +73,42 @@ export class KernelLimit {
   }
 
   #time(operations: readonly Operation[]): number {
-    const prepared = new MessageWriter();
-    for (const operation of operations)
-      encodeIpvs(prepared, this.#familyId, NLM_F.request, operationMessage(operation));
-    const bodies = prepared.spans.map((span) => prepared.bytes.subarray(span.offset + 16, span.offset + span.length));
-    let begunMs = 0;
-    const { complete, outcomes } = this.#socket.applyBatch((writer) => {
-      for (const body of bodies) {
-        writer.begin(this.#familyId, NLM_F.request);
-        writer.raw(body);
-        writer.end();
+    const parts: Uint8Array[] = [];
+    for (let from = 0; from < operations.length; from += MESSAGES_PER_SEND) {
+      const writer = new MessageWriter();
+      for (const operation of operations.slice(from, from + MESSAGES_PER_SEND))
+        encodeIpvs(writer, this.#familyId, NLM_F.request, operationMessage(operation));
+      writer.addFlags(writer.span(writer.count - 1), NLM_F.ack);
+      parts.push(writer.bytes);
+    }
+    let answers: ReceivedMessage[] = [];
+    const tookMs = timed(() => {
+      for (const part of parts) {
+        this.#socket.send(part, 0, part.length, undefined);
+        if (!this.#socket.waitReadable(5_000)) throw new Error("the kernel does not answer");
+        answers = answers.concat(this.#socket.receive(DATAGRAMS_PER_RECEIVE, DATAGRAM_BYTES_MAX));
       }
-      begunMs = performance.now();
-    }, 256);
-    const tookMs = performance.now() - begunMs;
-    if (!complete || outcomes.some(({ kind }) => kind !== "applied"))
+    });
+    const errnos = answers.map(({ data }) => data.readInt32LE(16));
+    if (errnos.length !== parts.length || errnos.some((errno) => errno !== 0))
       throw new Error("the kernel refused something, or an answer was lost");
     return tookMs;
   }
 
   close(): void {
     this.#socket.close();
+  }
+}
+
+function ipvsFamily(): number {
+  const socket = new NetlinkSocket({ protocol: LINUX.NETLINK_GENERIC }, { addon: loadAddon() });
+  try {
+    const [answer] = socket.request((writer) => encodeGetFamily(writer, IPVS_FAMILY_NAME));
+    const family = answer === undefined ? undefined : decodeFamily(answer);
+    if (family?.ok !== true) throw new Error("no IPVS family");
+    return family.value.id;
+  } finally {
+    socket.close();
   }
 }
 
