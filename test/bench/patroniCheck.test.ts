@@ -35,6 +35,8 @@ import { median, printFigures, rounds, worst } from "./report.ts";
 const SWITCHES = rounds(5, 50);
 const KICKS = rounds(3, 20);
 const LOOK_MS = 2;
+/** Kicks come less often than once a second: what a daemon takes at once is measured, not what it keeps waiting. */
+const KICKED_TIMES = { ...MEASURED_TIMES, returnMs: 1_500 };
 /** Nobody asks by itself while kicks are measured. */
 const NEVER_SEC = 1_200;
 
@@ -85,7 +87,7 @@ async function playKicks({ cluster, watch, daemon }: Scene, count: number): Prom
     const to = successor(cluster);
     const server = `${postgresAddress(to)}:${SERVICE_PORT}`;
     const linesBefore = tableLines(watch).length;
-    const { returned } = await cluster.switchover(to, MEASURED_TIMES);
+    const { returned } = await cluster.switchover(to, KICKED_TIMES);
     const kickedAtUs = monotonicUs();
     const answer = (await askDaemon(controlSocketPath(daemon.runDirectory), { command: "kick" })) as ControlAnswer;
     if (!answer.ok) throw new Error(answer.error);
