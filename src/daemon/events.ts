@@ -16,6 +16,8 @@ export class EventLog {
   #sequence = 0;
   /** What waits for the end of `explained`. */
   #waiting: (() => void)[] | undefined;
+  /** When that began whose reasons are recorded now. */
+  #beganMs: number | undefined;
 
   constructor(modules: { readonly logger: Logger; readonly wallMs: () => number }) {
     this.#logger = modules.logger;
@@ -28,22 +30,28 @@ export class EventLog {
     message: string,
     fields: Readonly<Record<string, unknown>>,
   ): void {
-    const atMs = this.#wallMs();
+    const atMs = this.#beganMs ?? this.#wallMs();
     const keep = (): void => this.#keep(level, { atMs, kind, message, fields });
     if (this.#waiting === undefined) keep();
     else this.#waiting.push(keep);
   }
 
   /**
-   * Does `work`, which must be short, and records what happens in it behind what `why` records, also when it throws: the log tells
-   * why before what, but the kernel's table waits for neither.
+   * Does `work`, which must be short, and records what happens in it behind what `why` records, also when either throws: the log
+   * tells why before what, but the kernel's table waits for neither. The reasons have the time at which the work began.
    */
   explained(why: () => void, work: () => void): void {
+    const beganMs = this.#wallMs();
     const outer = this.#waiting;
     const waiting: (() => void)[] = [];
     const tell = (): void => {
-      why();
-      for (const keep of waiting) keep();
+      this.#beganMs = beganMs;
+      try {
+        why();
+      } finally {
+        this.#beganMs = undefined;
+        for (const keep of waiting) keep();
+      }
     };
     this.#waiting = waiting;
     try {

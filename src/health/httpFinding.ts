@@ -23,7 +23,7 @@ export function interpretAnswers(check: HttpCheckConfig, answers: readonly HttpA
     const wrong = bodyFault(url, answer);
     if (wrong !== undefined) {
       const words = `HTTP ${answer.status} from ${url.path}, but ${wrong}`;
-      return { kind: "wrongAnswer", roleAnswer: false, body, reason: words };
+      return { kind: "wrongAnswer", roleAnswer: false, bodiless, body, reason: words };
     }
     objection ??= reading.objection;
     reason = `HTTP ${answer.status} from ${url.path}`;

@@ -5,29 +5,15 @@ import { expect, test } from "vitest";
 import type { ControlAnswer } from "../../src/daemon/control.types.ts";
 import { PATRONI_PATH } from "../../src/health/patroniCheck.ts";
 import { askDaemon, controlSocketPath } from "../../src/io/controlSocket.ts";
-import {
-  type ArticleNetwork,
-  createArticleNetwork,
-  postgresAddress,
-  SERVICE_PORT,
-  WRITE_VIP,
-} from "../lab/articleNetwork.ts";
+import { type ArticleNetwork, createArticleNetwork, WRITE_VIP } from "../lab/articleNetwork.ts";
 import { startStandIns } from "../lab/cluster.ts";
 import { Holdfast } from "../lab/holdfast.ts";
-import { weighted } from "../lab/ipvsTable.ts";
 import { patroniService } from "../lab/patroniService.ts";
 import { type Program, startProgram } from "../lab/programs.ts";
 import { requires } from "../lab/requires.ts";
 import type { StandInCluster } from "../lab/standIn/cluster.ts";
 import { monotonicUs } from "../lab/standIn/node.types.ts";
-import {
-  MEASURED_TIMES,
-  playSwitches,
-  successor,
-  tableLines,
-  WRITE_SERVICE,
-  writersOverTime,
-} from "../lab/switches.ts";
+import { MEASURED_TIMES, playSwitches, soleWriter, successor, writersOverTime } from "../lab/switches.ts";
 import { waitFor } from "../lab/wait.ts";
 import { bareProbes } from "./bareProbes.ts";
 import { median, printFigures, rounds, worst } from "./report.ts";
@@ -85,19 +71,11 @@ async function playKicks({ cluster, watch, daemon }: Scene, count: number): Prom
   const tookMs: number[] = [];
   for (let played = 0; played < count; played += 1) {
     const to = successor(cluster);
-    const server = `${postgresAddress(to)}:${SERVICE_PORT}`;
-    const linesBefore = tableLines(watch).length;
     const { returned } = await cluster.switchover(to, KICKED_TIMES);
     const kickedAtUs = monotonicUs();
     const answer = (await askDaemon(controlSocketPath(daemon.runDirectory), { command: "kick" })) as ControlAnswer;
     if (!answer.ok) throw new Error(answer.error);
-    const line = await waitFor(
-      () =>
-        tableLines(watch)
-          .slice(linesBefore)
-          .find(({ table }) => weighted(table, WRITE_SERVICE).join() === server),
-      { what: `${server} to have the weight`, timeoutMs: 60_000, found: () => daemon.process.output },
-    );
+    const line = await soleWriter(watch, to, kickedAtUs);
     tookMs.push((line.atUs - kickedAtUs) / 1_000);
     await returned;
   }

@@ -35,20 +35,28 @@ export async function playSwitches(
   const measured: MeasuredSwitch[] = [];
   for (let i = 0; i < count; i++) {
     const to = successor(cluster);
-    const server = `${postgresAddress(to)}:${SERVICE_PORT}`;
-    const linesBefore = tableLines(watch).length;
     const { returned, ...record } = await cluster.switchover(to, MEASURED_TIMES);
-    const line = await waitFor(
-      () =>
-        tableLines(watch)
-          .slice(linesBefore)
-          .find(({ atUs, table }) => atUs >= record.keyAtUs && weighted(table, WRITE_SERVICE).join() === server),
-      { what: `${server} to have the weight`, timeoutMs: 60_000, found: () => writersOverTime(watch).at(-1) },
-    );
+    const line = await soleWriter(watch, to, record.keyAtUs);
     measured.push({ ...record, latencyMs: (line.atUs - record.promotedAtUs) / 1000 });
     await returned;
   }
   return measured;
+}
+
+/** The first look from this instant on (CLOCK_MONOTONIC) that shows this member alone with weight. */
+export async function soleWriter(
+  watch: Program<"tableWatch">,
+  name: PostgresName,
+  sinceUs: number,
+): Promise<TableLine> {
+  const server = `${postgresAddress(name)}:${SERVICE_PORT}`;
+  const shows = ({ atUs, table }: TableLine): boolean =>
+    atUs >= sinceUs && weighted(table, WRITE_SERVICE).join() === server;
+  return await waitFor(() => tableLines(watch).find(shows), {
+    what: `${server} to have the weight`,
+    timeoutMs: 60_000,
+    found: () => writersOverTime(watch).at(-1),
+  });
 }
 
 /** The member after the primary. */

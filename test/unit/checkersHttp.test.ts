@@ -11,6 +11,7 @@ import { probeKey } from "../../src/health/configure.ts";
 import type { HttpAnswer, ProbeOutcome } from "../../src/health/types.ts";
 import { BODY_LIMIT_BYTES } from "../../src/health/types.ts";
 import { loadAddon } from "../../src/io/addon.ts";
+import { Attempt } from "../../src/io/checkers/attempt.ts";
 import { type Checkers, createCheckers } from "../../src/io/checkers/index.ts";
 import { REGEX_LIMIT_BYTES } from "../../src/io/checkers/regexSearch.ts";
 import { type Certificate, createCertificate } from "./certificates.ts";
@@ -88,6 +89,50 @@ describe("a probe that begins where the one before ends", () => {
     const { port } = await serving("fine");
     expect(await twice(http(port))).toMatchObject([{ kind: "answered" }, { kind: "answered" }]);
   });
+});
+
+test("an outcome is told before the probe's sockets close, which they do also when telling fails", () => {
+  const order: string[] = [];
+  const settled = (tell: () => void): Promise<void> =>
+    new Promise((resolve) => {
+      const done = (): void => {
+        order.push("told");
+        tell();
+      };
+      const attempt = new Attempt(timing(TIMEOUT_MS), { running: new Set(), done });
+      attempt.onEnd(() => order.push("closed"));
+      setImmediate(() => {
+        try {
+          attempt.settle({ kind: "connected" });
+        } catch (error) {
+          order.push(String(error));
+        }
+        resolve();
+      });
+    });
+  const failing = (): void => {
+    throw new Error("of the listener");
+  };
+  return settled(() => undefined)
+    .then(() => settled(failing))
+    .then(() => expect(order).toEqual(["told", "closed", "told", "closed", "Error: of the listener"]));
+});
+
+test("what a listener throws in the midst of undici's answer is an uncaught exception, as anywhere else", async () => {
+  const { port } = await serving("fine");
+  const check = http(port);
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  try {
+    const caught = new Promise((resolve) => process.once("uncaughtException", resolve));
+    checkers.run({ key: probeKey(check), check }, () => {
+      throw new Error("of the listener");
+    });
+    expect(await caught).toMatchObject({ message: "of the listener" });
+  } finally {
+    process.removeAllListeners("uncaughtException");
+    for (const each of others) process.on("uncaughtException", each);
+  }
 });
 
 describe("digest", () => {

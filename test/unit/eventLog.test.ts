@@ -6,10 +6,10 @@ import type { HealthEffect, HealthMachine } from "../../src/health/types.ts";
 import { VirtualTime } from "../lab/virtualTime.ts";
 
 /** A log that only notes the order in which things happened. */
-function noting(order: string[]): EventLog {
+function noting(order: string[], wallMs = (): number => 0): EventLog {
   const line = (_: object, message: string): void => void order.push(message);
   const logger: Logger = { error: line, warn: line, info: line, debug: line, child: () => logger };
-  return new EventLog({ logger, wallMs: () => 0 });
+  return new EventLog({ logger, wallMs });
 }
 
 test("why stands before what was done meanwhile, and keeps nothing waiting; nested steps are told with the outermost", () => {
@@ -27,6 +27,33 @@ test("why stands before what was done meanwhile, and keeps nothing waiting; nest
   expect(events.latest().map(({ message, sequence }) => [sequence, message])).toEqual(
     told.map((message, index) => [index + 1, message]),
   );
+});
+
+test("a reason has the time at which the work began", () => {
+  let nowMs = 1_000;
+  const events = noting([], () => nowMs);
+  const say = (message: string) => (): void => events.record("info", "a", message, {});
+  events.explained(say("why"), () => {
+    nowMs += 1;
+    events.explained(say("why of the inner"), () => {
+      nowMs += 1;
+      say("what of the inner")();
+    });
+    nowMs += 40;
+  });
+  say("later")();
+  expect(events.latest().map(({ atMs }) => atMs)).toEqual([1_000, 1_001, 1_002, 1_042]);
+});
+
+test("a reason that throws loses no line of what was done", () => {
+  const order: string[] = [];
+  const events = noting(order);
+  const why = (): void => {
+    throw new Error("no words for it");
+  };
+  expect(() => events.explained(why, () => events.record("info", "a", "what", {}))).toThrow("no words for it");
+  events.record("info", "b", "after it", {});
+  expect(order).toEqual(["what", "after it"]);
 });
 
 test("a step that throws loses no line", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { milliseconds, seconds } from "../../src/core/units.ts";
+import type { RegexMatch } from "../../src/health/types.ts";
 import { HealthRig, httpCheck, type Reply, realServer, virtualServer, writeService } from "../sim/healthRig.ts";
 import { answer, follows, leads, patroniBody } from "../sim/patroniAnswers.ts";
 
@@ -7,6 +8,13 @@ import { answer, follows, leads, patroniBody } from "../sim/patroniAnswers.ts";
 
 const PAGE = "<html><body><h1>503 Service Unavailable</h1></body></html>";
 const page = (status: number, path?: string): Reply => answer(status, PAGE, path);
+
+/** The same answer, with what a regex found in it. */
+function matching(reply: Reply, match: RegexMatch): Reply {
+  if (reply === undefined || !("outcome" in reply) || reply.outcome.kind !== "answered") return reply;
+  const answers = reply.outcome.answers.map((each) => ({ ...each, match }));
+  return { ...reply, outcome: { ...reply.outcome, answers } };
+}
 const ID = "TCP 10.0.2.10:5432";
 
 function settled(config = writeService(), first: readonly Reply[] = [leads(), follows(), follows()]) {
@@ -32,6 +40,31 @@ describe("a write service", () => {
     // For role_hold, and then no longer.
     rig.run(seconds(15));
     expect(rig.weights()[3]).toBe(0);
+  });
+
+  test("holds its holder over a page without what a regex of the check searches for", () => {
+    const regex = {
+      written: "primary",
+      source: "primary",
+      flags: "",
+      noMatch: false,
+      minOffset: 0,
+      maxOffset: undefined,
+    };
+    const servers = [3, 4, 5].map((host) => {
+      const check = httpCheck(host, "/primary");
+      return realServer(host, [{ ...check, urls: check.urls.map((url) => ({ ...url, regex })) }]);
+    });
+    const found = { kind: "found", offset: 1 } as const;
+    const { rig, nodes } = settled(virtualServer(servers, { exclusive: "detected" }), [
+      matching(leads(), found),
+      matching(follows(), found),
+      matching(follows(), found),
+    ]);
+    expect(rig.weights()).toEqual({ 3: 50, 4: 0, 5: 0 });
+    nodes.set(3, page(200));
+    rig.run(seconds(20));
+    expect(rig.weights()).toEqual({ 3: 50, 4: 0, 5: 0 });
   });
 
   test("gives the weight to whom Patroni confirms meanwhile, and back to nobody by a page with 200", () => {
