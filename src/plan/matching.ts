@@ -30,7 +30,7 @@ export function match(
     const there = table[place];
     if (service === undefined || there === undefined) break;
     if (service === there) continue;
-    if (!sameService(service.key, there.key)) break;
+    if (!sameKey(service.key, there.key)) break;
     wanted.push(service);
     found.push(there);
   }
@@ -56,7 +56,7 @@ export function match(
 }
 
 /** What `serviceId` tells, without making it. */
-function sameService(left: ServiceKey, right: ServiceKey): boolean {
+function sameKey(left: ServiceKey, right: ServiceKey): boolean {
   if (left === right) return true;
   if (left.protocol === "FWM") {
     return right.protocol === "FWM" && left.mark === right.mark && left.family === right.family;

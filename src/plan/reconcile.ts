@@ -20,7 +20,10 @@ export interface ReconcileReport {
   readonly done: readonly Operation[];
   /** Operations that it refused, in order; one that was tried twice stands here twice. */
   readonly errors: readonly Refusal[];
-  /** Operations whose answer was lost, summed over all batches; a dump followed. */
+  /**
+   * Operations of which the kernel has said nothing, summed over all batches: their answer was lost, or they were never sent
+   * since the batch ended before them. As long as rounds are left, a dump follows that shows what was made of them.
+   */
   readonly unanswered: number;
   /** Dumps made. */
   readonly rounds: number;

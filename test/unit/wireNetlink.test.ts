@@ -160,14 +160,15 @@ describe("messages", () => {
       writer.text(text);
       writer.end();
     }
-    writer.addFlags(writer.spans[2] ?? { offset: 0, length: 0, sequence: 0 }, NLM_F.ack);
+    writer.addFlags(writer.span(2), NLM_F.ack);
     const decoded = decodeMessages(writer.bytes);
     if (!decoded.ok) throw new Error(decoded.error.detail);
     expect(decoded.value.map((message) => Buffer.from(message.payload).toString())).toEqual(["a", "bcd", ""]);
     expect(decoded.value.map(({ flags }) => flags)).toEqual([1, 1, 5]);
     // 0 is the number of notifications.
     expect(decoded.value.map(({ sequence }) => sequence)).toEqual([0xffff_fffe, 0xffff_ffff, 1]);
-    expect(writer.spans).toEqual([
+    expect(writer.count).toBe(3);
+    expect([0, 1, 2].map((place) => writer.span(place))).toEqual([
       { offset: 0, length: 20, sequence: 0xffff_fffe },
       { offset: 20, length: 20, sequence: 0xffff_ffff },
       { offset: 40, length: 16, sequence: 1 },
@@ -191,6 +192,10 @@ describe("messages", () => {
     expect(() => writer.end()).toThrow("no message");
     writer.begin(1, 0);
     expect(() => writer.begin(1, 0)).toThrow("not ended");
+    expect(() => writer.append(new Uint8Array(16))).toThrow("not ended");
+    writer.end();
+    expect(writer.append(new Uint8Array(16))).toBe(16);
+    expect(writer.count).toBe(2);
   });
 
   test("an answer without extended text, and one that repeats the request whole", () => {
@@ -266,7 +271,7 @@ describe("rtnetlink", () => {
     const captured = goldenBytes("rtnl", name);
     const writer = new MessageWriter(64, only(captured).sequence);
     write(writer);
-    for (const span of writer.spans) writer.addFlags(span, NLM_F.ack);
+    writer.addFlags(writer.span(0), NLM_F.ack);
     return { ours: hex(writer.bytes), theirs: hex(captured) };
   }
 

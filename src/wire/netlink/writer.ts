@@ -75,11 +75,6 @@ export class MessageWriter {
     return { offset, length: this.offsetOf(place + 1) - offset, sequence: this.#sequenceAt(offset) };
   }
 
-  /** The finished messages, in order. */
-  get spans(): readonly MessageSpan[] {
-    return Array.from({ length: this.count }, (_, place) => this.span(place));
-  }
-
   /** The place of the finished message with a sequence number: they follow each other. -1 = none has it. */
   placeOf(sequence: number): number {
     if (this.count === 0 || sequence === 0) return -1;
@@ -97,7 +92,7 @@ export class MessageWriter {
 
   /** Begins a message (struct nlmsghdr; the port is 0: the kernel fills it in); returns its sequence number. */
   begin(type: number, flags: number): number {
-    if (this.#begun >= 0) throw new Error("the message before is not ended");
+    this.#expectEnded();
     this.#begun = this.#length;
     const sequence = this.#nextSequence();
     this.u32(0);
@@ -120,6 +115,7 @@ export class MessageWriter {
 
   /** Appends a copy of a whole message, padded, with a number of its own; returns where it begins. Its values may then be set. */
   append(message: Uint8Array): number {
+    this.#expectEnded();
     const at = this.#reserve(message.length);
     this.#buffer.set(message, at);
     this.#view.setUint32(at + SEQUENCE_OFFSET, this.#nextSequence(), true);
@@ -225,6 +221,10 @@ export class MessageWriter {
     if (length > ATTRIBUTE_BYTES_MAX) throw new Error(`an attribute of ${length} bytes does not fit nla_len`);
     this.#view.setUint16(start, length, true);
     this.pad();
+  }
+
+  #expectEnded(): void {
+    if (this.#begun >= 0) throw new Error("the message before is not ended");
   }
 
   #sequenceAt(offset: number): number {
