@@ -131,11 +131,9 @@ export class Operator {
   forget(written: unknown): OperatorResult {
     const refusal = this.#modules.refusal();
     if (refusal !== undefined) return refused(refusal);
-    const following = this.#modules.services().filter(({ discovery }) => discovery !== undefined);
-    const found = servicesNamed(following, written);
-    if (!found.ok) return refused(`${found.error} (with patroni_cluster)`);
+    const found = followersNamed(this.#modules.services(), written);
+    if (!found.ok) return found;
     const { meant } = found;
-    if (meant.length === 0) return refused(`name the services; with patroni_cluster there are: ${namesOf(following)}`);
     this.#modules.health.forgetCluster(new Set(meant.map(({ name }) => name)));
     return {
       ok: true,
@@ -240,8 +238,7 @@ export class Operator {
     const named = services.filter((service) => wanted === undefined || answersTo(service, wanted));
     if (named.length === 0 && !gone)
       return { ok: false, error: `there is no service ${wanted}; there are: ${namesOf(services)}` };
-    if (wanted !== undefined && named.length > 1)
-      return { ok: false, error: `${wanted} may be ${namesOf(named)}: write one of them` };
+    if (wanted !== undefined && named.length > 1) return { ok: false, error: ambiguity(wanted, named) };
     const target = { ...server, service: wanted === undefined ? undefined : (named[0]?.name ?? wanted) };
     const isThere = named.some((service) => service.realServers.some((each) => isTargeted(target, each, service.name)));
     if (isThere || (gone && this.#booked.some((each) => covers(target, each.target)))) return { ok: true, target };
@@ -268,19 +265,39 @@ export class Operator {
 const isWhole = (value: unknown, max: number): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max;
 
-/** The services that are written, each by any of its names. */
-function servicesNamed(
-  services: readonly VirtualServerConfig[],
-  written: unknown,
-):
+type ServicesNamed =
   | { readonly ok: true; readonly meant: readonly VirtualServerConfig[] }
-  | { readonly ok: false; readonly error: string } {
+  | { readonly ok: false; readonly error: string };
+
+/** The services that are written, each by any of its names; whoever is meant by one of them, since a kick moves nothing. */
+function servicesNamed(services: readonly VirtualServerConfig[], written: unknown): ServicesNamed {
   const wanted: readonly unknown[] = Array.isArray(written) ? written : [];
   const unknown = wanted.find((each) => !services.some((service) => answersTo(service, String(each))));
   if (unknown !== undefined)
     return { ok: false, error: `there is no service ${String(unknown)}; there are: ${namesOf(services)}` };
   return { ok: true, meant: services.filter((service) => wanted.some((each) => answersTo(service, String(each)))) };
 }
+
+/** The services with `patroni_cluster` that are written, at least one, and each of them by a name that means no other one. */
+function followersNamed(services: readonly VirtualServerConfig[], written: unknown): ServicesNamed {
+  const following = services.filter(({ discovery }) => discovery !== undefined);
+  const known = `with patroni_cluster there are: ${namesOf(following)}`;
+  const wanted: readonly string[] = Array.isArray(written) ? written.map(String) : [];
+  const meant = new Set<VirtualServerConfig>();
+  for (const each of wanted) {
+    const named = following.filter((service) => answersTo(service, each));
+    const [only] = named;
+    if (named.length > 1) return { ok: false, error: ambiguity(each, named) };
+    if (only !== undefined) meant.add(only);
+    else if (services.some((service) => answersTo(service, each)))
+      return { ok: false, error: `${each} follows no cluster (patroni_cluster); ${known}` };
+    else return { ok: false, error: `there is no service ${each}; ${known}` };
+  }
+  return meant.size === 0 ? { ok: false, error: `name the services; ${known}` } : { ok: true, meant: [...meant] };
+}
+
+const ambiguity = (wanted: string, named: readonly VirtualServerConfig[]): string =>
+  `${wanted} may be ${namesOf(named)}: write one of them`;
 
 /** By its name, without the protocol, or by one of a group's addresses. */
 function answersTo({ name, targets }: VirtualServerConfig, wanted: string): boolean {

@@ -235,7 +235,11 @@ test("forget is for services that follow a cluster, by name", () => {
   const problem = (): string | undefined => rig.view().at(-1)?.members?.problem;
   const refusals = [
     [[], `name the services; with patroni_cluster there are: ${followed.name}`],
-    [["10.0.2.10:5432"], `there is no service 10.0.2.10:5432; there are: ${followed.name} (with patroni_cluster)`],
+    [
+      ["10.0.2.10:5432"],
+      `10.0.2.10:5432 follows no cluster (patroni_cluster); with patroni_cluster there are: ${followed.name}`,
+    ],
+    [["10.0.2.99:5432"], `there is no service 10.0.2.99:5432; with patroni_cluster there are: ${followed.name}`],
   ] as const;
   for (const [names, error] of refusals) expect(speaker.forget(names)).toEqual({ ok: false, error });
   expect(problem()).toBeUndefined();
@@ -246,4 +250,21 @@ test("forget is for services that follow a cluster, by name", () => {
   expect(problem()).toContain("an operator says so");
   refusal = "holdfast is stopping";
   expect(speaker.forget(["10.0.2.20:5432"])).toEqual({ ok: false, error: "holdfast is stopping" });
+});
+
+test("forget refuses a name that may mean two services, as drain does; one that follows no cluster is not meant", () => {
+  const tcp = { ...following(), ...targetAt("10.0.2.20") };
+  const targets = tcp.targets.map((target) => ({ ...target, protocol: "UDP" as const }));
+  const udp = { ...tcp, name: "UDP 10.0.2.20:5432", targets };
+  const { discovery: _, ...plainUdp } = udp;
+  rig.configure([tcp, udp]);
+  expect(operator([tcp, udp]).forget(["10.0.2.20:5432"])).toEqual({
+    ok: false,
+    error: `10.0.2.20:5432 may be ${tcp.name}, ${udp.name}: write one of them`,
+  });
+  expect(operator([tcp, udp]).forget([udp.name])).toMatchObject({ ok: true });
+  expect(operator([tcp, plainUdp]).forget(["10.0.2.20:5432"])).toEqual({
+    ok: true,
+    lines: [`${tcp.name}: the next list of members decides whose cluster it is`],
+  });
 });
