@@ -78,14 +78,15 @@ function serviceLines(service: ServiceStatus): string[] {
 /** Where its servers come from. */
 function membersLine({ members }: ServiceStatus): string[] {
   if (members === undefined) return [];
-  const { known, scope, source, age, problem } = members;
+  const { known, scope, source, age, learnsAnew, problem } = members;
   const of = scope === undefined ? "" : ` of ${scope}`;
   const told =
     source === undefined || age === undefined
       ? "not told yet"
       : `told by ${source} ${Math.round(toSeconds(age))} s ago`;
+  const pending = learnsAnew ? "; THE NEXT LIST DECIDES WHOSE CLUSTER IT IS" : "";
   const trouble = problem === undefined ? "" : `; LAST ANSWER NOT TAKEN: ${problem}`;
-  return [`      members${of}: ${known} known, ${told}${trouble}`];
+  return [`      members${of}: ${known} known, ${told}${pending}${trouble}`];
 }
 
 function policyText(policy: ServiceStatus["roleLoss"]): string {

@@ -1,11 +1,11 @@
-import { type ClusterMember, memberServer } from "../config/discovery.ts";
-import type { DiscoveryConfig, VirtualServerConfig } from "../config/types.ts";
+import { memberServer } from "../config/discovery.ts";
+import type { VirtualServerConfig } from "../config/types.ts";
 import type { Us } from "../core/units.ts";
 import { destinationId } from "../plan/keys.ts";
 import type { ServiceId } from "../plan/types.ts";
-import { serverVerdict } from "./judge.ts";
-import { type ClusterAnswer, type ClusterReading, MEMBERS_MAX, readCluster, restApi } from "./members.ts";
-import { type DiscoveryState, type HealthState, type ServiceState, serverOf } from "./state.ts";
+import { mergeMembers, writtenApis } from "./memberList.ts";
+import { type ClusterReading, MEMBERS_MAX, readCluster, restApi, withOwnApis } from "./members.ts";
+import type { DiscoveryState, HealthState, ServerState, ServiceState } from "./state.ts";
 import type { HealthEvent, HealthInput, PatroniBody, ProbeOutcome, RememberedMembers } from "./types.ts";
 
 /**
@@ -15,7 +15,7 @@ import type { HealthEvent, HealthInput, PatroniBody, ProbeOutcome, RememberedMem
  * the others, however wrong, takes a server that works away. What cannot be right leaves the list as it is, and is told.
  */
 
-/** What an earlier life knew; before the first configuration. */
+/** What an earlier life knew; before the first configuration. Where two share a REST API, the next list decides who has it. */
 export function rememberMembers(
   state: HealthState,
   { services }: Extract<HealthInput, { kind: "membersRemembered" }>,
@@ -23,7 +23,7 @@ export function rememberMembers(
   for (const [service, { members, scope, system }] of services)
     state.discovered.set(service, {
       ...NOTHING,
-      members: members.slice(0, MEMBERS_MAX).map((member) => ({ member, listed: true })),
+      members: withOwnApis(members.slice(0, MEMBERS_MAX)).members.map((member) => ({ member, listed: true })),
       scope,
       system,
     });
@@ -35,16 +35,20 @@ export const NOTHING: DiscoveryState = {
   ...{ problem: undefined, source: undefined, readAt: undefined },
 };
 
-/** The configuration of a service with the servers that are known of its cluster; written ones come first and win. */
+/**
+ * The configuration of a service with the servers that are known of its cluster; written ones come first and win: at their place,
+ * and for the REST API that they are asked at, which speaks for nobody else.
+ */
 export function withMembers(state: HealthState, config: VirtualServerConfig): VirtualServerConfig {
   const { discovery } = config;
   const known = state.discovered.get(config.name)?.members ?? [];
   if (discovery === undefined || known.length === 0) return config;
   const taken = new Set(config.realServers.map(destinationId));
+  const asked = writtenApis(config);
   const found = known.flatMap(({ member }) => {
     const server = memberServer(discovery, member);
     const id = destinationId(server);
-    if (taken.has(id)) return [];
+    if (taken.has(id) || asked.has(restApi(member))) return [];
     taken.add(id);
     return [server];
   });
@@ -55,9 +59,11 @@ export function withMembers(state: HealthState, config: VirtualServerConfig): Vi
 export function forgetClusters(state: HealthState, configs: readonly VirtualServerConfig[]): HealthEvent[] {
   const events: HealthEvent[] = [];
   const following = new Map(configs.map(({ name, discovery }) => [name, discovery]));
-  for (const [name, { scope }] of [...state.discovered]) {
+  for (const [name, known] of [...state.discovered]) {
+    const { scope } = known;
     const discovery = following.get(name);
     if (discovery === undefined) state.discovered.delete(name);
+    else if (scope === undefined) state.discovered.set(name, { ...known, scope: discovery.scope });
     else if (scope !== undefined && (discovery.scope ?? scope) !== scope)
       events.push(...forgetCluster(state, new Set([name]), "another scope is written"));
   }
@@ -72,9 +78,8 @@ export function forgetCluster(state: HealthState, services: ReadonlySet<ServiceI
   return [...services].flatMap((service) => {
     const known = state.discovered.get(service);
     if (known === undefined) return [];
-    const problem = `the next list decides whose cluster it is: ${why}`;
-    state.discovered.set(service, { ...known, learnsAnew: true, problem });
-    return [{ kind: "members", service, what: problem } as const];
+    state.discovered.set(service, { ...known, learnsAnew: true });
+    return [{ kind: "members", service, what: `the next list decides whose cluster it is: ${why}` } as const];
   });
 }
 
@@ -89,12 +94,21 @@ function readFor(state: HealthState, config: VirtualServerConfig, outcome: Probe
   const reading = readCluster(outcome, config);
   if (!reading.ok) return reading;
   const known = state.discovered.get(config.name) ?? NOTHING;
-  // Else nothing would be known for a while, and whoever is listed would pass.
-  const undecided = known.learnsAnew && known.system !== undefined && reading.value.system === undefined;
-  const error = undecided
-    ? "it tells no database system, which is to be learnt anew"
-    : foreignness(reading.value, config, learntOf(known));
+  const undecided = whatItLacks(known, reading.value, config);
+  const error = undecided ?? foreignness(reading.value, config, learntOf(known));
   return error === undefined ? reading : { ok: false, error };
+}
+
+/** Why an answer cannot decide whose cluster it is: nothing would be known for a while, and whoever is listed would pass. */
+function whatItLacks(
+  { learnsAnew, scope, system }: DiscoveryState,
+  told: ClusterIdentity,
+  { discovery }: VirtualServerConfig,
+): string | undefined {
+  if (!learnsAnew || told.system !== undefined) return undefined;
+  if (system !== undefined) return "it tells no database system, which is to be learnt anew";
+  const tellsNothing = scope !== undefined && told.scope === undefined && discovery?.scope === undefined;
+  return tellsNothing ? "it tells neither scope nor database system, which are to be learnt anew" : undefined;
 }
 
 /** What counts against an answer. */
@@ -124,14 +138,21 @@ export function takeCluster(
     return false;
   }
   const answer = reading.value;
-  const { members, doubled } = merge(service, before, { discovery: config.discovery, answer, source, tell });
+  const { members, doubled } = mergeMembers(service, before, {
+    config,
+    discovery: config.discovery,
+    answer,
+    source,
+    tell,
+  });
   const [unusable] = answer.unusable;
   const problem = unusable ?? doubled;
   if (problem !== undefined && problem !== before.problem)
     tell(`${source}: ${problem}${unusable === undefined ? "" : ": nobody is taken from the list meanwhile"}`);
   if (problem === undefined && before.problem !== undefined) tell(`its list of members is taken again, from ${source}`);
   const learnt = learntOf(before);
-  const { scope = learnt.scope, system = learnt.system } = answer;
+  const scope = config.discovery.scope ?? answer.scope ?? learnt.scope;
+  const { system = learnt.system } = answer;
   if (before.learnsAnew)
     tell(
       `it follows the cluster ${clusterText({ scope, system })} now, as ${source} tells; before: ${clusterText(before)}`,
@@ -162,86 +183,30 @@ function foreignness(
 const clusterText = ({ scope, system }: ClusterIdentity): string =>
   `${scope ?? "of unknown scope"}, database system ${system ?? "unknown"}`;
 
-interface Merging {
-  readonly discovery: DiscoveryConfig;
-  readonly answer: ClusterAnswer;
-  readonly source: string;
-  readonly tell: (what: string) => void;
-}
-
-type KnownMember = DiscoveryState["members"][number];
-
-/** The list after an answer, and what of it was not taken. */
-function merge(
-  service: ServiceState,
-  before: DiscoveryState,
-  { discovery, answer, source, tell }: Merging,
-): { readonly members: DiscoveryState["members"]; readonly doubled: string | undefined } {
-  // Where its port has no part in its row, it may move to another one.
-  const idOf = (member: ClusterMember): string => destinationId(memberServer(discovery, member));
-  const listed = new Map(answer.members.toReversed().map((member) => [idOf(member), member]));
-  const claimed = new Set(answer.members.map(restApi));
-  const stays = ({ member, listed: was }: KnownMember): boolean => {
-    if (answer.unusable.length > 0) return true;
-    const replaced = before.learnsAnew && claimed.has(restApi(member));
-    const why = replaced ? undefined : whyItStays(service, member);
-    const leaves = replaced ? "its REST API is another member's now" : "it does not answer for itself";
-    if (why === undefined) tell(`${nameOf(member)} has left: ${source} no longer lists it, and ${leaves}`);
-    else if (was) tell(`${nameOf(member)} is no longer listed by ${source}; it stays: ${why}`);
-    return why !== undefined;
-  };
-  const staying = before.members.filter((each) => !listed.has(idOf(each.member)) && stays(each));
-  // The word by which one stays is no word for another.
-  const spoken = new Map(staying.map(({ member }) => [restApi(member), member]));
-  let doubled: string | undefined;
-  const isDoubled = (member: ClusterMember): boolean => {
-    const owner = spoken.get(restApi(member));
-    if (owner === undefined) return false;
-    doubled ??= `${nameOf(member)} tells the REST API of ${nameOf(owner)}, which stays: it is not taken`;
-    return true;
-  };
-  const kept = before.members.flatMap((each): KnownMember[] => {
-    const now = listed.get(idOf(each.member));
-    listed.delete(idOf(each.member));
-    if (now !== undefined) return [isDoubled(now) ? each : { member: now, listed: true }];
-    return staying.includes(each) ? [{ ...each, listed: each.listed && answer.unusable.length > 0 }] : [];
-  });
-  for (const member of answer.members.filter((each) => listed.get(idOf(each)) === each)) {
-    if (kept.length >= 2 * MEMBERS_MAX) break;
-    if (isDoubled(member)) continue;
-    tell(`${nameOf(member)} has joined, says ${source}; no weight before its own check has passed`);
-    kept.push({ member, listed: true });
-  }
-  return { members: kept, doubled };
-}
-
-const nameOf = ({ name, address, port }: ClusterMember): string => `member ${name} (${address} port ${port})`;
-
-function whyItStays(service: ServiceState, member: ClusterMember): string | undefined {
-  const { discovery } = service.config;
-  const server = discovery && serverOf(service, destinationId(memberServer(discovery, member)));
-  if (server === undefined) return undefined;
-  const verdict = serverVerdict(server);
-  if (verdict === "up") return "its own check passes";
-  // At a start the list may come before the answer; what is gone from the list alone would never come back.
-  if (verdict === "unknown") return "its own check has not answered yet";
-  return server.loss === undefined ? undefined : "its connections have not ended";
-}
-
-/** What a member's own answer says against its being one of the cluster that its service follows; undefined = nothing. */
+/**
+ * What the answer of a server's REST API says against its being a member of the cluster that its service follows, or against its
+ * speaking for that server any more; undefined = nothing.
+ */
 export function foreignMember(
   state: HealthState,
-  service: ServiceId,
+  { id: service, config }: ServiceState,
+  server: ServerState,
   body: PatroniBody | undefined,
 ): string | undefined {
   const cluster = state.discovered.get(service);
   if (cluster === undefined || body === undefined) return undefined;
-  const { scope, system } = cluster;
+  const { scope, system, members } = cluster;
   if (scope !== undefined && body.scope !== undefined && body.scope !== scope)
     return `it is of the cluster ${body.scope}, not of ${scope}`;
   if (system !== undefined && body.databaseSystemIdentifier !== undefined && body.databaseSystemIdentifier !== system)
     return `it is of the database system ${body.databaseSystemIdentifier}, not of ${system}`;
-  return undefined;
+  const { discovery } = config;
+  if (discovery === undefined) return undefined;
+  const old = members.find(
+    ({ member, replacedBy }) =>
+      replacedBy !== undefined && destinationId(memberServer(discovery, member)) === server.id,
+  );
+  return old && `its REST API is that of ${old.replacedBy} now`;
 }
 
 /** What a later life needs to know. */
@@ -249,7 +214,11 @@ export function membersOf(state: HealthState): RememberedMembers {
   return new Map(
     [...state.discovered].map(([service, { members, scope, system }]) => [
       service,
-      { members: members.map(({ member }) => member), scope, system },
+      // Who has another place now is known by that.
+      {
+        members: members.filter(({ replacedBy }) => replacedBy === undefined).map(({ member }) => member),
+        ...{ scope, system },
+      },
     ]),
   );
 }

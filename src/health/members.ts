@@ -126,7 +126,7 @@ function unique(members: readonly ClusterMember[]): readonly ClusterMember[] {
 }
 
 /** One REST API speaks for one member: who shares it is left out, since one of them is wrong, and nothing tells which. */
-function withOwnApis(all: readonly ClusterMember[]): {
+export function withOwnApis(all: readonly ClusterMember[]): {
   readonly members: readonly ClusterMember[];
   readonly doubled: readonly string[];
 } {
@@ -138,7 +138,7 @@ function withOwnApis(all: readonly ClusterMember[]): {
     doubled: doubled.map((member) => {
       const names = sharing(member).map(({ name }) => name);
       const none = names.length > 2 ? "none" : "neither";
-      return `members ${names.join(" and ")} tell the same REST API, ${restApi(member)}: ${none} is taken`;
+      return `members ${names.join(" and ")} tell the same REST API, ${restApi(member)}: ${none} is taken; each must tell its own (restapi.connect_address of Patroni)`;
     }),
   };
 }
@@ -146,4 +146,5 @@ function withOwnApis(all: readonly ClusterMember[]): {
 /** Where its REST API is, as text: what two members must not share. */
 export const restApi = ({ restAddress, restPort }: ClusterMember): string => endpointText(restAddress, restPort);
 
-const printable = (text: string): string => text.replace(/[^\x21-\x7e]/g, "?").slice(0, 64);
+/** A name as it is shown, and told apart by. */
+export const printable = (text: string): string => text.replace(/[^\x21-\x7e]/g, "?").slice(0, 64);

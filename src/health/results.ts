@@ -69,8 +69,8 @@ const activeUsers = ({ users }: ProbeState, startedAt: Us): readonly ProbeUser[]
   users.filter(({ service }) => !service.suspended && counts(service, startedAt));
 
 /** Whoever a list of members names must be of that cluster by its own word, too. */
-function ofTheCluster(state: HealthState, { id }: ServiceState, finding: Finding): Finding {
-  const foreign = "body" in finding ? foreignMember(state, id, finding.body) : undefined;
+function ofTheCluster(state: HealthState, { service, server }: ProbeUser, finding: Finding): Finding {
+  const foreign = "body" in finding ? foreignMember(state, service, server, finding.body) : undefined;
   return foreign === undefined || !("body" in finding)
     ? finding
     : { kind: "wrongAnswer", roleAnswer: true, body: finding.body, reason: foreign };
@@ -95,10 +95,11 @@ function judgeUsers(
   now: Us,
   { services, events }: Found,
 ): void {
-  for (const { service, server, check } of activeUsers(probe, startedAt)) {
+  for (const user of activeUsers(probe, startedAt)) {
+    const { service, server, check } = user;
     const held = mayTellRole(check.config) && isHeld(service, server, now);
     const opening = service.electionOpensAt !== undefined && now < service.electionOpensAt;
-    const finding = ofTheCluster(state, service, findingOf(check.config));
+    const finding = ofTheCluster(state, user, findingOf(check.config));
     const patroniSpeaks = "bodiless" in finding && finding.bodiless === true && hasPatroniAnswered(service, check);
     const rules = { exclusive: service.exclusive, held, opening, patroniSpeaks };
     const changed = judge(check, server, rules, finding, startedAt, now);

@@ -43,8 +43,7 @@ export interface HealthState {
 
 /** The members of a cluster, as last told by an answer that could be right. Replaced, never changed in place. */
 export interface DiscoveryState {
-  /** `listed` false: it stays by its own word. */
-  readonly members: readonly { readonly member: ClusterMember; readonly listed: boolean }[];
+  readonly members: readonly KnownMember[];
   readonly scope: string | undefined;
   /** `database_system_identifier` */
   readonly system: string | undefined;
@@ -55,6 +54,14 @@ export interface DiscoveryState {
   /** Who gave the last one that counted, and when. */
   readonly source: string | undefined;
   readonly readAt: Us | undefined;
+}
+
+export interface KnownMember {
+  readonly member: ClusterMember;
+  /** False: it stays by its own word. */
+  readonly listed: boolean;
+  /** Its node, or whoever has its REST API now, has another place, in words: it gets no weight, and goes when its connections have ended. */
+  readonly replacedBy?: string;
 }
 
 export type Wakeup =

@@ -270,6 +270,8 @@ export interface MembersHealth {
   /** Who told the list that counts, and how long ago; undefined = nobody in this life. */
   readonly source: string | undefined;
   readonly age: DurationUs | undefined;
+  /** The next list that can be right decides whose cluster it is (`holdfast forget`, or another written scope). */
+  readonly learnsAnew: boolean;
   /** Why the last answer did not count, or not wholly. */
   readonly problem: string | undefined;
 }

@@ -31,8 +31,8 @@ export function viewService(state: HealthState, service: ServiceState, now: Us):
 }
 
 function viewMembers({ discovered }: HealthState, { id }: ServiceState, now: Us): MembersHealth {
-  const { members = [], scope, source, readAt, problem } = discovered.get(id) ?? {};
-  return { known: members.length, scope, source, age: readAt && between(readAt, now), problem };
+  const { members = [], scope, source, readAt, problem, learnsAnew = false } = discovered.get(id) ?? {};
+  return { known: members.length, scope, source, age: readAt && between(readAt, now), learnsAnew, problem };
 }
 
 function viewServer(state: HealthState, service: ServiceState, server: ServerState, now: Us): ServerHealth {

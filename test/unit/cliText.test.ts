@@ -370,3 +370,14 @@ test("status tells what became of notifications", () => {
   expect(text).toContain("mail: sent 0, failed 1; last failure 1970-01-01 00:00:00.000: refused");
   expect(formatStatus(status)).not.toContain("Notifications");
 });
+
+test("status tells whose cluster a service follows, and that the next list is to decide it", () => {
+  const text = formatStatus(FULL_STATUS);
+  expect(text).toContain(
+    "members of article: 3 known, told by 10.0.2.3:8008 4 s ago; THE NEXT LIST DECIDES WHOSE CLUSTER IT IS; LAST ANSWER NOT TAKEN: timedOut: no answer",
+  );
+  const [service] = FULL_STATUS.services;
+  if (service?.members === undefined) throw new Error("the sample has a service that follows a cluster");
+  const services = [{ ...service, members: { ...service.members, learnsAnew: false } }];
+  expect(formatStatus({ ...FULL_STATUS, services })).not.toContain("THE NEXT LIST");
+});

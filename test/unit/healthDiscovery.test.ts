@@ -164,60 +164,6 @@ describe("no answer about others takes a server away", () => {
   });
 });
 
-describe("a REST API speaks for one member", () => {
-  const at = (host: number, rest: number) => member(host, { api_url: `http://10.0.2.${rest}:8008/patroni` });
-  const listing = (...members: object[]) => answered({ members, scope: "demo" });
-
-  test("two of one answer that tell the same are not taken, told once, and change nobody who is known", () => {
-    const { rig, told, words, answers } = world({ exclusive: false });
-    answers.set(6, follows());
-    answers.set(7, follows());
-    for (let times = 0; times < 2; times++) {
-      told(listing(at(3, 3), at(6, 4), at(4, 4), at(7, 7)));
-      rig.run(seconds(5));
-      expect(rig.weights()).toEqual({ 3: 0, 4: 50, 7: 50 });
-    }
-    const problem = "members pg6 and pg4 tell the same REST API, 10.0.2.4:8008: neither is taken";
-    expect(rig.view()[0]?.members?.problem).toBe(problem);
-    expect(words().filter((each) => each.includes(problem))).toHaveLength(1);
-    told(listing(at(3, 3), at(4, 4), at(6, 6), at(7, 7)));
-    rig.run(seconds(5));
-    expect(rig.weights()).toEqual({ 3: 0, 4: 50, 6: 50, 7: 50 });
-    expect(rig.view()[0]?.members?.problem).toBeUndefined();
-  });
-
-  test("a write service has no second writer by it", () => {
-    const { rig, told } = world({ start: false });
-    told(listing(at(4, 3), at(3, 3)));
-    rig.run(seconds(5));
-    expect(rig.weights()).toEqual({});
-  });
-
-  test("who has that of one who stays by its own word is not taken, until an operator lets the next list decide", () => {
-    const { rig, told } = world();
-    const moved = listing(at(9, 3), at(4, 4));
-    told(moved);
-    rig.run(seconds(5));
-    expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
-    expect(rig.view()[0]?.members?.problem).toBe(
-      "member pg9 (10.0.2.9 port 5432) tells the REST API of member pg3 (10.0.2.3 port 5432), which stays: it is not taken",
-    );
-    rig.feed({ kind: "forgetCluster", services: new Set([SERVICE]) });
-    told(moved);
-    rig.run(seconds(5));
-    expect(rig.weights()).toEqual({ 9: 50, 4: 0 });
-    expect(rig.view()[0]?.members?.problem).toBeUndefined();
-  });
-
-  test("nor does a known member take it over", () => {
-    const { rig, told } = world();
-    told(listing(at(4, 3)));
-    rig.run(seconds(5));
-    expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
-    expect(rig.view()[0]?.members?.problem).toContain("which stays: it is not taken");
-  });
-});
-
 test("a member that is of another cluster by its own word gets nothing, though a list names it", () => {
   const { rig, told, answers } = world({ exclusive: false });
   answers.set(5, follows({ scope: "other" }));

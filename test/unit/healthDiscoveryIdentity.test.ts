@@ -30,12 +30,14 @@ test("a cluster that was initialized anew is refused, with the way out, until an
   expect(words().filter((each) => each.includes(remedy))).toHaveLength(1);
 
   rig.feed(forget);
-  expect(rig.view()[0]?.members?.problem).toBe("the next list decides whose cluster it is: an operator says so");
+  expect(words().at(-1)).toBe("the next list decides whose cluster it is: an operator says so");
   // Until a list has come, what was learnt counts: a stranger among the members gets nothing by it.
   rig.run(seconds(5));
   expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
   told({ kind: "timedOut", detail: "" });
+  expect(rig.view()[0]?.members).toMatchObject({ learnsAnew: true, problem: "timedOut: " });
   told(newListing);
+  expect(rig.view()[0]?.members?.learnsAnew).toBe(false);
   rig.run(seconds(5));
   expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
   expect(words().at(-1)).toBe(
@@ -113,4 +115,43 @@ test("an answer that counts is taken at a start, too, when a stranger was asked 
   expect(rig.view()[0]?.members?.problem).toBeUndefined();
   told(listing(3, 4));
   expect(words()).toHaveLength(3);
+});
+
+const nameless = answered({ members: [member(3), member(4)] }, "");
+
+test("a list that tells neither scope nor system decides nothing where a scope was learnt", () => {
+  const { rig, told, answers } = world({ start: false, exclusive: false });
+  told(answered({ members: [member(3), member(4)], scope: "demo" }, ""));
+  rig.feed(forget);
+  answers.set(4, follows({ scope: "other" }));
+  told(nameless);
+  rig.run(seconds(5));
+  expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+  expect(rig.view()[0]?.members).toMatchObject({
+    ...{ scope: "demo", learnsAnew: true },
+    problem: "it tells neither scope nor database system, which are to be learnt anew",
+  });
+  told(newListing);
+  expect(rig.view()[0]?.members).toMatchObject({ scope: "demo", learnsAnew: false, problem: undefined });
+});
+
+test("a written scope counts for members whatever a list leaves out, and after a word that lets the next one decide", () => {
+  const { rig, told, answers } = world({ start: false, exclusive: false, scope: "demo" });
+  answers.set(4, follows({ scope: "other" }));
+  for (const say of [() => undefined, () => rig.feed(forget)]) {
+    say();
+    told(nameless);
+    rig.run(seconds(5));
+    expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
+    expect(rig.view()[0]?.members).toMatchObject({ scope: "demo", learnsAnew: false, problem: undefined });
+  }
+});
+
+test("a scope that is written after a list that told none counts for members at once", () => {
+  const { rig, told, answers } = world({ start: false, exclusive: false });
+  told(nameless);
+  answers.set(4, follows({ scope: "other" }));
+  rig.configure([following(false, "demo")]);
+  rig.run(seconds(5));
+  expect(rig.weights()).toEqual({ 3: 0, 4: 0 });
 });

@@ -73,7 +73,7 @@ export const FULL_STATUS: DaemonStatus = {
       ...{ quorum: "up", sorryServer: undefined, fallback: false, roleLoss: { policy: "cut" } },
       members: {
         ...{ known: 3, scope: "article", source: "10.0.2.3:8008", age: durationUs(4_000_000) },
-        problem: "timedOut: no answer",
+        ...{ learnsAnew: true, problem: "timedOut: no answer" },
       },
       servers: [
         {
