@@ -108,6 +108,17 @@ describe("each checker of the simulation takes a right history and refuses a wro
     checker.sweep?.();
     world.nowUs = since + 2 * longest + 3 * SECOND;
     expect(() => checker.sweep?.()).toThrow(/should be MASTER/);
+    // By the router's own clock, which stands while the hypervisor pauses it (seed 378126707).
+    const { router } = master;
+    world.nowUs = since;
+    router.freeze();
+    world.nowUs = since + 10 * SECOND;
+    router.thaw(true);
+    router.disturbedAtUs = since;
+    world.nowUs = since + 2 * longest + 11 * SECOND;
+    checker.sweep?.();
+    world.nowUs = since + 2 * longest + 13 * SECOND;
+    expect(() => checker.sweep?.()).toThrow(/should be MASTER/);
     // A term that has lasted is followed by no hold.
     world.nowUs = since;
     for (const seat of seats) {

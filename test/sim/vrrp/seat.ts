@@ -122,6 +122,11 @@ export class Seat {
     for (const member of members) member.groupHeldUntilUs = nowUs + 2 * longest;
   }
 
+  /** Its router's clock stood still so long: what is held by that clock is held so much longer. */
+  standStill(stoodUs: number): void {
+    this.groupHeldUntilUs += stoodUs;
+  }
+
   /** How long it listens at most before it takes over. */
   get masterDownUs(): number {
     const { config } = this;

@@ -281,7 +281,10 @@ export class SimRouter {
     this.frozenSinceUs = undefined;
     this.frozenEndedAtUs = this.world.nowUs;
     this.frozenUs += stood;
-    if (hidden) this.hiddenUs += stood;
+    if (hidden) {
+      this.hiddenUs += stood;
+      for (const seat of this.seats.values()) seat.standStill(stood);
+    }
     this.#busyUntilUs = Math.max(this.#busyUntilUs, this.world.nowUs);
     this.#scheduleEnd();
     this.process?.host.clockMoved();
