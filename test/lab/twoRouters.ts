@@ -22,16 +22,21 @@ export type TwoHosts = keyof typeof ADDRESSES;
 export interface RouterOptions {
   readonly vips?: readonly string[];
   readonly nopreempt?: boolean;
+  /** advert_int; default 1. */
+  readonly intervalSec?: number;
 }
 
 /** A keepalived.conf of one virtual router, which begins as BACKUP. */
-export function routerConfiguration(priority: number, { vips = [VIP], nopreempt = false }: RouterOptions = {}): string {
+export function routerConfiguration(
+  priority: number,
+  { vips = [VIP], nopreempt = false, intervalSec = 1 }: RouterOptions = {},
+): string {
   return `vrrp_instance RW {
   state BACKUP
 ${nopreempt ? "  nopreempt\n" : ""}  interface eth0
   virtual_router_id 1
   priority ${priority}
-  advert_int 1
+  advert_int ${intervalSec}
   virtual_ipaddress {
 ${vips.map((vip) => `    ${vip}/24`).join("\n")}
   }
@@ -66,11 +71,11 @@ export class TwoRouters {
     return this.network.host(name);
   }
 
-  /** Starts the router on `b`, with priority 100; resolves when it is a backup. */
-  async startPeer(program: "holdfast" | "keepalived"): Promise<void> {
+  /** Starts the router on `b`, with priority 100; resolves when it is a backup. `options`: instead of those that `open` was given. */
+  async startPeer(program: "holdfast" | "keepalived", options: RouterOptions = this.#options): Promise<void> {
     const file = join(this.folder, "b.conf");
     // Debian's keepalived is started without it; ours has no packet filter.
-    writeFileSync(file, `global_defs {\n  vrrp_strict\n}\n${routerConfiguration(100, this.#options)}`);
+    writeFileSync(file, `global_defs {\n  vrrp_strict\n}\n${routerConfiguration(100, options)}`);
     if (program === "keepalived") {
       const peer = await Keepalived.start(this.host("b"), file);
       this.#peer = peer;
