@@ -64,7 +64,8 @@ export class PaperTable implements IpvsTable {
   }
 }
 
-function newRow({
+/** The row that the kernel makes of an operation: nothing has been counted yet. */
+export function newRow({
   destination,
   attributes,
 }: Extract<Operation, { readonly kind: "addDestination" | "editDestination" }>): KernelDestination {

@@ -64,7 +64,7 @@ export function forgetClusters(state: HealthState, configs: readonly VirtualServ
     const discovery = following.get(name);
     if (discovery === undefined) state.discovered.delete(name);
     else if (scope === undefined) state.discovered.set(name, { ...known, scope: discovery.scope });
-    else if (scope !== undefined && (discovery.scope ?? scope) !== scope)
+    else if ((discovery.scope ?? scope) !== scope)
       events.push(...forgetCluster(state, new Set([name]), "another scope is written"));
   }
   return events;

@@ -1,3 +1,4 @@
+import { newRow } from "../../src/daemon/paperTable.ts";
 import { destinationId, serviceId } from "../../src/plan/keys.ts";
 import {
   type BatchAnswer,
@@ -147,15 +148,4 @@ export class FakeKernel implements IpvsTable {
     this.services.set(serviceId(operation.service), { ...service, destinations: rows });
     return 0;
   }
-}
-
-function newRow(operation: Extract<Operation, { readonly kind: "addDestination" }>): KernelDestination {
-  return {
-    ...operation.destination,
-    ...operation.attributes,
-    activeConnections: 0,
-    inactiveConnections: 0,
-    persistentConnections: 0,
-    statistics: NO_STATISTICS,
-  };
 }
