@@ -5,6 +5,7 @@ import type { Figure } from "../bench/report.ts";
 import { CHECKED_PORT } from "../lab/checkedServices.ts";
 import type { Namespace } from "../lab/netns.ts";
 import type { RunningProcess } from "../lab/processes.ts";
+import { twoProcessors } from "../lab/processors.ts";
 import { projectRoot } from "../lab/root.ts";
 import { waitFor } from "../lab/wait.ts";
 import { quantile } from "./advertTimes.ts";
@@ -82,13 +83,6 @@ export function checkLatenessMs(
   }
   for (const atMs of last.values()) if (toMs - atMs > intervalMs) late.push(toMs - atMs - intervalMs);
   return { lateMs: late.sort((a, b) => a - b), requests, servers: servers.size };
-}
-
-/** A first and a last processor of those that this process may use; the same one where there is one alone. */
-export function twoProcessors(): { readonly first: number; readonly last: number } {
-  const allowed = /^Cpus_allowed_list:\s+(\S+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
-  const numbers = allowed.split(/[,-]/).map(Number);
-  return { first: numbers[0] ?? 0, last: numbers.at(-1) ?? 0 };
 }
 
 export interface CheckRound {

@@ -9,8 +9,9 @@ import { NODE_FLAGS } from "../lab/holdfast.ts";
 import { keepalivedArguments } from "../lab/keepalived.ts";
 import { createNamespace } from "../lab/netns.ts";
 import type { RunningProcess } from "../lab/processes.ts";
+import { twoProcessors } from "../lab/processors.ts";
 import { requires } from "../lab/requires.ts";
-import { checkFigures, measureChecks, PROGRAMS, twoProcessors } from "./checkLoad.ts";
+import { checkFigures, measureChecks, PROGRAMS } from "./checkLoad.ts";
 
 const CHECKS_PER_SECOND = 2_000;
 const DELAY_LOOP_SEC = 1;

@@ -4,7 +4,7 @@ import { requires } from "../lab/requires.ts";
 import { waitFor } from "../lab/wait.ts";
 import { ControlGroup } from "./controlGroup.ts";
 import { type Pair, playRounds, Stage } from "./stage.ts";
-import { callInThread, INSPECTED } from "./threads.ts";
+import { callInThread, INSPECTED, spinVrrpThread } from "./threads.ts";
 
 /** One holder, whatever stops running for a while or for ever. */
 requires(
@@ -66,7 +66,7 @@ requires(
 
   it("a VRRP thread that spins: the guard ends the process, and the peer takes over", async () => {
     await playRounds(stage, { number: 7, title: "the VRRP thread spins", options: INSPECTED }, async (pair) => {
-      await callInThread(pair.host, "worker", "() => { for (;;); }");
+      await spinVrrpThread(pair.host, pair.holder.process.pid);
       const silenceMs = await pair.silenceMs();
       await killedByGuard(pair);
       return silenceMs;

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { wallClockMs } from "../lab/addressWatch.ts";
-import { type RunningProcess, runProcess } from "../lab/processes.ts";
+import type { RunningProcess } from "../lab/processes.ts";
+import { pinProcess, twoProcessors } from "../lab/processors.ts";
 import { requires } from "../lab/requires.ts";
 import { SOAK } from "../lab/rounds.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -58,15 +59,14 @@ requires(
     // Without real time the daemon waits its turn, while the guard is punctual.
     const options = { arguments: ["--realtime-priority", "0"] };
     await playRounds(stage, { number: 13, title: "one busy processor", options }, async (pair) => {
+      const { first } = twoProcessors();
       const guard = await pair.guard();
       const busy: RunningProcess[] = [];
       try {
         for (let count = 0; count < BUSY_LOOPS; count++) {
-          busy.push(await pair.host.start("taskset", ["-c", "0", "sh", "-c", "while :; do :; done"]));
+          busy.push(await pair.host.start("taskset", ["-c", String(first), "sh", "-c", "while :; do :; done"]));
         }
-        for (const processId of [pair.holder.process.pid, guard]) {
-          await runProcess("taskset", ["-a", "-c", "-p", "0", String(processId)]);
-        }
+        for (const processId of [pair.holder.process.pid, guard]) await pinProcess(processId, first);
         await passes(BUSY_MS);
         expectNothingHappened(pair);
         expect(await pair.guard()).toBe(guard);

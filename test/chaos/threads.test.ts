@@ -4,7 +4,7 @@ import { NotifySocket } from "../lab/notifySocket.ts";
 import { requires } from "../lab/requires.ts";
 import { waitFor } from "../lab/wait.ts";
 import { type Pair, type PairOptions, playRounds, Stage } from "./stage.ts";
-import { callInThread, INSPECTED } from "./threads.ts";
+import { callInThread, INSPECTED, spinVrrpThread } from "./threads.ts";
 
 /** The daemon's threads fail one by one: VRRP goes on or is replaced, and the service manager's watchdog is told the truth. */
 requires(
@@ -69,7 +69,7 @@ requires(
     );
     const backup = pair.survivor;
     await waitFor(() => manager.fedAtMs().length > 0, { what: "the watchdog to be fed" });
-    await callInThread(stage.network.host("b"), "worker", "() => { for (;;); }");
+    await spinVrrpThread(stage.network.host("b"), backup.process.pid);
     await backup.process.waitForOutput(/"event":"vrrpThreadStalled"/);
     const reportedMs = wallClockMs();
     await backup.process.waitForOutput(/no heartbeat of process \d+ .*it holds nothing/);

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { NetworkHost } from "../lab/netns.ts";
+import { pinThread, roundRobinThreads, twoProcessors } from "../lab/processors.ts";
 import { projectRoot } from "../lab/root.ts";
 
 const PROGRAM = join(projectRoot, "dist-test/test/chaos/programs/evaluate.js");
@@ -13,7 +14,16 @@ export async function callInThread(host: NetworkHost, thread: "main" | "worker",
   await host.exec(process.execPath, [PROGRAM, String(PORT), thread, source]);
 }
 
-/** The same for a unit of systemd: a line of its section [Service]. */
+/**
+ * Lets the VRRP thread of the host's daemon spin, on the last processor: with real-time priority it leaves nothing of it to
+ * others, and a test that runs beside this one needs the first (load.test.ts).
+ */
+export async function spinVrrpThread(host: NetworkHost, daemonId: number): Promise<void> {
+  for (const { threadId } of roundRobinThreads(daemonId)) await pinThread(threadId, twoProcessors().last);
+  await callInThread(host, "worker", "() => { for (;;); }");
+}
+
+/** INSPECTED for a unit of systemd: a line of its section [Service]. */
 export const INSPECTED_UNIT = `Environment=NODE_OPTIONS=${INSPECTED.nodeFlags.join(" ")}`;
 
 /** JavaScript that takes memory until there is none. */

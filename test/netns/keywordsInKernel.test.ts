@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -11,6 +11,7 @@ import type { RoutingHost } from "../../src/workers/vrrp/ports.ts";
 import { routingObjects } from "../../src/workers/vrrp/routing.ts";
 import { Holdfast } from "../lab/holdfast.ts";
 import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
+import { roundRobinThreads } from "../lab/processors.ts";
 import { requires } from "../lab/requires.ts";
 import { waitFor } from "../lab/wait.ts";
 import { inNamespace } from "./native/inNamespace.ts";
@@ -180,7 +181,7 @@ requires("netns")("each option of a line, as iproute2 shows what the kernel has 
       writeFileSync(file, `global_defs {\nvrrp_rt_priority 33\n}\n${instance}`);
       daemon = await Holdfast.start(host, file, join(folder, "run"));
       const { vrrp } = await daemon.waitForStatus("BACKUP", (status) => status.vrrp.instances[0]?.state === "BACKUP");
-      expect(roundRobinPriorities(daemon.process.pid)).toEqual(vrrp.realtime ? [33] : []);
+      expect(roundRobinThreads(daemon.process.pid).map(({ priority }) => priority)).toEqual(vrrp.realtime ? [33] : []);
     });
 
     test("static_ipaddress and virtual_ipaddress: label, scope, brd, peer, home, mngtmpaddr, noprefixroute, autojoin, preferred_lft", async () => {
@@ -204,12 +205,3 @@ requires("netns")("each option of a line, as iproute2 shows what the kernel has 
     });
   });
 });
-
-/** proc(5), stat: field 40 is the real-time priority, 41 the policy (2 = SCHED_RR), both behind the name in parentheses. */
-function roundRobinPriorities(pid: number): number[] {
-  return readdirSync(`/proc/${pid}/task`).flatMap((task) => {
-    const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[38] === "2" ? [Number(fields[37])] : [];
-  });
-}

@@ -1,11 +1,11 @@
 import { Buffer } from "node:buffer";
-import { readdirSync, readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { ip } from "../../src/core/ip.ts";
 import { seconds } from "../../src/core/units.ts";
 import { encodeIpv4 } from "../../src/wire/ipv4.ts";
 import { encodeAdvert } from "../../src/wire/vrrp.ts";
 import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
+import { roundRobinThreads } from "../lab/processors.ts";
 import { requires } from "../lab/requires.ts";
 import { instanceConfig as instance, vipConfig as vip } from "../lab/vrrpConfig.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -35,14 +35,6 @@ function packet(options: Spoilt = {}): string {
   const header = { typeOfService: 0xc0, identification: 1, fragment: 0, timeToLive, protocol: 112 };
   const bytes = encodeIpv4({ ...header, ...endpoints }, spoil?.(advert) ?? advert);
   return Buffer.from(bytes).toString("hex");
-}
-
-/** Threads of a process that run under SCHED_RR: field 41 of proc(5)'s stat is the policy, 2. */
-function roundRobinThreads(pid: number): number {
-  return readdirSync(`/proc/${pid}/task`).filter((thread) => {
-    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[38] === "2";
-  }).length;
 }
 
 requires("netns")("the VRRP worker on a real kernel", () => {
@@ -234,7 +226,7 @@ requires("netns")("the VRRP worker on a real kernel", () => {
     const { realtime } = await host.status();
     const warned = host.events().some((event) => String(event.message).includes("real-time"));
     expect(warned).toBe(!realtime);
-    expect(roundRobinThreads(host.process.pid)).toBe(realtime ? 1 : 0);
+    expect(roundRobinThreads(host.process.pid)).toHaveLength(realtime ? 1 : 0);
   });
 
   it("an address that comes into the VIP's subnet later survives the VIP", async () => {
