@@ -30,6 +30,7 @@ import {
   planNext,
   pullForward,
   startOrGiveUp,
+  takeAlong,
   takeDue,
 } from "./schedule.ts";
 import type { CheckState, HealthState, ProbeState, ServiceState } from "./state.ts";
@@ -195,13 +196,7 @@ class Step {
     const { left, ended } = expire(state.overrides, now);
     for (const override of ended) this.overrideEnded(override, "its time is over");
     if (ended.length > 0) this.setOverrides(left);
-    for (let due = takeDue(state, now); due !== undefined; due = takeDue(state, now)) {
-      if (due.kind === "service") {
-        // Time is over for a first verdict, or for the answers before an election.
-        due.service.wakeAt = undefined;
-        this.evaluate(due.service);
-      } else if (startOrGiveUp(state, due.probe, now, this.effects) === "lost") this.giveUp(due.probe);
-    }
+    this.startProbes();
     if (state.startup !== undefined && (isStarted(state.startup) || now >= state.startup.until)) {
       state.startup = undefined;
       this.effects.push({ kind: "firstVerdicts" });
@@ -210,6 +205,23 @@ class Step {
     if (this.changed) this.effects.push({ kind: "tableChanged" });
     if (this.toRead.size === 0) return;
     this.effects.push({ kind: "readRows", services: [...this.toRead].flatMap(({ config }) => config.targets) });
+  }
+
+  private startProbes(): void {
+    const { state, now, effects } = this;
+    let started = false;
+    for (let due = takeDue(state, now); due !== undefined; due = takeDue(state, now)) {
+      if (due.kind === "service") {
+        // Time is over for a first verdict, or for the answers before an election.
+        due.service.wakeAt = undefined;
+        this.evaluate(due.service);
+        continue;
+      }
+      const done = startOrGiveUp(state, due.probe, now, effects);
+      if (done === "lost") this.giveUp(due.probe);
+      else if (done === "started") started = true;
+    }
+    if (started) for (const probe of takeAlong(state, now)) startOrGiveUp(state, probe, now, effects);
   }
 
   rowsRead(rows: ServiceRows): void {

@@ -16,7 +16,7 @@ import type { HealthEffect } from "./types.ts";
 
 /**
  * When each probe is asked next. The first probes of a configuration start at once. Afterwards:
- * - every check: at `delay_loop`, counted from the start of the probe before;
+ * - every check: at `delay_loop`, counted from the start of the probe before, or a little earlier along with another one;
  * - after a failure that is not a verdict yet: `delay_before_retry` after the answer;
  * - the holder of an exclusive service: every min(delay_loop, role_watch);
  * - all members of a hunting service: 25 ms after each answer for 10 s, then 50 ms up to 120 s (a failover of Patroni takes
@@ -38,6 +38,10 @@ const HUNT_DOUBLES_EVERY: DurationUs = seconds(60);
 const REST_LEAST: DurationUs = milliseconds(25);
 const REST_MOST: DurationUs = milliseconds(250);
 const JITTER = 0.1;
+/** A regular question has half of that for itself, and all of it when another one is due, which it is asked along with. */
+const JITTER_ALONE = JITTER / 2;
+/** So many questions whose time is near are asked along with one that is due: a processor sleeps longer, and nothing is stormed. */
+const ALONG_MOST = 7;
 /** A checker ends by itself at connect_timeout; one that has not by then was lost. */
 const OVERDUE_GRACE: DurationUs = seconds(1);
 /** After a stall of this thread, answers that wait in the event loop get in before a probe is given up. */
@@ -68,20 +72,29 @@ export function takeDue(state: HealthState, now: Us): Wakeup | undefined {
   return undefined;
 }
 
+/** Wakeups of probes that may be asked along with one that is due, soonest first, taken off. */
+export function* takeAlong(state: HealthState, now: Us): Generator<ProbeState> {
+  for (let count = 0; count < ALONG_MOST && nextWakeup(state) !== undefined; count++) {
+    const top = state.wakeups.top();
+    if (top?.kind !== "probe" || top.probe.inFlightSince !== undefined) return;
+    if (top.probe.earliestAt === undefined || top.probe.earliestAt > now) return;
+    state.wakeups.pop();
+    yield top.probe;
+  }
+}
+
 /** A probe's time has come: starts it, or answers that the one in flight must be taken for lost. */
 export function startOrGiveUp(
   state: HealthState,
   probe: ProbeState,
   now: Us,
   effects: HealthEffect[],
-): "started" | "lost" {
-  if (probe.inFlightSince === undefined) startOrWait(state, probe, now, effects);
-  else if (probe.overdueSeen) return "lost";
-  else {
-    probe.overdueSeen = true;
-    wakeProbe(state, probe, after(now, OVERDUE_SECOND_LOOK));
-  }
-  return "started";
+): "started" | "waits" | "lost" {
+  if (probe.inFlightSince === undefined) return startOrWait(state, probe, now, effects);
+  if (probe.overdueSeen) return "lost";
+  probe.overdueSeen = true;
+  wakeProbe(state, probe, after(now, OVERDUE_SECOND_LOOK));
+  return "waits";
 }
 
 /** Takes stale entries off the heap; what is then on top is due next. */
@@ -100,8 +113,10 @@ function isCurrent(state: HealthState, wakeup: Wakeup): boolean {
   return state.probes.get(wakeup.probe.spec.key) === wakeup.probe && wakeup.probe.wakeAt === wakeup.at;
 }
 
-export function wakeProbe(state: HealthState, probe: ProbeState, at: Us): void {
+/** @param earliestAt from then on along with another one; default: not before `at` */
+export function wakeProbe(state: HealthState, probe: ProbeState, at: Us, earliestAt: Us = at): void {
   probe.wakeAt = at;
+  probe.earliestAt = earliestAt;
   state.wakeups.push({ at, kind: "probe", probe });
 }
 
@@ -136,7 +151,9 @@ export function counts({ resumedAt }: ServiceState, startedAt: Us): boolean {
 
 /** Plans the next question after an answer. */
 export function planNext(state: HealthState, probe: ProbeState, now: Us): void {
-  if (probe.inFlightSince === undefined && !isProbeSuspended(probe)) wakeProbe(state, probe, dueAt(state, probe, now));
+  if (probe.inFlightSince !== undefined || isProbeSuspended(probe)) return;
+  const { at, earliestAt } = dueAt(state, probe, now);
+  wakeProbe(state, probe, at, earliestAt);
 }
 
 /** Pulls the probes of a service forward where a hunt or a new holder wants them earlier; never pushes one back. */
@@ -146,21 +163,36 @@ export function pullForward(state: HealthState, service: ServiceState, now: Us):
       const probe = state.probes.get(key);
       // Without wakeAt it waits for its node and is due already, or it has just been answered and is planned next.
       if (probe === undefined || probe.inFlightSince !== undefined || probe.wakeAt === undefined) continue;
-      const at = dueAt(state, probe, now);
-      if (at < probe.wakeAt) wakeProbe(state, probe, at);
+      const { at, earliestAt } = dueAt(state, probe, now);
+      if (at < probe.wakeAt) wakeProbe(state, probe, at, earliestAt);
     }
   }
 }
 
+interface Due {
+  readonly at: Us;
+  /** Along with another question it may be asked from then on. */
+  readonly earliestAt: Us;
+}
+
+/** Of a probe that nobody asks for any more. */
+const NEVER: Due = { at: Number.POSITIVE_INFINITY as Us, earliestAt: Number.POSITIVE_INFINITY as Us };
+
 /** The earliest instant that any of the checks behind a probe wants. */
-function dueAt(state: HealthState, probe: ProbeState, now: Us): Us {
-  const { startedAt, finishedAt } = probe;
-  if (startedAt === undefined || finishedAt === undefined) return now;
-  let at = Number.POSITIVE_INFINITY;
-  for (const user of probe.users) at = Math.min(at, dueForUser(state, probe, user, startedAt, finishedAt, now));
-  if (probe.kickAt !== undefined)
-    at = Math.min(at, Math.max(probe.kickAt, after(finishedAt, restAfter(between(startedAt, finishedAt)))));
-  return Math.max(at, now) as Us;
+function dueAt(state: HealthState, probe: ProbeState, now: Us): Due {
+  const { startedAt, finishedAt, kickAt } = probe;
+  const atOnce = { at: now, earliestAt: now };
+  if (startedAt === undefined || finishedAt === undefined) return atOnce;
+  let first = NEVER;
+  for (const user of probe.users) {
+    const due = dueForUser(state, probe, user, startedAt, finishedAt, now);
+    if (due.at < first.at) first = due;
+  }
+  if (kickAt !== undefined) {
+    const at = Math.max(kickAt, after(finishedAt, restAfter(between(startedAt, finishedAt)))) as Us;
+    if (at < first.at) first = { at, earliestAt: at };
+  }
+  return first.at < now ? atOnce : first;
 }
 
 function dueForUser(
@@ -170,16 +202,17 @@ function dueForUser(
   startedAt: Us,
   finishedAt: Us,
   now: Us,
-): Us {
-  if (!counts(service, startedAt)) return now;
+): Due {
+  if (!counts(service, startedAt)) return { at: now, earliestAt: now };
   const { delayLoop, delayBeforeRetry, warmup } = check.config.timing;
   const role = service.exclusive && roleChecks(service, server).includes(check);
   const watched = role && service.holder === server.id && service.config.roleWatch > 0;
   const interval = watched ? durationUs(Math.min(delayLoop, service.config.roleWatch)) : delayLoop;
   const scatter = probe.results === 1 ? durationUs(Math.min(warmup, interval) * nextRandom(state)) : durationUs(0);
-  const regular = durationUs(jitter(state, interval) - scatter);
-  const rest = restAfter(between(startedAt, finishedAt));
-  let at = Math.max(after(startedAt, regular), after(finishedAt, durationUs(Math.min(interval, rest))));
+  const rested = after(finishedAt, durationUs(Math.min(interval, restAfter(between(startedAt, finishedAt)))));
+  const regular = after(startedAt, durationUs(jitter(state, interval, JITTER_ALONE) - scatter));
+  const early = after(startedAt, durationUs(Math.round(interval * (1 - JITTER)) - scatter));
+  let at = Math.max(regular, rested);
   // Not jittered: an earlier failure would not count, see judgeFailure.
   if (check.silentSince !== undefined && check.verdict !== "down")
     at = Math.min(at, after(finishedAt, delayBeforeRetry));
@@ -187,7 +220,8 @@ function dueForUser(
     const gap = gapInHunt(service.hunt, server.id, between(startedAt, finishedAt), now);
     at = Math.min(at, after(finishedAt, jitter(state, durationUs(Math.min(gap, delayLoop)))));
   }
-  return at as Us;
+  // Only what is regular has time: a retry and a hunt are when they are.
+  return { at: at as Us, earliestAt: (at < regular ? at : Math.max(early, rested)) as Us };
 }
 
 /** The gap that a hunt leaves for one member after an answer that took so long. */
@@ -198,23 +232,23 @@ function gapInHunt({ startedAt, successor }: Hunt, server: DestinationId, took: 
   return gap === HUNT_FAST ? durationUs(Math.min(Math.max(took / 4, HUNT_SUCCESSOR), REST_MOST)) : gap;
 }
 
-function jitter(state: HealthState, span: DurationUs): DurationUs {
-  return durationUs(Math.round(span * (1 - JITTER * nextRandom(state))));
+function jitter(state: HealthState, span: DurationUs, most = JITTER): DurationUs {
+  return durationUs(Math.round(span * (1 - most * nextRandom(state))));
 }
 
-function startOrWait(state: HealthState, probe: ProbeState, now: Us, effects: HealthEffect[]): void {
+function startOrWait(state: HealthState, probe: ProbeState, now: Us, effects: HealthEffect[]): "started" | "waits" {
   if (isProbeSuspended(probe)) {
     probe.wakeAt = undefined;
     // It may have been its turn at the node: whoever waits behind it has that now.
     releaseNode(state, probe, now);
-    return;
+    return "waits";
   }
   const node = nodeOf(state, probe.node);
   // While a service hunts, its nodes are asked one question at a time: each costs Patroni a thread and a query.
   if (probe.results > 0 && node.inFlight.size > 0 && probe.users.some(({ service }) => service.hunt !== undefined)) {
     node.waiting.add(probe.spec.key);
     probe.wakeAt = undefined;
-    return;
+    return "waits";
   }
   node.inFlight.add(probe.spec.key);
   probe.inFlightSince = now;
@@ -222,6 +256,7 @@ function startOrWait(state: HealthState, probe: ProbeState, now: Us, effects: He
   probe.kickAt = undefined;
   wakeProbe(state, probe, after(after(now, probe.spec.check.timing.connectTimeout), OVERDUE_GRACE));
   effects.push({ kind: "startProbe", spec: probe.spec });
+  return "started";
 }
 
 function releaseNode(state: HealthState, probe: ProbeState, now: Us): void {

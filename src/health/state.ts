@@ -89,6 +89,8 @@ export interface ProbeState {
   system: string | undefined;
   /** In flight: when it is taken for lost. Else: when it is due. Undefined = waits for its node. */
   wakeAt: Us | undefined;
+  /** From then on it may be asked along with another probe that is due. Undefined as long as `wakeAt` is. */
+  earliestAt: Us | undefined;
   /** When the question of a kick is due that was not asked yet, and what the kicks of late have used up (see kick.ts). */
   kickAt: Us | undefined;
   kicksSpentUntil: Us | undefined;

@@ -1,0 +1,80 @@
+import { describe, expect, test } from "vitest";
+import { milliseconds, seconds, toMilliseconds, type Us } from "../../src/core/units.ts";
+import { HealthRig, httpCheck, type Reply, realServer, virtualServer } from "../sim/healthRig.ts";
+
+const GOOD: Reply = {
+  outcome: { kind: "answered", answers: [{ path: "/health", status: 200, body: "", bodyTruncated: false }] },
+  after: milliseconds(5),
+};
+const REFUSED: Reply = { outcome: { kind: "refused", detail: "" }, after: milliseconds(1) };
+
+/** A plain service of so many servers, whose second questions are scattered over the whole interval. */
+function scattered(servers: number): ReturnType<typeof virtualServer> {
+  const hosts = Array.from({ length: servers }, (_, index) => index + 3);
+  return virtualServer(hosts.map((host) => realServer(host, [httpCheck(host, "/health", { warmup: seconds(1) })])));
+}
+
+/** Of what was started from an instant on: the questions of each instant, and the distances between those to each server. */
+function askedSince(rig: HealthRig, since: Us): { readonly together: number[]; readonly gapsMs: number[] } {
+  const byInstant = new Map<Us, number>();
+  const last = new Map<string, Us>();
+  const gapsMs: number[] = [];
+  for (const { at, spec } of rig.started) {
+    const before = last.get(spec.key);
+    last.set(spec.key, at);
+    if (at < since) continue;
+    byInstant.set(at, (byInstant.get(at) ?? 0) + 1);
+    if (before !== undefined) gapsMs.push(toMilliseconds((at - before) as ReturnType<typeof seconds>));
+  }
+  return { together: [...byInstant.values()], gapsMs };
+}
+
+describe("a question whose time is near is asked along with one that is due", () => {
+  test("so that servers of one interval are asked together after a while, never earlier than 0.9 of it and never later", () => {
+    const rig = new HealthRig({ respond: () => GOOD });
+    rig.configure([scattered(6)]);
+    rig.run(seconds(2));
+    expect(Math.max(...askedSince(rig, (rig.now - seconds(1)) as Us).together)).toBeLessThan(6);
+    rig.run(seconds(300));
+    const since = rig.now;
+    rig.run(seconds(20));
+    const { together, gapsMs } = askedSince(rig, since);
+    expect(together.every((count) => count === 6)).toBe(true);
+    expect(together.length).toBeGreaterThanOrEqual(20);
+    expect(Math.min(...gapsMs)).toBeGreaterThanOrEqual(899);
+    expect(Math.max(...gapsMs)).toBeLessThanOrEqual(1_000);
+  });
+
+  test("eight at most at an instant, however many there are", () => {
+    const rig = new HealthRig({ respond: () => GOOD });
+    rig.configure([scattered(200)]);
+    rig.run(seconds(3));
+    const since = rig.now;
+    rig.run(seconds(60));
+    const { together, gapsMs } = askedSince(rig, since);
+    expect(Math.max(...together)).toBe(8);
+    expect(Math.max(...gapsMs)).toBeLessThanOrEqual(1_000);
+  });
+
+  test("but not a retry: delay_before_retry is a rest that the server was promised", () => {
+    const timing = { delayLoop: seconds(1), delayBeforeRetry: milliseconds(940), retry: 1_000 };
+    const fails = realServer(3, [httpCheck(3, "/health", timing)]);
+    const others = [4, 5, 6, 7].map((host) => realServer(host, [httpCheck(host, "/health", { warmup: seconds(1) })]));
+    let answer = GOOD;
+    const rig = new HealthRig({ respond: ({ connectIp }) => (connectIp.endsWith(".3") ? answer : GOOD) });
+    rig.configure([virtualServer([fails, ...others])]);
+    rig.run(seconds(5));
+    answer = REFUSED;
+    rig.run(seconds(1));
+    const since = rig.now;
+    rig.run(seconds(60));
+    const asked = rig.started
+      .filter(({ at, spec }) => at >= since && spec.check.connectIp.endsWith(".3"))
+      .map(({ at }) => at);
+    const rests = asked
+      .slice(1)
+      .map((at, index) => toMilliseconds((at - (asked[index] ?? at)) as ReturnType<typeof seconds>) - 1);
+    expect(asked.length).toBeGreaterThan(50);
+    expect(Math.min(...rests)).toBeGreaterThanOrEqual(939);
+  });
+});
