@@ -62,6 +62,8 @@ export class Director implements Companion {
   readonly lvs = new FakeLvs();
   readonly invariants: Invariants;
   readonly words: OperatorWords;
+  /** It is still to be told that nothing of them is in force. */
+  #saysNoMore = false;
   readonly reasons = new HealthReasons();
   readonly tiers = new Tiers();
   readonly trouble: DirectorTrouble = { operationFails: 0, operationsLate: 0, handStrikes: 0 };
@@ -140,6 +142,7 @@ export class Director implements Companion {
       },
       onStep: (effects, desired, view) => this.#judge(effects, desired, view),
     });
+    if (this.#saysNoMore) this.takeBack();
   }
 
   killed(): void {
@@ -180,6 +183,12 @@ export class Director implements Companion {
   tell(overrides: (now: Us) => readonly Override[]): void {
     this.disturbed();
     this.life?.thread.enter(() => this.life?.health.override(overrides(this.router.clockUs())));
+  }
+
+  /** All that was said is over: of a daemon that is down as soon as it runs again, for it may have kept it. */
+  takeBack(): void {
+    this.#saysNoMore = this.life === undefined;
+    this.tell((now) => this.words.takeBack(now));
   }
 
   /** ipvsadm in somebody's hands. */

@@ -147,6 +147,6 @@ export class JointFaults implements Disturbance {
   #speak(director: Director): End {
     this.#note(director, "an operator speaks");
     director.say();
-    return () => director.tell((now) => director.words.takeBack(now));
+    return () => director.takeBack();
   }
 }
