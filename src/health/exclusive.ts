@@ -106,15 +106,18 @@ function awaitsFirstResults(service: ServiceState, now: Us): boolean {
 }
 
 function trackConflict(service: ServiceState, claims: readonly Claim[], now: Us, events: HealthEvent[]): void {
+  const newestAskedAt = Math.max(0, ...claims.map(({ askedAt }) => askedAt));
   if (service.conflict === undefined) {
-    if (claims.length > 1) service.conflict = { seenAt: now, announced: undefined };
+    if (claims.length > 1) service.conflict = { seenAt: now, newestAskedAt, announced: undefined };
     return;
   }
-  const { seenAt, announced } = service.conflict;
-  // What is left of it must have been asked for after it was seen, else the last claim may be an old one.
-  if (claims.length > 1 || claims.some((claim) => claim.askedAt < seenAt)) return;
+  const { conflict } = service;
+  conflict.newestAskedAt = Math.max(conflict.newestAskedAt, newestAskedAt);
+  // A claim that was asked for before another one may be what that other one has ended: it is asked for once more. The newest is not.
+  const sufficesFrom = Math.min(conflict.seenAt, conflict.newestAskedAt);
+  if (claims.length > 1 || claims.some((claim) => claim.askedAt < sufficesFrom)) return;
   service.conflict = undefined;
-  if (announced !== undefined) events.push({ kind: "conflictEnded", service: service.id });
+  if (conflict.announced !== undefined) events.push({ kind: "conflictEnded", service: service.id });
 }
 
 function takeSingleClaim(service: ServiceState, claim: Claim | undefined, events: HealthEvent[]): void {

@@ -218,6 +218,8 @@ export interface Hunt {
 /** More than one claim. Judged only on answers that were asked for after it was seen. */
 export interface Conflict {
   readonly seenAt: Us;
+  /** When the newest of all its claims was asked for. */
+  newestAskedAt: number;
   /** Claimants and decision as last announced; undefined while nothing was decided. */
   announced: string | undefined;
 }

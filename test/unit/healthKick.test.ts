@@ -13,11 +13,12 @@ const OTHERS = "TCP 10.0.2.11:5432";
 
 /** Both services, settled: 3 leads, and for the next minute nobody is asked. */
 function settledRig(took = milliseconds(1)) {
-  const world = { primary: 3 };
+  const world = { primary: 3, slowest: 0, slowestTook: milliseconds(10) };
   const rig = new HealthRig({
     respond: (check): Reply => {
       const host = Number(check.connectIp.split(".").at(-1));
-      return { outcome: (host === world.primary ? leads() : follows()).outcome, after: took };
+      const after = host === world.slowest ? world.slowestTook : took;
+      return { outcome: (host === world.primary ? leads() : follows()).outcome, after };
     },
   });
   rig.configure([writers, others]);
@@ -39,6 +40,29 @@ describe("a kick", () => {
     rig.run(milliseconds(40));
     expect(rig.weights()).toEqual({ 3: 0, 4: 50 });
     expect(rig.eventsOf("kick")).toEqual([{ kind: "kick", services: undefined, source: "a test", asked: 3, later: 0 }]);
+  });
+
+  test.each([3, 4])("needs one answer of each, and no second one, where %i is the last to answer", (slowest) => {
+    const { rig, world, kick } = settledRig();
+    Object.assign(world, { primary: 4, slowest });
+    kick();
+    rig.run(world.slowestTook);
+    expect(rig.weights()).toEqual({ 3: 0, 4: 50 });
+    expect(asked(rig, 2_000)).toEqual([1, 1, 1]);
+  });
+
+  test("does not take a claim from before for an answer: where a newer one is denied, the older is asked for again", () => {
+    const { rig, world, kick } = settledRig();
+    Object.assign(world, { primary: 4, slowest: 3, slowestTook: milliseconds(200) });
+    kick();
+    rig.runUntil(milliseconds(10), "a second claim", () => rig.view()[0]?.hunting === true);
+    world.primary = 3;
+    rig.run(milliseconds(100));
+    expect(rig.askedTimes(4, 2_000).length).toBeGreaterThan(1);
+    expect(rig.view()[0]).toMatchObject({ hunting: true });
+    rig.run(seconds(1));
+    expect(rig.view()[0]).toMatchObject({ hunting: false });
+    expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
   });
 
   test("without a switch asks each node once, and changes nothing", () => {
