@@ -13,8 +13,8 @@ interface RowSessions {
   count: number;
   /** When its weight went to 0 in the kernel; undefined while it has some. */
   idleSince: Us | undefined;
-  /** When we deleted it under its sessions. */
-  cutAt: Us | undefined;
+  /** When we deleted it under its sessions, and by which policy. */
+  cut: { readonly at: Us; readonly policy: RoleLossConfig["policy"] } | undefined;
   /** It might have been cut since it last served. */
   mayBeCut: boolean;
 }
@@ -72,7 +72,7 @@ export class Sessions {
       if (isServing(health, server)) {
         row.mayBeCut = false;
         // It may be there again from here on, also where the kernel refuses that and it loses its role before the next try.
-        row.cutAt = undefined;
+        row.cut = undefined;
       } else if (reasonAgainst(server, row, facts) === undefined) row.mayBeCut = true;
     }
   }
@@ -80,7 +80,7 @@ export class Sessions {
   /** A new life: what an earlier one lowered or cut, nobody follows any more. */
   restart(): void {
     this.endIdle();
-    for (const row of this.rows.values()) row.cutAt = undefined;
+    for (const row of this.rows.values()) row.cut = undefined;
   }
 
   /** All clients of rows without weight have gone. */
@@ -109,7 +109,7 @@ export class Sessions {
   /** After every change of the kernel's table; throws when ours breaks what the policy promises. */
   changed(cause: Operation | "administrator", now: Us, facts: (service: ServiceId) => CutFacts | undefined): void {
     if (cause !== "administrator" && cause.kind === "deleteService") {
-      for (const [key, row] of this.rows) if (key.startsWith(`${serviceId(cause.service)} `)) row.cutAt = undefined;
+      for (const [key, row] of this.rows) if (key.startsWith(`${serviceId(cause.service)} `)) row.cut = undefined;
     }
     if (cause !== "administrator" && "destination" in cause) {
       const id = serviceId(cause.service);
@@ -129,7 +129,7 @@ export class Sessions {
     const row = this.row(service, server);
     if (facts === undefined || row.count === 0) return;
     this.cuts += 1;
-    row.cutAt = facts.now;
+    row.cut = { at: facts.now, policy: facts.health.roleLoss.policy };
     const why = reasonAgainst(server, row, facts);
     const late = !facts.exact && row.mayBeCut;
     if (why !== undefined && !late)
@@ -139,18 +139,20 @@ export class Sessions {
   /** One that may have weight again is there at once. */
   private added(service: ServiceId, server: DestinationId, health: ServiceHealth | undefined, now: Us): void {
     const row = this.row(service, server);
-    const since = row.cutAt;
-    row.cutAt = undefined;
+    const { cut } = row;
+    row.cut = undefined;
+    if (cut === undefined || now - cut.at >= GONE_FOR) return;
     if (health !== undefined && isServing(health, server)) return;
-    if (since !== undefined && now - since < GONE_FOR)
-      throw new Error(`${service}: ${server} was put back ${now - since} µs after the cut: its sessions live on`);
+    // A reload may have brought another policy, under which a server that was up before has its row at once.
+    if (health !== undefined && health.roleLoss.policy !== cut.policy) return;
+    throw new Error(`${service}: ${server} was put back ${now - cut.at} µs after the cut: its sessions live on`);
   }
 
   private row(service: ServiceId, server: DestinationId): RowSessions {
     const key = `${service} ${server}`;
     const known = this.rows.get(key);
     if (known !== undefined) return known;
-    const row = { count: 0, idleSince: undefined, cutAt: undefined, mayBeCut: false };
+    const row = { count: 0, idleSince: undefined, cut: undefined, mayBeCut: false };
     this.rows.set(key, row);
     return row;
   }
