@@ -331,7 +331,6 @@ export function probeFor(state: HealthState, check: CheckState): ProbeState {
     reading: undefined,
     system: undefined,
     wakeAt: undefined,
-    earliestAt: undefined,
     kickAt: undefined,
     kicksSpentUntil: undefined,
     overdueSeen: false,

@@ -113,7 +113,8 @@ function trackConflict(service: ServiceState, claims: readonly Claim[], now: Us,
   }
   const { conflict } = service;
   conflict.newestAskedAt = Math.max(conflict.newestAskedAt, newestAskedAt);
-  // A claim that was asked for before another one may be what that other one has ended: it is asked for once more. The newest is not.
+  // What is left suffices when it was asked for after the conflict was seen, or when no claim of it was newer. Else it may be what a
+  // newer claim has ended.
   const sufficesFrom = Math.min(conflict.seenAt, conflict.newestAskedAt);
   if (claims.length > 1 || claims.some((claim) => claim.askedAt < sufficesFrom)) return;
   service.conflict = undefined;

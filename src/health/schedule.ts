@@ -76,8 +76,7 @@ export function takeDue(state: HealthState, now: Us): Wakeup | undefined {
 export function* takeAlong(state: HealthState, now: Us): Generator<ProbeState> {
   for (let count = 0; count < ALONG_MOST && nextWakeup(state) !== undefined; count++) {
     const top = state.wakeups.top();
-    if (top?.kind !== "probe" || top.probe.inFlightSince !== undefined) return;
-    if (top.probe.earliestAt === undefined || top.probe.earliestAt > now) return;
+    if (top?.kind !== "probe" || top.earliestAt > now) return;
     state.wakeups.pop();
     yield top.probe;
   }
@@ -116,8 +115,7 @@ function isCurrent(state: HealthState, wakeup: Wakeup): boolean {
 /** @param earliestAt from then on along with another one; default: not before `at` */
 export function wakeProbe(state: HealthState, probe: ProbeState, at: Us, earliestAt: Us = at): void {
   probe.wakeAt = at;
-  probe.earliestAt = earliestAt;
-  state.wakeups.push({ at, kind: "probe", probe });
+  state.wakeups.push({ at, kind: "probe", probe, earliestAt });
 }
 
 /** Bookkeeping of an answer: frees the node, wakes what waited for it, plans the next question. */
@@ -212,16 +210,19 @@ function dueForUser(
   const rested = after(finishedAt, durationUs(Math.min(interval, restAfter(between(startedAt, finishedAt)))));
   const regular = after(startedAt, durationUs(jitter(state, interval, JITTER_ALONE) - scatter));
   const early = after(startedAt, durationUs(Math.round(interval * (1 - JITTER)) - scatter));
-  let at = Math.max(regular, rested);
-  // Not jittered: an earlier failure would not count, see judgeFailure.
-  if (check.silentSince !== undefined && check.verdict !== "down")
-    at = Math.min(at, after(finishedAt, delayBeforeRetry));
+  const unhurried = Math.max(regular, rested) as Us;
+  let at: Us = unhurried;
+  if (check.silentSince !== undefined && check.verdict !== "down") {
+    const retryAt = after(finishedAt, delayBeforeRetry);
+    // A regular question shortly before would not count (see judgeFailure), and would put the one that does off by an interval.
+    at = delayBeforeRetry <= interval ? retryAt : (Math.min(at, retryAt) as Us);
+  }
   if (role && service.hunt !== undefined) {
     const gap = gapInHunt(service.hunt, server.id, between(startedAt, finishedAt), now);
-    at = Math.min(at, after(finishedAt, jitter(state, durationUs(Math.min(gap, delayLoop)))));
+    at = Math.min(at, after(finishedAt, jitter(state, durationUs(Math.min(gap, delayLoop))))) as Us;
   }
   // Only what is regular has time: a retry and a hunt are when they are.
-  return { at: at as Us, earliestAt: (at < regular ? at : Math.max(early, rested)) as Us };
+  return { at, earliestAt: at === unhurried ? (Math.max(early, rested) as Us) : at };
 }
 
 /** The gap that a hunt leaves for one member after an answer that took so long. */

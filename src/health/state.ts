@@ -65,7 +65,8 @@ export interface KnownMember {
 }
 
 export type Wakeup =
-  | { readonly at: Us; readonly kind: "probe"; readonly probe: ProbeState }
+  /** `earliestAt`: from then on it may be asked along with another probe that is due. */
+  | { readonly at: Us; readonly kind: "probe"; readonly probe: ProbeState; readonly earliestAt: Us }
   | { readonly at: Us; readonly kind: "service"; readonly service: ServiceState };
 
 export interface NodeState {
@@ -89,8 +90,6 @@ export interface ProbeState {
   system: string | undefined;
   /** In flight: when it is taken for lost. Else: when it is due. Undefined = waits for its node. */
   wakeAt: Us | undefined;
-  /** From then on it may be asked along with another probe that is due. Undefined as long as `wakeAt` is. */
-  earliestAt: Us | undefined;
   /** When the question of a kick is due that was not asked yet, and what the kicks of late have used up (see kick.ts). */
   kickAt: Us | undefined;
   kicksSpentUntil: Us | undefined;
@@ -218,7 +217,7 @@ export interface Hunt {
 /** More than one claim. Judged only on answers that were asked for after it was seen. */
 export interface Conflict {
   readonly seenAt: Us;
-  /** When the newest of all its claims was asked for. */
+  /** When the newest of all its claims was asked for; Infinity once a server without checks was among them. */
   newestAskedAt: number;
   /** Claimants and decision as last announced; undefined while nothing was decided. */
   announced: string | undefined;

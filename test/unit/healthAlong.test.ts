@@ -45,7 +45,7 @@ describe("a question whose time is near is asked along with one that is due", ()
     expect(Math.max(...gapsMs)).toBeLessThanOrEqual(1_000);
   });
 
-  test("eight at most at an instant, however many there are", () => {
+  test("seven at most along with one, however many there are", () => {
     const rig = new HealthRig({ respond: () => GOOD });
     rig.configure([scattered(200)]);
     rig.run(seconds(3));
@@ -76,5 +76,22 @@ describe("a question whose time is near is asked along with one that is due", ()
       .map((at, index) => toMilliseconds((at - (asked[index] ?? at)) as ReturnType<typeof seconds>) - 1);
     expect(asked.length).toBeGreaterThan(50);
     expect(Math.min(...rests)).toBeGreaterThanOrEqual(939);
+  });
+
+  test("nor before the rest of a node that needs long for its answers is over", () => {
+    const slow = (check: { readonly connectIp: string }): boolean => check.connectIp.endsWith(".3");
+    const rig = new HealthRig({
+      respond: (check) => ({ ...GOOD, after: milliseconds(slow(check) ? 450 : 5) }),
+    });
+    const often = { delayLoop: milliseconds(500) };
+    const others = [4, 5, 6, 7, 8].map((host) =>
+      realServer(host, [httpCheck(host, "/health", { warmup: seconds(1) })]),
+    );
+    rig.configure([virtualServer([realServer(3, [httpCheck(3, "/health", often)]), ...others])]);
+    rig.run(seconds(120));
+    const asked = rig.started.filter(({ spec }) => slow(spec.check)).map(({ at }) => at);
+    const restsMs = asked.slice(1).map((at, index) => (at - (asked[index] ?? at)) / 1_000 - 450);
+    expect(asked.length).toBeGreaterThan(100);
+    expect(Math.min(...restsMs)).toBeGreaterThanOrEqual(250);
   });
 });

@@ -65,6 +65,22 @@ describe("a kick", () => {
     expect(rig.weights()).toEqual({ 3: 50, 4: 0 });
   });
 
+  test("that has to wait for its turn is not asked along with others before it", () => {
+    const { rig, kick } = settledRig();
+    for (let count = 0; count < 8; count++) {
+      kick(OTHERS);
+      rig.run(milliseconds(60));
+    }
+    const before = asked(rig, 2_000)[2];
+    // The writers are due at once, and the others' turn is to come.
+    kick("TCP 10.0.2.10:5432");
+    rig.run(milliseconds(10));
+    expect(asked(rig, 2_000)[0]).toBe(1);
+    expect(asked(rig, 2_000)[2]).toBe(before);
+    rig.run(seconds(2));
+    expect(asked(rig, 2_000)[2]).toBeGreaterThan(before ?? 0);
+  });
+
   test("without a switch asks each node once, and changes nothing", () => {
     const { rig, kick } = settledRig();
     const before = { table: rig.desired(), changes: rig.timesOf("tableChanged").length };

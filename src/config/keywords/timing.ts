@@ -57,7 +57,7 @@ const rows = {
     shape: "value",
     status: "implemented",
     kind: delay,
-    doc: "Spreads the phase of the checks after the first over at most this time; the first check is never delayed, unlike in keepalived. 0 = no spreading.",
+    doc: "Spreads the second checks over at most this time; the first check is never delayed, unlike in keepalived. 0 = no spreading. Later, checks whose times are near are asked together, seven along with one that is due.",
     reference: MAN,
     reload: "live",
     example: "warmup 0",
