@@ -199,12 +199,12 @@ function buildService(config: VirtualServerConfig, old: ServiceState | undefined
 }
 
 /**
- * A row with weight 0 that an earlier life left has connections to wait for, where it would be gone otherwise: until they have
- * ended, or, in an exclusive service that cuts, until a successor is confirmed.
+ * A row with weight 0 that an earlier life left has connections, where it would be gone otherwise: they are waited for, kept, or, in
+ * an exclusive service that cuts, cut once a successor is confirmed.
  */
 function takeUpLosses(service: ServiceState, old: ServiceState | undefined, existing: ExistingRows): void {
   const { policy } = policyOf(service);
-  if (policy !== "drain" && !(policy === "cut" && service.exclusive)) return;
+  if (policy === "cut" && !service.exclusive) return;
   for (const server of service.servers) {
     const isNew = serverOf(old ?? { servers: [] }, server.id) === undefined;
     if (isNew && existing.get(server.id) === 0 && !server.config.inhibitOnFailure) server.serving = true;

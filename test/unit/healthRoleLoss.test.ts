@@ -343,6 +343,21 @@ describe("other policies and kinds", () => {
     expect(told(primary.rig)).toEqual([]);
   });
 
+  test("keep: a restart keeps what it finds at weight 0, too", () => {
+    const config = { roleLoss: { policy: "keep" } } as const;
+    const { rig, nodes } = readers(config);
+    nodes[3] = fails("refused");
+    rig.run(seconds(8));
+    const rows = new Map([
+      ["TCP 10.0.2.10:5432", new Map(Object.entries({ "10.0.2.3:5432": 0, "10.0.2.4:5432": 50 }))],
+    ]);
+    const servers = [3, 4].map((host) => realServer(host, [httpCheck(host, "/health")], false));
+    rig.restart(2);
+    rig.configure([virtualServer(servers, config)], rows);
+    rig.run(seconds(10));
+    expect(rig.weights()).toEqual({ 3: 0, 4: 50 });
+  });
+
   test("cut outside an exclusive service is at once; a service of UDP cuts by default", () => {
     const udp = {
       name: "UDP 10.0.2.10:53",
