@@ -171,12 +171,13 @@ export class World {
     const { life } = this;
     this.config = drawServices(this.dice);
     this.programmed = false;
+    // A hand may strike before the daemon looks: what it finds counts, for it and for the invariants.
+    const existing = existingWeights(this.kernel.dump());
     this.witness.newLife(this.config.map(({ name }) => name));
     this.reasons.newLife();
     this.tiers.newLife(this.rig.now);
     this.rig.restart(this.dice.integer(0, 1_000_000));
     this.rig.feed({ kind: "overrides", overrides: this.words.restart(this.rig.now) });
-    const existing = existingWeights(this.kernel.dump());
     this.adopts = this.config.some(({ name }) => existing.has(name));
     this.note(`life ${life} over ${JSON.stringify([...existing].map(([id, rows]) => [id, [...rows]]))}`);
     this.rig.configure(this.config, existing);
