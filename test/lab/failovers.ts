@@ -38,6 +38,8 @@ const REST_WATCH_MS = 200;
 const LOOP_MS = 250;
 const TIMEOUT_MS = 240_000;
 const INSERTS_AFTER = 5;
+/** What the kernel shows of its counters of connections is up to 2 s old: its estimator carries them over (ip_vs_est.c of Linux 6.1). */
+const COUNTERS_CARRIED_MS = 4_000;
 
 /** What takes the primary away, and gives it back. */
 export interface FailoverStory {
@@ -127,6 +129,7 @@ export class Failovers {
     await this.#wait(`the weight of ${from} gone`, () =>
       BALANCER_NAMES.every((name) => this.#lines(name).some((line) => line.atUs > beganUs && !writesTo(from, line))),
     );
+    await new Promise((resolve) => setTimeout(resolve, COUNTERS_CARRIED_MS));
     const before = await this.#connections(from);
     const to = await this.#settled(beganUs);
     await story.giveBack(this, from);

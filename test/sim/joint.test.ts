@@ -4,7 +4,7 @@ import { type JointFigures, simulateJoint } from "./joint/simulate.ts";
 
 /** Virtual hours over all seeds. HOLDFAST_HOURS and HOLDFAST_SEED ask for others. */
 const HOURS = Number(process.env.HOLDFAST_HOURS ?? (SOAK ? 240 : 8));
-/** In `npm test` always the same, until a soak on new seeds was clean (docs/testing.md). */
+/** In `npm test` always the same; a soak plays new ones (docs/testing.md). */
 const FIRST_SEED = Number(process.env.HOLDFAST_SEED ?? (SOAK ? Math.floor(Math.random() * 2 ** 30) : 31_337));
 const HOURS_A_WORLD = 0.5;
 

@@ -7,7 +7,7 @@ import { type Trouble, World } from "./world.ts";
 const DAY = 86_400;
 /** One each virtual second: a day of them, with HOLDFAST_SOAK=1 a month on new seeds. HOLDFAST_SWITCHES and HOLDFAST_SEED ask for others. */
 const SWITCHES = Number(process.env.HOLDFAST_SWITCHES ?? (SOAK ? 30 * DAY : DAY));
-/** In `npm test` always the same day, until a soak on new seeds was clean (docs/testing.md). */
+/** In `npm test` always the same day; a soak plays new ones (docs/testing.md). */
 const FIRST_SEED = Number(process.env.HOLDFAST_SEED ?? (SOAK ? Math.floor(Math.random() * 2 ** 30) : 111_222));
 /** So many without a rest, and so many in one world. */
 const IN_A_ROW = 100;
