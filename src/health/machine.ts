@@ -209,7 +209,7 @@ class Step {
 
   private startProbes(): void {
     const { state, now, effects } = this;
-    let started = false;
+    let unhurried = false;
     for (let due = takeDue(state, now); due !== undefined; due = takeDue(state, now)) {
       if (due.kind === "service") {
         // Time is over for a first verdict, or for the answers before an election.
@@ -219,9 +219,10 @@ class Step {
       }
       const done = startOrGiveUp(state, due.probe, now, effects);
       if (done === "lost") this.giveUp(due.probe);
-      else if (done === "started") started = true;
+      else if (done === "started" && due.earliestAt < due.at) unhurried = true;
     }
-    if (started) for (const probe of takeAlong(state, now)) startOrGiveUp(state, probe, now, effects);
+    // A hunt's answer is waited for: whatever was asked along with it would stand in its way.
+    if (unhurried) for (const probe of takeAlong(state, now)) startOrGiveUp(state, probe, now, effects);
   }
 
   rowsRead(rows: ServiceRows): void {

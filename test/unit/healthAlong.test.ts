@@ -78,6 +78,24 @@ describe("a question whose time is near is asked along with one that is due", ()
     expect(Math.min(...rests)).toBeGreaterThanOrEqual(939);
   });
 
+  test("nor with a retry, whose answer is waited for", () => {
+    const timing = { delayLoop: seconds(60), delayBeforeRetry: milliseconds(10), retry: 1_000_000 };
+    const fails = realServer(3, [httpCheck(3, "/health", timing)]);
+    const others = [4, 5, 6].map((host) => realServer(host, [httpCheck(host, "/health", { warmup: seconds(1) })]));
+    let answer = GOOD;
+    const rig = new HealthRig({ respond: ({ connectIp }) => (connectIp.endsWith(".3") ? answer : GOOD) });
+    rig.configure([virtualServer([fails, ...others])]);
+    rig.run(seconds(58));
+    answer = REFUSED;
+    rig.run(seconds(3));
+    const since = rig.now;
+    rig.run(seconds(20));
+    const retries = new Set(rig.started.filter(({ spec }) => spec.check.connectIp.endsWith(".3")).map(({ at }) => at));
+    expect(retries.size).toBeGreaterThan(500);
+    const asked = rig.started.filter(({ at, spec }) => at >= since && !spec.check.connectIp.endsWith(".3"));
+    expect(asked.filter(({ at }) => retries.has(at))).toEqual([]);
+  });
+
   test("nor before the rest of a node that needs long for its answers is over", () => {
     const slow = (check: { readonly connectIp: string }): boolean => check.connectIp.endsWith(".3");
     const rig = new HealthRig({
