@@ -207,6 +207,16 @@ class Step {
     this.effects.push({ kind: "readRows", services: [...this.toRead].flatMap(({ config }) => config.targets) });
   }
 
+  rowsRead(rows: ServiceRows): void {
+    for (const service of this.state.services.values()) {
+      if (!service.servers.some(({ loss }) => loss !== undefined)) continue;
+      // Of what was not read nothing is known, least of all that its rows are gone.
+      if (!service.config.targets.every((target) => rows.has(serviceId(target)))) continue;
+      takeRows(service, rows, this.now);
+      this.evaluate(service);
+    }
+  }
+
   private startProbes(): void {
     const { state, now, effects } = this;
     let unhurried = false;
@@ -223,16 +233,6 @@ class Step {
     }
     // A hunt's answer is waited for: whatever was asked along with it would stand in its way.
     if (unhurried) for (const probe of takeAlong(state, now)) startOrGiveUp(state, probe, now, effects);
-  }
-
-  rowsRead(rows: ServiceRows): void {
-    for (const service of this.state.services.values()) {
-      if (!service.servers.some(({ loss }) => loss !== undefined)) continue;
-      // Of what was not read nothing is known, least of all that its rows are gone.
-      if (!service.config.targets.every((target) => rows.has(serviceId(target)))) continue;
-      takeRows(service, rows, this.now);
-      this.evaluate(service);
-    }
   }
 
   private setOverrides(overrides: readonly Override[]): void {

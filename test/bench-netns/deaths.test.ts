@@ -12,7 +12,7 @@ import type { RunningProcess } from "../lab/processes.ts";
 import { processTree } from "../lab/processTree.ts";
 import { requires } from "../lab/requires.ts";
 import { projectRoot } from "../lab/root.ts";
-import { waitFor } from "../lab/wait.ts";
+import { pass, waitFor } from "../lab/wait.ts";
 import { FrameRecorder, type SeenAdvert } from "./advertTimes.ts";
 
 const VIP = "10.0.2.10";
@@ -37,8 +37,6 @@ interface Scene {
   readonly adverts: (from: number, sinceMs?: number) => SeenAdvert[];
   readonly sinceMs: number;
 }
-
-const passed = async (ms: number): Promise<void> => await new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What happens beside keepalived when a holder dies, hangs or is replaced. */
 requires(
@@ -213,7 +211,7 @@ requires(
             const { resets, seen: gapMs } = await streaming(async () => {
               await replaceProgram(scene);
               // A restarted keepalived is the holder again after some intervals.
-              await passed(WATCHED_MS);
+              await pass(WATCHED_MS);
               return longestGapMs(scene.adverts(HOLDER));
             });
             return { resets, gapMs, transitions: scene.survivor.states().filter((state) => state === "MASTER").length };
@@ -241,13 +239,13 @@ requires(
   const QUICK = rounds(2, 20);
   test(`${QUICK} hand-overs at 0.05 s (version 3)`, async () => {
     const { gaps, usual, transitions } = await play("holdfast", fast, async (scene) => {
-      await passed(2_000);
+      await pass(2_000);
       const usual = longestGapMs(scene.adverts(HOLDER, scene.sinceMs));
       const gaps: number[] = [];
       for (let count = 0; count < QUICK; count++) {
         const sinceMs = wallClockMs();
         await replaceProgram(scene);
-        await passed(500);
+        await pass(500);
         gaps.push(longestGapMs(scene.adverts(HOLDER, sinceMs)));
       }
       return { gaps, usual, transitions: scene.survivor.states().filter((state) => state === "MASTER").length };

@@ -5,6 +5,7 @@ import { WRITE_SERVICE } from "../lab/lab.ts";
 import { LEAST_TIMINGS, type PatroniTimings } from "../lab/realClusterConfig.ts";
 import { monotonicUs } from "../lab/standIn/node.types.ts";
 import { doubleWriters } from "../lab/tableRecord.ts";
+import { pass } from "../lab/wait.ts";
 
 /** A round of Patroni's loop costs an emulated processor 0.3 s, each of three: there it is not played every second. */
 const EMULATED_TIMINGS: PatroniTimings = { ttlSec: 20, loopWaitSec: 4, retryTimeoutSec: 8 };
@@ -13,8 +14,6 @@ export const FAILOVER_TIMINGS = isEmulated() ? EMULATED_TIMINGS : LEAST_TIMINGS;
 const STORE_GONE_MS = 60_000;
 /** In a pause, before and behind the primary's death. */
 const PAUSE_MS = 6_000;
-
-const pass = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The first one is the most telling: the primary's host says nothing at all, and comes back. */
 export const FAILOVER_STORIES: readonly FailoverStory[] = [

@@ -29,7 +29,7 @@ import { type Program, startProgram } from "./programs.ts";
 import { isPrimary, type RealCluster } from "./realCluster.ts";
 import type { PatroniTimings } from "./realClusterConfig.ts";
 import { monotonicUs } from "./standIn/node.types.ts";
-import { waitFor } from "./wait.ts";
+import { pass, waitFor } from "./wait.ts";
 
 const USER = ["postgres", "postgres"] as const;
 /** Looks and loops are not free for an emulated processor, which has a cluster to carry. */
@@ -129,7 +129,7 @@ export class Failovers {
     await this.#wait(`the weight of ${from} gone`, () =>
       BALANCER_NAMES.every((name) => this.#lines(name).some((line) => line.atUs > beganUs && !writesTo(from, line))),
     );
-    await new Promise((resolve) => setTimeout(resolve, COUNTERS_CARRIED_MS));
+    await pass(COUNTERS_CARRIED_MS);
     const before = await this.#connections(from);
     const to = await this.#settled(beganUs);
     await story.giveBack(this, from);

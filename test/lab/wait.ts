@@ -32,9 +32,12 @@ export async function waitFor<T>(
       const found = options.found === undefined ? "" : `; found instead: ${describe(await options.found())}`;
       throw new Error(`waited ${timeoutMs} ms for ${options.what}${found}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, options.intervalMs ?? 10));
+    await pass(options.intervalMs ?? 10);
   }
 }
+
+/** For what has no condition: a story whose time is its point, or what the kernel does by its clock. */
+export const pass = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function describe(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);

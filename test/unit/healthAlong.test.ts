@@ -1,17 +1,32 @@
 import { describe, expect, test } from "vitest";
 import { milliseconds, seconds, toMilliseconds, type Us } from "../../src/core/units.ts";
-import { HealthRig, httpCheck, type Reply, realServer, virtualServer } from "../sim/healthRig.ts";
+import { HealthRig, httpCheck, realServer, virtualServer } from "../sim/healthRig.ts";
+import { answer, fails } from "../sim/patroniAnswers.ts";
 
-const GOOD: Reply = {
-  outcome: { kind: "answered", answers: [{ path: "/health", status: 200, body: "", bodyTruncated: false }] },
-  after: milliseconds(5),
-};
-const REFUSED: Reply = { outcome: { kind: "refused", detail: "" }, after: milliseconds(1) };
+const GOOD = answer(200, "");
 
 /** A plain service of so many servers, whose second questions are scattered over the whole interval. */
 function scattered(servers: number): ReturnType<typeof virtualServer> {
   const hosts = Array.from({ length: servers }, (_, index) => index + 3);
   return virtualServer(hosts.map((host) => realServer(host, [httpCheck(host, "/health", { warmup: seconds(1) })])));
+}
+
+const isThree = ({ connectIp }: { readonly connectIp: string }): boolean => connectIp.endsWith(".3");
+
+/** Server 3 with this timing beside `hosts` whose phases are scattered; after `failsFrom` seconds it refuses, and `restSec` more pass. */
+function failing(
+  timing: Parameters<typeof httpCheck>[2],
+  hosts: readonly number[],
+  failsFrom: number,
+  restSec: number,
+): HealthRig {
+  const others = hosts.map((host) => realServer(host, [httpCheck(host, "/health", { warmup: seconds(1) })]));
+  const rig = new HealthRig({ respond: () => GOOD });
+  rig.configure([virtualServer([realServer(3, [httpCheck(3, "/health", timing)]), ...others])]);
+  rig.run(seconds(failsFrom));
+  rig.respond = (check) => (isThree(check) ? fails("refused") : GOOD);
+  rig.run(seconds(restSec));
+  return rig;
 }
 
 /** Of what was started from an instant on: the questions of each instant, and the distances between those to each server. */
@@ -58,19 +73,10 @@ describe("a question whose time is near is asked along with one that is due", ()
 
   test("but not a retry: delay_before_retry is a rest that the server was promised", () => {
     const timing = { delayLoop: seconds(1), delayBeforeRetry: milliseconds(940), retry: 1_000 };
-    const fails = realServer(3, [httpCheck(3, "/health", timing)]);
-    const others = [4, 5, 6, 7].map((host) => realServer(host, [httpCheck(host, "/health", { warmup: seconds(1) })]));
-    let answer = GOOD;
-    const rig = new HealthRig({ respond: ({ connectIp }) => (connectIp.endsWith(".3") ? answer : GOOD) });
-    rig.configure([virtualServer([fails, ...others])]);
-    rig.run(seconds(5));
-    answer = REFUSED;
-    rig.run(seconds(1));
+    const rig = failing(timing, [4, 5, 6, 7], 5, 1);
     const since = rig.now;
     rig.run(seconds(60));
-    const asked = rig.started
-      .filter(({ at, spec }) => at >= since && spec.check.connectIp.endsWith(".3"))
-      .map(({ at }) => at);
+    const asked = rig.started.filter(({ at, spec }) => at >= since && isThree(spec.check)).map(({ at }) => at);
     const rests = asked
       .slice(1)
       .map((at, index) => toMilliseconds((at - (asked[index] ?? at)) as ReturnType<typeof seconds>) - 1);
@@ -80,26 +86,18 @@ describe("a question whose time is near is asked along with one that is due", ()
 
   test("nor with a retry, whose answer is waited for", () => {
     const timing = { delayLoop: seconds(60), delayBeforeRetry: milliseconds(10), retry: 1_000_000 };
-    const fails = realServer(3, [httpCheck(3, "/health", timing)]);
-    const others = [4, 5, 6].map((host) => realServer(host, [httpCheck(host, "/health", { warmup: seconds(1) })]));
-    let answer = GOOD;
-    const rig = new HealthRig({ respond: ({ connectIp }) => (connectIp.endsWith(".3") ? answer : GOOD) });
-    rig.configure([virtualServer([fails, ...others])]);
-    rig.run(seconds(58));
-    answer = REFUSED;
-    rig.run(seconds(3));
+    const rig = failing(timing, [4, 5, 6], 58, 3);
     const since = rig.now;
     rig.run(seconds(20));
-    const retries = new Set(rig.started.filter(({ spec }) => spec.check.connectIp.endsWith(".3")).map(({ at }) => at));
+    const retries = new Set(rig.started.filter(({ spec }) => isThree(spec.check)).map(({ at }) => at));
     expect(retries.size).toBeGreaterThan(500);
-    const asked = rig.started.filter(({ at, spec }) => at >= since && !spec.check.connectIp.endsWith(".3"));
+    const asked = rig.started.filter(({ at, spec }) => at >= since && !isThree(spec.check));
     expect(asked.filter(({ at }) => retries.has(at))).toEqual([]);
   });
 
   test("nor before the rest of a node that needs long for its answers is over", () => {
-    const slow = (check: { readonly connectIp: string }): boolean => check.connectIp.endsWith(".3");
     const rig = new HealthRig({
-      respond: (check) => ({ ...GOOD, after: milliseconds(slow(check) ? 450 : 5) }),
+      respond: (check) => ({ ...GOOD, after: milliseconds(isThree(check) ? 450 : 5) }),
     });
     const often = { delayLoop: milliseconds(500) };
     const others = [4, 5, 6, 7, 8].map((host) =>
@@ -107,7 +105,7 @@ describe("a question whose time is near is asked along with one that is due", ()
     );
     rig.configure([virtualServer([realServer(3, [httpCheck(3, "/health", often)]), ...others])]);
     rig.run(seconds(120));
-    const asked = rig.started.filter(({ spec }) => slow(spec.check)).map(({ at }) => at);
+    const asked = rig.started.filter(({ spec }) => isThree(spec.check)).map(({ at }) => at);
     const restsMs = asked.slice(1).map((at, index) => (at - (asked[index] ?? at)) / 1_000 - 450);
     expect(asked.length).toBeGreaterThan(100);
     expect(Math.min(...restsMs)).toBeGreaterThanOrEqual(250);

@@ -1,12 +1,10 @@
 import { test } from "vitest";
 import { serviceTiming } from "../../src/config/timing.ts";
-import { milliseconds, seconds } from "../../src/core/units.ts";
+import { seconds } from "../../src/core/units.ts";
 import { HealthRig, httpCheck, type Reply, realServer, virtualServer } from "../sim/healthRig.ts";
+import { answer } from "../sim/patroniAnswers.ts";
 
-const GOOD: Reply = {
-  outcome: { kind: "answered", answers: [{ path: "/health", status: 200, body: "", bodyTruncated: false }] },
-  after: milliseconds(5),
-};
+const GOOD = answer(200, "");
 
 /** Seconds: delay_loop, connect_timeout, retry, delay_before_retry. */
 const TIMINGS = [
