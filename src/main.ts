@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=2 --max-old-space-size=512
+#!/usr/bin/env -S node --max-semi-space-size=2 --single-threaded-gc --max-old-space-size=512
 import { Command, Option } from "commander";
 import { EXIT } from "./cli/exitCodes.ts";
 import { errorText, type Output } from "./cli/output.ts";

@@ -25,6 +25,11 @@ export const after = (at: Us, span: DurationUs): Us => (at + span) as Us;
 export const ago = (at: Us, span: DurationUs): Us => (at - span) as Us;
 /** The span from `from` to `to`; negative when `to` is earlier. */
 export const between = (from: Us, to: Us): DurationUs => (to - from) as DurationUs;
+/**
+ * The first whole multiple of `interval` after `at`. What recurs at leisure is planned so: intervals that divide each other come due
+ * together and wake a sleeping processor once.
+ */
+export const nextMultiple = (interval: DurationUs, at: Us): Us => ((Math.floor(at / interval) + 1) * interval) as Us;
 /** The earlier of two instants. */
 export const earlier = (a: Us, b: Us): Us => (a < b ? a : b);
 export const toSeconds = (span: DurationUs): number => span / US_PER_SECOND;

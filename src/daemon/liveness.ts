@@ -1,13 +1,21 @@
 import type { Clock, Timers } from "../core/interfaces.ts";
-import { after, between, type DurationUs, durationUs, milliseconds, toMilliseconds, type Us } from "../core/units.ts";
+import {
+  between,
+  type DurationUs,
+  durationUs,
+  milliseconds,
+  nextMultiple,
+  toMilliseconds,
+  type Us,
+} from "../core/units.ts";
 import type { EventLog } from "./events.ts";
 
-/** How often the main thread looks at itself and asks the VRRP thread for a sign of life. */
-const LOOK_INTERVAL: DurationUs = milliseconds(500);
+/** How often the main thread looks at itself and at the VRRP thread. */
+const LOOK_INTERVAL: DurationUs = milliseconds(1_000);
 /** A main thread that was away for so long has kept checks and the table waiting: that is told. */
 const STALL: DurationUs = milliseconds(1_000);
 /** Looks without a sign of life of the VRRP thread until that is told; looks and not time, which goes on while nobody looks. */
-const SILENT_LOOKS = 4;
+const SILENT_LOOKS = 2;
 /** sd_watchdog_enabled(3) advises a half of the limit; a quarter leaves room for one that is lost. */
 const WATCHDOG_PARTS = 4;
 
@@ -15,7 +23,7 @@ export interface LivenessModules {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly events: EventLog;
-  /** Resolves when the VRRP thread has answered; rejects while there is none. */
+  /** Resolves when the VRRP thread has been seen to run; rejects while there is none. */
   readonly pulse: () => Promise<void>;
   /** sd_notify(3) */
   readonly notify: (state: string) => void;
@@ -23,7 +31,7 @@ export interface LivenessModules {
 
 /**
  * Sees whether both threads run: reports one that did not, and tells the service manager's watchdog only what it has seen.
- * `WATCHDOG=1` is the answer of the VRRP thread, told by the main thread, so it proves both.
+ * `WATCHDOG=1` is a sign of life of the VRRP thread, told by the main thread, so it proves both.
  */
 export class Liveness {
   readonly #watchdog: DurationUs | undefined;
@@ -53,7 +61,7 @@ export class Liveness {
     if (this.#plannedAt !== undefined) this.#reportStall(between(this.#plannedAt, now));
     if (this.#asking) this.#reportSilence();
     else void this.#ask();
-    this.#plannedAt = after(now, this.#interval());
+    this.#plannedAt = nextMultiple(this.#interval(), now);
     this.#disarm = this.#modules.timers.at(this.#plannedAt, () => this.#look());
   }
 

@@ -1,6 +1,6 @@
 import { HoldfastError } from "../core/errors.ts";
 import type { Clock, Timers } from "../core/interfaces.ts";
-import { after, between, type DurationUs, toSeconds, type Us } from "../core/units.ts";
+import { between, type DurationUs, nextMultiple, toSeconds, type Us } from "../core/units.ts";
 import type { KernelRow, ServiceRows } from "../health/types.ts";
 import { describeDifference } from "../plan/differences.ts";
 import { destinationId, existingWeights, serviceId } from "../plan/keys.ts";
@@ -132,7 +132,7 @@ export class TableOwner {
   /** Compares and repairs every `repairInterval` until `clear`. */
   watch(desired: () => readonly DesiredService[]): void {
     this.#desired = desired;
-    this.#disarm = this.#timers.at(after(this.#clock.nowUs(), this.#repairInterval), () => {
+    this.#disarm = this.#timers.at(nextMultiple(this.#repairInterval, this.#clock.nowUs()), () => {
       this.program(desired(), "repair");
       this.watch(desired);
     });

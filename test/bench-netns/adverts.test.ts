@@ -6,6 +6,7 @@ import { type Figure, printFigures, rounds } from "../bench/report.ts";
 import { startRouter } from "../interop/programs.ts";
 import { instanceText } from "../interop/routerFile.ts";
 import { CHECKED_PORT, checkedServices } from "../lab/checkedServices.ts";
+import { NODE_FLAGS } from "../lab/holdfast.ts";
 import { createNetwork, type Network, type NetworkHost } from "../lab/netns.ts";
 import type { RunningProcess } from "../lab/processes.ts";
 import { requires } from "../lab/requires.ts";
@@ -86,7 +87,7 @@ async function measureLoaded(
   const file = join(folder, "loaded.conf");
   writeFileSync(file, instancesText(size.count, size.interval) + checkedServices(CHECKS_PER_SECOND, 1));
   const recorder = await FrameRecorder.start(network.bridge);
-  const args = [join(PROGRAMS, "loadedRouter.js"), file, REALTIME_PRIORITY];
+  const args = [...NODE_FLAGS, join(PROGRAMS, "loadedRouter.js"), file, REALTIME_PRIORITY];
   const router = await host.start(process.execPath, args, { name: "the loaded holdfast" });
   const said = (): LoadLine[] =>
     router.stdout

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { processTree } from "../lab/processTree.ts";
 
 /** Clock ticks a second in /proc (sysconf _SC_CLK_TCK is 100 on every Linux of these tests). */
@@ -7,6 +7,14 @@ const TICKS_PER_SECOND = 100;
 /** CPU seconds of a process and all of its descendants (proc(5), stat). */
 export function cpuSeconds(root: number): number {
   return processTree(root).reduce((sum, pid) => sum + ticksOf(`/proc/${pid}/stat`) / TICKS_PER_SECOND, 0);
+}
+
+/** How often the threads of a process have slept and been woken (proc(5), status: voluntary_ctxt_switches). */
+export function wakeups(pid: number): number {
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => {
+    const status = readFileSync(`/proc/${pid}/task/${task}/status`, "utf8");
+    return sum + Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
+  }, 0);
 }
 
 /** Resident memory of a process in MB. */

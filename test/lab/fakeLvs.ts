@@ -19,6 +19,8 @@ export class FakeLvs implements LvsKernel {
   readonly done: string[] = [];
   /** Why the next start is refused. */
   refusal: string | undefined;
+  /** Why a setting cannot be written. */
+  settingRefusal: string | undefined;
   onStep: (words: string) => void = () => undefined;
   roles: ReadonlySet<SyncRole> = new Set();
   held: readonly HeldSetting[] = [];
@@ -53,6 +55,7 @@ export class FakeLvs implements LvsKernel {
       {
         read: (name) => this.settings.get(name),
         write: (name, value) => {
+          if (this.settingRefusal !== undefined) return { ok: false, code: this.settingRefusal };
           this.settings.set(name, value);
           return { ok: true };
         },

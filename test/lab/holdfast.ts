@@ -14,7 +14,7 @@ import { waitFor } from "./wait.ts";
 export const ARTICLE_FOLDER = join(projectRoot, "test/lab/article");
 const PROGRAM = join(projectRoot, "dist/main.js");
 /** The flags of the program's first line, which `node FILE` does not read. */
-export const NODE_FLAGS = ["--max-semi-space-size=2", "--max-old-space-size=512"];
+export const NODE_FLAGS = ["--max-semi-space-size=2", "--single-threaded-gc", "--max-old-space-size=512"];
 /** Under emulation a daemon takes seconds to start. */
 const START_TIMEOUT_MS = 180_000;
 

@@ -18,6 +18,11 @@ export class VirtualTime implements Clock, Timers {
     };
   }
 
+  /** Whether something is still to be called. */
+  isAwaited(): boolean {
+    return this.#armed.length > 0;
+  }
+
   /** The thread is busy: time goes on, and what was armed is called late, by the next `pass`. */
   block(ms: number): void {
     this.#nowUs += ms * 1_000;

@@ -133,6 +133,23 @@ describe("connection sync", () => {
     expect(kinds()).toContain("lvsSolved");
   });
 
+  test("where nothing of IPVS is wanted or left nobody looks again; what is refused when it is given back is tried again", async () => {
+    const alone = configFrom(INSTANCE);
+    const side = life(alone);
+    expect(time.isAwaited()).toBe(false);
+    side.configure(configFrom(`global_defs {\nlvs_timeouts tcp 7200\n}\n${INSTANCE}`));
+    await time.pass(4_000);
+    expect(time.isAwaited()).toBe(true);
+    kernel.settingRefusal = "EPERM";
+    side.configure(alone);
+    await time.pass(4_000);
+    expect(kernel.settings.get("timeout tcp")).toBe("7200");
+    kernel.settingRefusal = undefined;
+    await time.pass(4_000);
+    expect(kernel.settings.get("timeout tcp")).toBe("900");
+    expect(time.isAwaited()).toBe(false);
+  });
+
   test("after the death of the VRRP worker nothing is MASTER", () => {
     const side = life(SYNC);
     side.transition("RW", "MASTER");

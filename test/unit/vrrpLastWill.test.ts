@@ -15,6 +15,7 @@ class FakeGuard implements GuardHost {
   readonly host: FakeVrrpHost;
   answers = true;
   beats = 0;
+  beatsAtUs: number[] = [];
   limitMs = 0;
   /** For how long answers were waited for. */
   waitedMs: number[] = [];
@@ -41,8 +42,10 @@ class FakeGuard implements GuardHost {
           text = "";
           this.limitMs = payload.readUInt32LE(4);
         } else if (type === 2) text += payload.toString("latin1").replaceAll(/[^\x20-\x7e]+/g, "|");
-        else if (type === BEAT) this.beats += 1;
-        else if (type === COMMIT) {
+        else if (type === BEAT) {
+          this.beats += 1;
+          this.beatsAtUs.push(this.host.clock.nowUs());
+        } else if (type === COMMIT) {
           this.host.calls.push(
             `will ${text
               .split("|")
@@ -170,6 +173,27 @@ describe("the last will", () => {
       expect(guard.beats).toBeGreaterThanOrEqual(39);
     },
   );
+
+  it("a heartbeat that is due soon goes with the advert, so that a processor at rest is not woken twice", () => {
+    const { host, guard, driver } = setUp();
+    host.advance(3.7 * SECOND);
+    host.advance(0.6 * SECOND);
+    // From here heartbeats are counted: the second of them would be 0.19 s behind an advert.
+    driver.attachGuard(4);
+    guard.beatsAtUs = [];
+    const advertsAtUs: number[] = [];
+    for (let step = 0; step < 400; step++) {
+      host.calls.length = 0;
+      host.advance(0.01 * SECOND);
+      if (host.calls.some((call) => call.startsWith("advert "))) advertsAtUs.push(host.clock.nowUs());
+    }
+    const along = guard.beatsAtUs.filter((beatAtUs) =>
+      advertsAtUs.some((atUs) => beatAtUs <= atUs && beatAtUs > atUs - 0.01 * SECOND),
+    );
+    expect(advertsAtUs).toHaveLength(4);
+    expect(guard.beatsAtUs.length).toBeGreaterThanOrEqual(8);
+    expect(along).toHaveLength(4);
+  });
 
   it("another guard is told everything at once", () => {
     const { host, driver } = setUp();

@@ -24,6 +24,7 @@ const start: WorkerStart = {
   guard: 17,
   standby: true,
   borrowed: [{ name: "ipv4/conf/eth0/arp_ignore", before: "0", value: "1" }],
+  turns: new SharedArrayBuffer(4),
 };
 const transition = {
   from: "BACKUP",

@@ -2,7 +2,7 @@ import type { Config, LvsConfig } from "../../config/types.ts";
 import type { BorrowedSettings, HeldSetting, SettingOutcome } from "../../core/borrowedSettings.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { Clock, Timers } from "../../core/interfaces.ts";
-import { after, milliseconds } from "../../core/units.ts";
+import { milliseconds, nextMultiple } from "../../core/units.ts";
 import { type LossNeeds, lossNeeds } from "../../health/roleLoss.ts";
 import {
   type FoundSyncDaemon,
@@ -149,7 +149,9 @@ export class LvsSide {
 
   #watch(): void {
     this.#disarm();
-    this.#disarm = this.#modules.timers.at(after(this.#modules.clock.nowUs(), REPAIR_INTERVAL), () => {
+    // Nothing of IPVS is wanted, and nothing is left to give back.
+    if (!this.#used && this.#modules.settings.held().length === 0 && this.#problems.size === 0) return;
+    this.#disarm = this.#modules.timers.at(nextMultiple(REPAIR_INTERVAL, this.#modules.clock.nowUs()), () => {
       this.#apply();
       this.#watch();
     });

@@ -323,6 +323,7 @@ export class VrrpDriver {
     if (this.#slices.work()) this.#framesChanged = true;
     if (this.#departure.leaveIfDue(now)) return;
     this.#rest();
+    this.#modules.turned?.();
     if (takeover !== undefined) this.#foresight.rehearse(takeover, this.#agenda.armedAt);
   }
 

@@ -13,4 +13,6 @@ export interface DriverModules {
   readonly rehearsal?: Rehearsal;
   /** Settings of the host that a worker that died had changed, and what they were. */
   readonly borrowed?: readonly HeldSetting[];
+  /** The timer that everything here depends on has been answered. */
+  readonly turned?: () => void;
 }

@@ -10,6 +10,7 @@ import { GuardKeeper } from "./guardKeeper.ts";
 import type { GuardStatus, InheritedGuard, VrrpHandle, VrrpListener } from "./handle.types.ts";
 import type { FromWorker, ToWorker, TrackResult, VrrpStatus, WorkerStart } from "./protocol.ts";
 import type { Surrender } from "./surrender.ts";
+import { Turns } from "./turns.ts";
 
 export interface VrrpWorkerOptions {
   /** SCHED_RR priority of the worker's thread, or undefined. */
@@ -66,6 +67,7 @@ export class VrrpWorkerHandle implements VrrpHandle {
   #worker: Worker | undefined;
   /** The worker has said that it listens. */
   #ready = false;
+  #turns = new Turns();
   /** Settles when the worker that is being started is ready, or has failed. */
   #starting: Promise<void> = Promise.resolve();
   #vrrp: VrrpConfig | undefined;
@@ -144,9 +146,13 @@ export class VrrpWorkerHandle implements VrrpHandle {
     return await this.#answers.status.next(() => this.#post({ kind: "status" }));
   }
 
-  /** Resolves when the worker's loop has answered. Rejects with a HoldfastError while no worker is ready. */
+  /**
+   * Resolves when the worker's loop has come round since the last call; where it has not, it is asked and has to answer.
+   * Rejects with a HoldfastError while no worker is ready.
+   */
   pulse(): Promise<void> {
     if (!this.#ready) return Promise.reject(notRunning());
+    if (this.#turns.hasTurned()) return Promise.resolve();
     return this.#answers.pulse.next(() => this.#post({ kind: "pulse" }));
   }
 
@@ -202,7 +208,9 @@ export class VrrpWorkerHandle implements VrrpHandle {
     const startedAtMs = Date.now();
     // Until the new thread speaks for itself; the addresses of the dead one end with their leases.
     this.#guard?.extend(GUARD_EXTENSION_MS);
+    this.#turns = new Turns();
     const workerData: WorkerStart = {
+      turns: this.#turns.shared,
       vrrp,
       realtimePriority: this.#options.realtimePriority,
       resign,

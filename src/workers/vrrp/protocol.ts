@@ -24,6 +24,8 @@ export interface WorkerStart {
   readonly standby: boolean;
   /** What a worker that died, or an earlier life, had borrowed of the host's settings. */
   readonly borrowed: readonly HeldSetting[];
+  /** Where the loop counts its turns: `Turns.shared`. */
+  readonly turns: SharedArrayBuffer;
 }
 
 export type ToWorker = { readonly postedUs: Us } & (

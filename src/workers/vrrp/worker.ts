@@ -8,6 +8,7 @@ import { openGuardHost } from "./openGuardHost.ts";
 import { openHost } from "./openHost.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./protocol.ts";
 import { TakeoverRehearsal } from "./rehearsal.ts";
+import { Turns } from "./turns.ts";
 
 /** Entry of the VRRP thread. Everything it loads is listed above: nothing that could keep the event loop from an advert. */
 const port = parentPort;
@@ -29,7 +30,9 @@ function postRecording(id: number, recording: Recording, from = 0): void {
   if (!last) setImmediate(() => postRecording(id, recording, until));
 }
 
-const { vrrp, realtimePriority, resign, guard, standby, borrowed } = workerData as WorkerStart;
+const { vrrp, realtimePriority, resign, guard, standby, borrowed, turns: shared } = workerData as WorkerStart;
+const turns = new Turns(shared);
+const turned = (): void => turns.count();
 const guardHost = openGuardHost(loadAddon());
 const rehearsal = new TakeoverRehearsal({
   clock: host.clock,
@@ -40,7 +43,7 @@ const rehearsal = new TakeoverRehearsal({
     report({ kind: "log", level: "warn", fields: { error: String(error) }, message });
   },
 });
-const driver = new VrrpDriver({ host, borrowed, wallMs: () => Date.now(), report, guardHost, rehearsal });
+const driver = new VrrpDriver({ host, borrowed, wallMs: () => Date.now(), report, guardHost, rehearsal, turned });
 
 port.on("message", (message: ToWorker) => {
   switch (message.kind) {
