@@ -4,15 +4,7 @@ import { after, type DurationUs, durationUs, milliseconds, type Us } from "../co
 import { destinationId, serviceId } from "../plan/keys.ts";
 import type { DestinationId } from "../plan/types.ts";
 import { adoptMembers } from "./adoption.ts";
-import {
-  checkedWeight,
-  hasSecondRole,
-  rowKey,
-  secondTierChecks,
-  serverWeight,
-  updateDesired,
-  wantedServices,
-} from "./desired.ts";
+import { checkedWeight, hasSecondRole, rowKey, secondTierChecks, serverWeight, updateDesired } from "./desired.ts";
 import { forgetClusters, withMembers } from "./discovery.ts";
 import { endElection, isExclusive, setHolder } from "./exclusive.ts";
 import { decideFallback } from "./fallback.ts";
@@ -179,7 +171,7 @@ function buildService(config: VirtualServerConfig, old: ServiceState | undefined
     resumedAt: old?.suspended === true ? now : old?.resumedAt,
     electionOpensAt: old?.electionOpensAt,
     wakeAt: undefined,
-    desired: wantedServices(config, exclusive, [], undefined),
+    desired: [],
   };
   if (old?.exclusive === true && !exclusive) {
     const reason = "the service is not exclusive any more";
@@ -260,7 +252,7 @@ function buildServer(
     loss: old?.loss && { ...old.loss },
     verdict: old?.verdict ?? "unknown",
     checkedWeight: checkedWeight({ config, checks }),
-    row: undefined,
+    row: old?.row,
   };
 }
 

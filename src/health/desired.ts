@@ -8,11 +8,12 @@ import { isSorry, sorryWeight } from "./sorry.ts";
 import type { CheckState, ServerState, ServiceState } from "./state.ts";
 
 /**
- * Brings the table wanted for a service up to date; false when nothing of it changed. It follows from configuration,
+ * Brings the table wanted for a service up to date, or makes it where there is none yet; false when nothing of it changed. It follows from configuration,
  * verdicts, holder and overrides alone.
  */
 export function updateDesired(service: ServiceState): boolean {
-  let changed = service.desired.some(({ exclusive }) => exclusive !== service.exclusive);
+  let changed =
+    service.desired.length === 0 || service.desired.some(({ exclusive }) => exclusive !== service.exclusive);
   for (const server of service.servers) {
     const wanted = rowWeight(service, server);
     const row = (wanted ?? 0) > 0 && !mayRise(service, server) ? server.row : wanted;
@@ -32,7 +33,7 @@ function mayRise(service: ServiceState, server: ServerState): boolean {
 }
 
 /** A service as it is wanted, with the rows that its servers say: once for each target, the rows the same. */
-export function wantedServices(
+function wantedServices(
   config: VirtualServerConfig,
   exclusive: boolean,
   servers: readonly ServerState[],

@@ -81,6 +81,21 @@ describe("what an operator says over a weight", () => {
     expect(rig.weights(0)).toEqual({ 3: 90, 4: 0, 5: 0 });
   });
 
+  test("nor by a reload that changes its check", () => {
+    const { rig, nodes } = world();
+    rig.run(seconds(1));
+    say(rig, drained(target(3)));
+    nodes[3] = leads({ state: "stopping" });
+    rig.run(seconds(1));
+    say(rig);
+    expect(rig.weights(0)).toEqual({ 3: 0, 4: 0, 5: 0 });
+    rig.configure([writeService({}, { delayLoop: seconds(2) })]);
+    expect(rig.weights(0)).toEqual({ 3: 0, 4: 0, 5: 0 });
+    nodes[3] = leads();
+    rig.run(milliseconds(250));
+    expect(rig.weights(0)).toEqual({ 3: 50, 4: 0, 5: 0 });
+  });
+
   test("a server of one service alone, and the narrowest word counts", () => {
     const { rig } = world();
     rig.run(seconds(1));
