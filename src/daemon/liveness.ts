@@ -1,5 +1,6 @@
 import type { Clock, Timers } from "../core/interfaces.ts";
 import {
+  after,
   between,
   type DurationUs,
   durationUs,
@@ -12,7 +13,7 @@ import type { EventLog } from "./events.ts";
 
 /** How often the main thread looks at itself and at the VRRP thread. */
 const LOOK_INTERVAL: DurationUs = milliseconds(1_000);
-/** A main thread that was away for so long has kept checks and the table waiting: that is told. */
+/** A main thread that was away for at least so long has kept checks and the table waiting: that is told. */
 const STALL: DurationUs = milliseconds(1_000);
 /** Looks without a sign of life of the VRRP thread until that is told; looks and not time, which goes on while nobody looks. */
 const SILENT_LOOKS = 2;
@@ -61,7 +62,9 @@ export class Liveness {
     if (this.#plannedAt !== undefined) this.#reportStall(between(this.#plannedAt, now));
     if (this.#asking) this.#reportSilence();
     else void this.#ask();
-    this.#plannedAt = nextMultiple(this.#interval(), now);
+    // Never sooner than half of it: two looks at once would count one silence twice.
+    const interval = this.#interval();
+    this.#plannedAt = nextMultiple(interval, after(now, durationUs(interval / 2)));
     this.#disarm = this.#modules.timers.at(this.#plannedAt, () => this.#look());
   }
 
@@ -85,8 +88,9 @@ export class Liveness {
   #feed(): void {
     if (this.#watchdog === undefined) return;
     const now = this.#modules.clock.nowUs();
-    const due = this.#fedAt === undefined || between(this.#fedAt, now) >= this.#watchdog / WATCHDOG_PARTS;
-    if (!due) return;
+    const part = this.#watchdog / WATCHDOG_PARTS;
+    // A look that comes a little sooner behind the last one than it was planned is not left out.
+    if (this.#fedAt !== undefined && between(this.#fedAt, now) + this.#interval() / 2 < part) return;
     this.#fedAt = now;
     this.#modules.notify("WATCHDOG=1");
   }
@@ -94,7 +98,7 @@ export class Liveness {
   #reportStall(lateness: DurationUs): void {
     if (lateness < STALL) return;
     const stalledMs = Math.round(toMilliseconds(lateness));
-    const words = `the main thread did not run for ${stalledMs} ms: checks and the table waited, VRRP has a thread of its own`;
+    const words = `the main thread did not run for at least ${stalledMs} ms: checks and the table waited, VRRP has a thread of its own`;
     this.#modules.events.record("warn", "mainThreadStalled", words, { stalledMs });
   }
 

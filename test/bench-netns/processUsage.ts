@@ -9,12 +9,13 @@ export function cpuSeconds(root: number): number {
   return processTree(root).reduce((sum, pid) => sum + ticksOf(`/proc/${pid}/stat`) / TICKS_PER_SECOND, 0);
 }
 
-/** How often the threads of a process have slept and been woken (proc(5), status: voluntary_ctxt_switches). */
-export function wakeups(pid: number): number {
-  return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => {
-    const status = readFileSync(`/proc/${pid}/task/${task}/status`, "utf8");
-    return sum + Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
-  }, 0);
+/** How often the threads of a process and of all of its descendants have slept and been woken (proc(5), status: voluntary_ctxt_switches). */
+export function wakeups(root: number): number {
+  const tasks = processTree(root).flatMap((pid) =>
+    readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}`),
+  );
+  const switches = /^voluntary_ctxt_switches:\s+(\d+)$/m;
+  return tasks.reduce((sum, task) => sum + Number(switches.exec(readFileSync(`${task}/status`, "utf8"))?.[1]), 0);
 }
 
 /** Resident memory of a process in MB. */

@@ -108,7 +108,7 @@ requires(
         goalAtMost: RESIDENT_GOAL_MB,
       },
       { what: "holdfast: CPU", value: holdfast.cpuPercent, unit: "%" },
-      { what: "holdfast: wakeups a second", value: holdfast.wakeupsPerSec, unit: "" },
+      { what: "holdfast: wakeups a second, its guard's too", value: holdfast.wakeupsPerSec, unit: "" },
       { what: "keepalived: resident memory of the parent", value: keepalived.residentMb, unit: "MB" },
       { what: "keepalived: CPU", value: keepalived.cpuPercent, unit: "%" },
     ]);

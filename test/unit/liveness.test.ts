@@ -82,6 +82,25 @@ describe("liveness", () => {
     expect(at.kinds()).toEqual([{ kind: "mainThreadStalled", stalledMs: 4_100 }]);
   });
 
+  test("a silence is counted by looks that are a while apart, whenever the first of them was", async () => {
+    at.liveness.stop();
+    await at.time.pass(990);
+    at.setVrrp("hangs");
+    at.liveness.start();
+    await at.time.pass(1_400);
+    expect(at.kinds()).toEqual([]);
+    await at.time.pass(1_000);
+    expect(at.kinds()).toEqual([{ kind: "vrrpThreadStalled", silentMs: 2_000 }]);
+  });
+
+  test("looks that are late by a little, one more than the next, leave out no word to the watchdog", async () => {
+    for (let look = 0; look < 20; look++) {
+      at.time.block(look % 2 === 0 ? 1_002 : 998);
+      await at.time.pass(0);
+    }
+    expect(at.told.length).toBeGreaterThanOrEqual(20);
+  });
+
   test("lateness below a second is told by nobody", async () => {
     await at.time.pass(500);
     at.time.block(1_400);

@@ -150,6 +150,13 @@ describe("connection sync", () => {
     expect(time.isAwaited()).toBe(false);
   });
 
+  test("a limit that the kernel had already is looked at again, too, also without services", async () => {
+    life(configFrom(`global_defs {\nlvs_timeouts tcp 900\n}\n${INSTANCE}`));
+    kernel.settings.set("timeout tcp", "60");
+    await time.pass(2_000);
+    expect(kernel.settings.get("timeout tcp")).toBe("900");
+  });
+
   test("after the death of the VRRP worker nothing is MASTER", () => {
     const side = life(SYNC);
     side.transition("RW", "MASTER");

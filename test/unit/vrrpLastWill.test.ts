@@ -193,6 +193,8 @@ describe("the last will", () => {
     expect(advertsAtUs).toHaveLength(4);
     expect(guard.beatsAtUs.length).toBeGreaterThanOrEqual(8);
     expect(along).toHaveLength(4);
+    const gapsUs = guard.beatsAtUs.slice(1).map((atUs, index) => atUs - (guard.beatsAtUs[index] ?? 0));
+    expect(Math.max(...gapsUs)).toBeLessThanOrEqual((guard.limitMs * 1_000) / 4);
   });
 
   it("another guard is told everything at once", () => {

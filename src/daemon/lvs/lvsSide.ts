@@ -150,11 +150,16 @@ export class LvsSide {
   #watch(): void {
     this.#disarm();
     // Nothing of IPVS is wanted, and nothing is left to give back.
-    if (!this.#used && this.#modules.settings.held().length === 0 && this.#problems.size === 0) return;
+    if (!this.#wantsAnything() && this.#modules.settings.held().length === 0 && this.#problems.size === 0) return;
     this.#disarm = this.#modules.timers.at(nextMultiple(REPAIR_INTERVAL, this.#modules.clock.nowUs()), () => {
       this.#apply();
       this.#watch();
     });
+  }
+
+  #wantsAnything(): boolean {
+    const { timeoutsSec = {}, sloppyTcp } = this.#config ?? {};
+    return this.#used || sloppyTcp === "on" || Object.values(timeoutsSec).some((value) => value !== undefined);
   }
 
   #apply(): void {

@@ -315,6 +315,7 @@ export class VrrpDriver {
       takeover ??= this.#foresight.near(instance, now);
       this.#agenda.note(this.#foresight.wakeAt(instance));
     }
+    this.#will.beatAlong(now);
     if (isDue(this.#prepared.links.deadline, now)) this.#linksChanged(now);
     if (isDue(this.#statics.deadline, now)) this.#followStatics();
     if (isDue(this.#frames.deadline, now)) this.#frames.forget(now);

@@ -10,6 +10,7 @@ import {
   type Us,
 } from "../../core/units.ts";
 import { beatFrame, encodeWill, type GuardAnswer, type WillItem, willFrames } from "../../wire/guard.ts";
+import { isDue } from "./agenda.ts";
 import type { Estate } from "./estate.ts";
 import type { GuardHost, GuardLink } from "./ports.ts";
 
@@ -20,7 +21,7 @@ const LIMIT_MIN: DurationUs = milliseconds(300);
 const LIMIT_IDLE: DurationUs = milliseconds(2_000);
 const BEATS_PER_LIMIT = 4;
 /**
- * By so much of the time between two heartbeats one comes early, with whatever has woken the thread. Both are counted from the advert
+ * By so much of the time between two heartbeats one goes early, behind whatever the timer was for. Both are counted from the advert
  * that begins a term, so the advert is what it goes with.
  */
 const EARLY_PART = 0.5;
@@ -97,8 +98,16 @@ export class LastWill {
 
   /** Proves that the loop runs, when it is time for that. */
   beat(now: Us): void {
-    if (this.#nextBeatAt === undefined || now < ago(this.#nextBeatAt, durationUs(this.#interval() * EARLY_PART)))
-      return;
+    if (isDue(this.#nextBeatAt, now)) this.#beat(now);
+  }
+
+  /** As `beat`, when it is nearly time and the thread is awake for something else, which was done first. */
+  beatAlong(now: Us): void {
+    const early = durationUs(this.#interval() * EARLY_PART);
+    if (this.#nextBeatAt !== undefined && isDue(ago(this.#nextBeatAt, early), now)) this.#beat(now);
+  }
+
+  #beat(now: Us): void {
     this.#send([beatFrame()]);
     this.#planBeat(now);
     this.#listen();

@@ -1,5 +1,5 @@
 /**
- * How often the VRRP thread's loop has come round, in memory that both threads have: the main thread sees that it runs and
+ * How often the VRRP thread has answered its timer, in memory that both threads have: the main thread sees that it runs and
  * wakes nobody for it. An idle processor that is woken costs more than what there is to do.
  */
 export class Turns {
@@ -17,7 +17,7 @@ export class Turns {
     Atomics.add(this.#count, 0, 1);
   }
 
-  /** Whether it has come round since this was asked last. */
+  /** Whether it has done so since this was asked last. */
   hasTurned(): boolean {
     const seen = this.#seen;
     this.#seen = Atomics.load(this.#count, 0);
