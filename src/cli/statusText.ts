@@ -72,13 +72,13 @@ function serviceLines(service: ServiceStatus): string[] {
     const notes = `${memberNote(server)}${lossNote(server)}${overrideNote(server)}`;
     return `      ${server.server.padEnd(width)}  weight ${String(server.weight).padEnd(5)} ${server.verdict.padEnd(7)} ${server.reason}${notes}`;
   });
-  return [`  ${service.service}  ${notes.join("; ")}`, ...membersLine(service), ...servers];
+  return [`  ${service.service}  ${notes.join("; ")}`, ...membersLines(service), ...servers];
 }
 
 /** Where its servers come from. */
-function membersLine({ members }: ServiceStatus): string[] {
+function membersLines({ members }: ServiceStatus): string[] {
   if (members === undefined) return [];
-  const { known, scope, source, age, learnsAnew, problem } = members;
+  const { known, scope, source, age, learnsAnew, problem, wrongSources } = members;
   const of = scope === undefined ? "" : ` of ${scope}`;
   const told =
     source === undefined || age === undefined
@@ -86,7 +86,10 @@ function membersLine({ members }: ServiceStatus): string[] {
       : `told by ${source} ${Math.round(toSeconds(age))} s ago`;
   const pending = learnsAnew ? "; THE NEXT LIST DECIDES WHOSE CLUSTER IT IS" : "";
   const trouble = problem === undefined ? "" : `; LAST ANSWER NOT TAKEN: ${problem}`;
-  return [`      members${of}: ${known} known, ${told}${pending}${trouble}`];
+  return [
+    `      members${of}: ${known} known, ${told}${pending}${trouble}`,
+    ...wrongSources.map((each) => `      ${each.source} IS NOT BELIEVED: ${each.problem}`),
+  ];
 }
 
 function policyText(policy: ServiceStatus["roleLoss"]): string {

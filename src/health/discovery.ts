@@ -1,5 +1,6 @@
 import { memberServer } from "../config/discovery.ts";
 import type { VirtualServerConfig } from "../config/types.ts";
+import { endpointText } from "../core/ip.ts";
 import type { Us } from "../core/units.ts";
 import { destinationId } from "../plan/keys.ts";
 import type { ServiceId } from "../plan/types.ts";
@@ -32,7 +33,7 @@ export function rememberMembers(
 /** Of a cluster that nobody has told anything of. */
 export const NOTHING: DiscoveryState = {
   ...{ members: [], scope: undefined, system: undefined, learnsAnew: false },
-  ...{ problem: undefined, source: undefined, readAt: undefined },
+  ...{ problem: undefined, source: undefined, readAt: undefined, wrong: new Map() },
 };
 
 /**
@@ -59,11 +60,17 @@ export function withMembers(state: HealthState, config: VirtualServerConfig): Vi
 export function forgetClusters(state: HealthState, configs: readonly VirtualServerConfig[]): HealthEvent[] {
   const events: HealthEvent[] = [];
   const following = new Map(configs.map(({ name, discovery }) => [name, discovery]));
-  for (const [name, known] of [...state.discovered]) {
-    const { scope } = known;
+  for (const [name, found] of [...state.discovered]) {
     const discovery = following.get(name);
-    if (discovery === undefined) state.discovered.delete(name);
-    else if (scope === undefined) state.discovered.set(name, { ...known, scope: discovery.scope });
+    if (discovery === undefined) {
+      state.discovered.delete(name);
+      continue;
+    }
+    const sources = new Set(discovery.sources.map(({ address, port }) => endpointText(address, port)));
+    const known = { ...found, wrong: new Map([...found.wrong].filter(([source]) => sources.has(source))) };
+    state.discovered.set(name, known);
+    const { scope } = known;
+    if (scope === undefined) state.discovered.set(name, { ...known, scope: discovery.scope });
     else if ((discovery.scope ?? scope) !== scope)
       events.push(...forgetCluster(state, new Set([name]), "another scope is written"));
   }
@@ -127,9 +134,13 @@ export function takeCluster(
   const before = state.discovered.get(name) ?? NOTHING;
   const reading = readFor(state, config, outcome);
   const tell = (what: string): void => void events.push({ kind: "members", service: name, what });
+  // What was foreign to the old cluster may be the new one's.
+  const wrong = new Map(before.learnsAnew ? [] : before.wrong);
   for (const each of passedOver) {
-    const wrong = each.outcome.kind === "answered" ? readFor(state, config, each.outcome) : undefined;
-    if (wrong?.ok === false) tell(`${each.source} does not count, ${source} was asked instead: ${wrong.error}`);
+    const found = each.outcome.kind === "answered" ? readFor(state, config, each.outcome) : undefined;
+    if (found?.ok !== false) continue;
+    tell(`${each.source} does not count, ${source} was asked instead: ${found.error}`);
+    wrong.set(each.source, found.error);
   }
   if (!reading.ok) {
     if (before.problem !== reading.error)
@@ -157,7 +168,8 @@ export function takeCluster(
     tell(
       `it follows the cluster ${clusterText({ scope, system })} now, as ${source} tells; before: ${clusterText(before)}`,
     );
-  state.discovered.set(name, { members, scope, system, learnsAnew: false, problem, source, readAt: now });
+  wrong.delete(source);
+  state.discovered.set(name, { members, scope, system, learnsAnew: false, problem, source, readAt: now, wrong });
   const endpoints = (all: DiscoveryState["members"]): string => JSON.stringify(all.map(({ member }) => member));
   return endpoints(members) !== endpoints(before.members) || scope !== before.scope || system !== before.system;
 }

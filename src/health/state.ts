@@ -54,6 +54,8 @@ export interface DiscoveryState {
   /** Who gave the last one that counted, and when. */
   readonly source: string | undefined;
   readonly readAt: Us | undefined;
+  /** Sources whose last answer did not count, and why: another one is asked in their place from then on. */
+  readonly wrong: ReadonlyMap<string, string>;
 }
 
 export interface KnownMember {

@@ -274,6 +274,8 @@ export interface MembersHealth {
   readonly learnsAnew: boolean;
   /** Why the last answer did not count, or not wholly. */
   readonly problem: string | undefined;
+  /** Sources of `patroni_cluster` whose last answer did not count while another one's did, and why. */
+  readonly wrongSources: readonly { readonly source: string; readonly problem: string }[];
 }
 
 export interface ServerHealth {

@@ -2,6 +2,7 @@ import { between, type Us } from "../core/units.ts";
 import { destinationId } from "../plan/keys.ts";
 import { leaderOf } from "./clusters.ts";
 import { serverWeight } from "./desired.ts";
+import { NOTHING } from "./discovery.ts";
 import { decidingCheck, serverReason, serverVerdict } from "./judge.ts";
 import { targetText } from "./overrides.ts";
 import { lagOf } from "./patroniCheck.ts";
@@ -31,8 +32,17 @@ export function viewService(state: HealthState, service: ServiceState, now: Us):
 }
 
 function viewMembers({ discovered }: HealthState, { id }: ServiceState, now: Us): MembersHealth {
-  const { members = [], scope, source, readAt, problem, learnsAnew = false } = discovered.get(id) ?? {};
-  return { known: members.length, scope, source, age: readAt && between(readAt, now), learnsAnew, problem };
+  const { members, scope, source, readAt, problem, learnsAnew, wrong } = discovered.get(id) ?? NOTHING;
+  const wrongSources = [...wrong].map(([each, why]) => ({ source: each, problem: why }));
+  return {
+    known: members.length,
+    scope,
+    source,
+    age: readAt && between(readAt, now),
+    learnsAnew,
+    problem,
+    wrongSources,
+  };
 }
 
 function viewServer(state: HealthState, service: ServiceState, server: ServerState, now: Us): ServerHealth {

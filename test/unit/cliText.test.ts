@@ -376,6 +376,7 @@ test("status tells whose cluster a service follows, and that the next list is to
   expect(text).toContain(
     "members of article: 3 known, told by 10.0.2.3:8008 4 s ago; THE NEXT LIST DECIDES WHOSE CLUSTER IT IS; LAST ANSWER NOT TAKEN: timedOut: no answer",
   );
+  expect(text).toContain("10.0.2.9:8008 IS NOT BELIEVED: it tells of the cluster other, not of article");
   const [service] = FULL_STATUS.services;
   if (service?.members === undefined) throw new Error("the sample has a service that follows a cluster");
   const services = [{ ...service, members: { ...service.members, learnsAnew: false } }];

@@ -1,17 +1,18 @@
 import { ip } from "../../src/core/ip.ts";
 import { milliseconds, seconds } from "../../src/core/units.ts";
 import type { ProbeOutcome } from "../../src/health/types.ts";
-import { HealthRig, patroniCheck, type Reply, realServer, virtualServer } from "../sim/healthRig.ts";
+import { HealthRig, hostIp, patroniCheck, type Reply, realServer, virtualServer } from "../sim/healthRig.ts";
 import { fails, follows, leads, patroniBody } from "../sim/patroniAnswers.ts";
 
 /** A service that follows a cluster of three, and what is told it of them. */
 export const SERVICE = "TCP 10.0.2.10:5432";
 export const SOURCE = "10.0.2.3:8008";
 
-export function following(exclusive = true, scope?: string) {
+/** @param others further sources, by their hosts */
+export function following(exclusive = true, scope?: string, others: readonly number[] = []) {
   const check = { ...patroniCheck(0, exclusive ? "primary" : "replica"), connectIp: ip("0.0.0.0") };
   const template = { ...realServer(0, [check]), address: ip("0.0.0.0") };
-  const sources = [{ address: ip("10.0.2.3"), port: 8008 }];
+  const sources = [3, ...others].map((host) => ({ address: hostIp(host), port: 8008 }));
   const discovery = { sources, scope, interval: seconds(10), template };
   return virtualServer([], { exclusive: exclusive ? "detected" : "no", discovery });
 }
@@ -35,7 +36,12 @@ export const listing = (...hosts: number[]): ProbeOutcome =>
   answered({ members: hosts.map((host) => member(host)), scope: "demo" });
 
 export function world(
-  options: { readonly exclusive?: boolean; readonly scope?: string; readonly start?: boolean } = {},
+  options: {
+    readonly exclusive?: boolean;
+    readonly scope?: string;
+    readonly start?: boolean;
+    readonly others?: readonly number[];
+  } = {},
 ) {
   const answers = new Map<number, Reply>([
     [3, leads()],
@@ -49,7 +55,7 @@ export function world(
       return answers.get(Number(check.connectIp.split(".").at(-1))) ?? fails("timedOut");
     },
   });
-  rig.configure([following(options.exclusive, options.scope)]);
+  rig.configure([following(options.exclusive, options.scope, options.others)]);
   const told = (outcome: ProbeOutcome): void =>
     rig.feed({ kind: "cluster", service: SERVICE, source: SOURCE, outcome });
   if (options.start !== false) {

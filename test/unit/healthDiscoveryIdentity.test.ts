@@ -100,7 +100,7 @@ test("a word about a service that follows no cluster, or knows of none, changes 
 });
 
 test("an answer that counts is taken at a start, too, when a stranger was asked before, who is told", () => {
-  const { rig, words, told } = world({ start: false, scope: "demo" });
+  const { rig, words, told } = world({ start: false, scope: "demo", others: [8, 9] });
   const other = answered({ members: [member(9)], scope: "other" }, patroniBody({ scope: "other" }));
   const stranger = { source: "10.0.2.9:8008", outcome: other };
   const silent = { source: "10.0.2.8:8008", outcome: { kind: "refused", detail: "" } } as const;
@@ -115,6 +115,31 @@ test("an answer that counts is taken at a start, too, when a stranger was asked 
   expect(rig.view()[0]?.members?.problem).toBeUndefined();
   told(listing(3, 4));
   expect(words()).toHaveLength(3);
+  // It is not asked any more while the other one answers, so status goes on to say so.
+  const unbelieved = { source: "10.0.2.9:8008", problem: "it tells of the cluster other, not of demo" };
+  expect(rig.view()[0]?.members?.wrongSources).toEqual([unbelieved]);
+  rig.feed({ kind: "cluster", service: SERVICE, source: stranger.source, outcome: listing(3, 4) });
+  expect(rig.view()[0]?.members?.wrongSources).toEqual([]);
+});
+
+test("a source that did not count is forgotten with the line that names it, and where another cluster may be learnt", () => {
+  const { rig, told } = world({ start: false, scope: "demo", others: [9] });
+  const other = answered({ members: [member(9)], scope: "other" }, patroniBody({ scope: "other" }));
+  const wrongly = (source: string): void => {
+    const passedOver = [{ source, outcome: other }];
+    rig.feed({ kind: "cluster", service: SERVICE, source: SOURCE, outcome: listing(3, 4), passedOver });
+  };
+  const wrong = (): unknown => rig.view()[0]?.members?.wrongSources.map(({ source }) => source);
+  wrongly("10.0.2.9:8008");
+  expect(wrong()).toEqual(["10.0.2.9:8008"]);
+  rig.configure([following(true, "demo")]);
+  expect(wrong()).toEqual([]);
+  rig.configure([following(true, "demo", [9])]);
+  wrongly("10.0.2.9:8008");
+  expect(wrong()).toEqual(["10.0.2.9:8008"]);
+  rig.feed(forget);
+  told(listing(3, 4));
+  expect(wrong()).toEqual([]);
 });
 
 const nameless = answered({ members: [member(3), member(4)] }, "");

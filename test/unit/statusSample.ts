@@ -74,6 +74,7 @@ export const FULL_STATUS: DaemonStatus = {
       members: {
         ...{ known: 3, scope: "article", source: "10.0.2.3:8008", age: durationUs(4_000_000) },
         ...{ learnsAnew: true, problem: "timedOut: no answer" },
+        wrongSources: [{ source: "10.0.2.9:8008", problem: "it tells of the cluster other, not of article" }],
       },
       servers: [
         {
