@@ -20,11 +20,6 @@ export interface ReconcileReport {
   readonly done: readonly Operation[];
   /** Operations that it refused, in order; one that was tried twice stands here twice. */
   readonly errors: readonly Refusal[];
-  /**
-   * Operations of which the kernel has said nothing, summed over all batches: their answer was lost, or they were never sent
-   * since the batch ended before them. As long as rounds are left, a dump follows that shows what was made of them.
-   */
-  readonly unanswered: number;
   /** Dumps made. */
   readonly rounds: number;
   /** The kernel has answered that everything wanted is there. */
@@ -66,7 +61,6 @@ export function reconcile(
     differences: differences ?? [],
     done: pass.done,
     errors: pass.errors,
-    unanswered: pass.unanswered,
     rounds,
     inSync,
   };
@@ -76,7 +70,6 @@ export function reconcile(
 class Pass {
   readonly done: Operation[] = [];
   readonly errors: Refusal[] = [];
-  unanswered = 0;
   private readonly table: IpvsTable;
   private readonly refusals = new Map<string, number>();
 
@@ -126,7 +119,6 @@ class Pass {
   private apply(operations: readonly Operation[]): boolean {
     if (operations.length === 0) return true;
     const { complete, done, refused } = this.table.apply(operations);
-    this.unanswered += operations.length - done.length - refused.length;
     for (const operation of done) this.done.push(operation);
     for (const refusal of refused) this.refused(refusal);
     return complete && refused.length === 0;
