@@ -42,6 +42,16 @@ function world(tcp: Record<number, Reply> = {}, existing = new Map()) {
   return { rig, nodes, tcp };
 }
 
+/** The holder is drained, and shuts down then: it has the key and is in the role no more. */
+function drainedAndStopping() {
+  const it = world();
+  it.rig.run(seconds(1));
+  say(it.rig, drained(target(3)));
+  it.nodes[3] = leads({ state: "stopping" });
+  it.rig.run(seconds(1));
+  return it;
+}
+
 const say = (rig: HealthRig, ...overrides: Override[]): void => rig.feed({ kind: "overrides", overrides });
 
 describe("what an operator says over a weight", () => {
@@ -69,11 +79,7 @@ describe("what an operator says over a weight", () => {
   });
 
   test("a drained holder that shuts down is not raised by an operator's word, only by a confirmed answer", () => {
-    const { rig, nodes } = world();
-    rig.run(seconds(1));
-    say(rig, drained(target(3)));
-    nodes[3] = leads({ state: "stopping" });
-    rig.run(seconds(1));
+    const { rig, nodes } = drainedAndStopping();
     say(rig, weighted(target(3), 90));
     expect(rig.weights(0)).toEqual({ 3: 0, 4: 0, 5: 0 });
     nodes[3] = leads();
@@ -82,11 +88,7 @@ describe("what an operator says over a weight", () => {
   });
 
   test("nor by a reload that changes its check", () => {
-    const { rig, nodes } = world();
-    rig.run(seconds(1));
-    say(rig, drained(target(3)));
-    nodes[3] = leads({ state: "stopping" });
-    rig.run(seconds(1));
+    const { rig, nodes } = drainedAndStopping();
     say(rig);
     expect(rig.weights(0)).toEqual({ 3: 0, 4: 0, 5: 0 });
     rig.configure([writeService({}, { delayLoop: seconds(2) })]);
