@@ -67,11 +67,10 @@ export function forgetClusters(state: HealthState, configs: readonly VirtualServ
       continue;
     }
     const sources = new Set(discovery.sources.map(({ address, port }) => endpointText(address, port)));
-    const known = { ...found, wrong: new Map([...found.wrong].filter(([source]) => sources.has(source))) };
-    state.discovered.set(name, known);
-    const { scope } = known;
-    if (scope === undefined) state.discovered.set(name, { ...known, scope: discovery.scope });
-    else if ((discovery.scope ?? scope) !== scope)
+    const wrong = new Map([...found.wrong].filter(([source]) => sources.has(source)));
+    const { scope = discovery.scope } = found;
+    state.discovered.set(name, { ...found, scope, wrong });
+    if ((discovery.scope ?? scope) !== scope)
       events.push(...forgetCluster(state, new Set([name]), "another scope is written"));
   }
   return events;

@@ -14,7 +14,7 @@ requires(
 )("threads", () => {
   let stage: Stage;
   let manager: NotifySocket;
-  /** Fed about twice a second. */
+  /** Fed twice a second. */
   let watched: PairOptions;
 
   beforeAll(async () => {
@@ -42,7 +42,7 @@ requires(
       await callInThread(pair.host, "main", block);
       const [stall] = await waitFor(
         () => {
-          const seen = events(pair, "mainThreadStalled").filter(({ stalledMs }) => Number(stalledMs) > 3_900);
+          const seen = events(pair, "mainThreadStalled").filter(({ stalledMs }) => Number(stalledMs) > 4_000);
           return seen.length > 0 ? seen : undefined;
         },
         { what: "the report", timeoutMs: 30_000 },

@@ -318,7 +318,7 @@ describe("reconcile", () => {
       "editDestination 10.0.2.5:5432 0",
       "editDestination 10.0.2.4:5432 50",
     ]);
-    expect(report).toMatchObject({ inSync: true, rounds: 2 });
+    expect(report).toMatchObject({ inSync: true, rounds: 2, errors: [] });
   });
 
   test("lost answers: the change was made, a dump says so", () => {
@@ -329,7 +329,7 @@ describe("reconcile", () => {
       lose = false;
       return fault;
     };
-    expect(reconcile(kernel, [after], NONE)).toMatchObject({ inSync: true, rounds: 2 });
+    expect(reconcile(kernel, [after], NONE)).toMatchObject({ inSync: true, rounds: 2, errors: [] });
     expect(weightsOf(kernel)).toEqual({ "10.0.2.3:5432": 0, "10.0.2.4:5432": 50 });
   });
 
