@@ -1,7 +1,7 @@
 import { exemplaryServers } from "../config/discovery.ts";
 import {
   type Diagnostic,
-  formatDiagnostic,
+  diagnosticFormatter,
   type HostFacts,
   isExclusive,
   parseConfig,
@@ -127,7 +127,8 @@ function checkedCluster({ discovery }: VirtualServerConfig): CheckedService["clu
 }
 
 function readable(report: CheckReport, texts: ReadonlyMap<string, string>): string {
-  const findings = report.diagnostics.map((diagnostic) => `${formatDiagnostic(diagnostic, texts)}\n`);
+  const format = diagnosticFormatter(texts);
+  const findings = report.diagnostics.map((diagnostic) => `${format(diagnostic)}\n`);
   const services = report.services.map((service) => `${serviceLine(service)}\n`);
   return [...findings, ...services, `${summary(report)}\n`].join("");
 }

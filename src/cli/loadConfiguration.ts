@@ -1,4 +1,11 @@
-import { type Config, type Diagnostic, formatDiagnostic, parseConfig, validate } from "../config/index.ts";
+import {
+  type Config,
+  type Diagnostic,
+  diagnosticFormatter,
+  formatDiagnostic,
+  parseConfig,
+  validate,
+} from "../config/index.ts";
 import type { Logger } from "../core/interfaces.ts";
 import { firstExisting, readConfigFile } from "../io/configFile.ts";
 import { readHostFacts } from "../io/hostNetwork.ts";
@@ -23,7 +30,7 @@ export function loadConfiguration(named: string | undefined, configId?: string):
   ];
   const errors = diagnostics.filter(({ severity }) => severity === "error");
   if (parsed.config === undefined || errors.length > 0) {
-    return { ok: false, report: `${errors.map((error) => formatDiagnostic(error, parsed.texts)).join("\n")}\n` };
+    return { ok: false, report: `${errors.map(diagnosticFormatter(parsed.texts)).join("\n")}\n` };
   }
   return { ok: true, file, config: parsed.config, warnings: diagnostics };
 }

@@ -35,7 +35,7 @@ export async function runDaemon(options: RunOptions, output: Output): Promise<Ex
     output.err(loaded.report);
     return EXIT.configuration;
   }
-  const logger = createLogger({ format: options.logFormat, level: options.logLevel });
+  const logger = await createLogger({ format: options.logFormat, level: options.logLevel });
   logWarnings(loaded.warnings, logger);
   const predecessor = findPredecessor<FromSuccessor, FromPredecessor>(loadAddon);
   try {

@@ -60,12 +60,26 @@ export class DiagnosticList {
  * `texts` are the texts of files by name, or that of the only one; where the line is lacking (the file could not be read), only the words are printed.
  */
 export function formatDiagnostic(diagnostic: Diagnostic, texts: ReadonlyMap<string, string> | string): string {
-  const { at } = diagnostic;
-  const text = typeof texts === "string" ? texts : (texts.get(at.file) ?? "");
-  const head = `${at.file}:${at.line}:${at.column}: ${diagnostic.severity}: ${diagnostic.message} [${diagnostic.code}]`;
-  const line = text === "" ? undefined : text.split(LINE_END)[at.line - 1];
-  const lines = line === undefined ? [head] : [head, ...underline(line, at)];
-  return [...lines, `  remedy: ${diagnostic.remedy}`].join("\n");
+  return diagnosticFormatter(texts)(diagnostic);
+}
+
+/** As `formatDiagnostic`, for many of the same texts: each is divided into its lines once. */
+export function diagnosticFormatter(texts: ReadonlyMap<string, string> | string): (diagnostic: Diagnostic) => string {
+  const divided = new Map<string, readonly string[]>();
+  const linesOf = (file: string): readonly string[] => {
+    const known = divided.get(file);
+    if (known !== undefined) return known;
+    const text = typeof texts === "string" ? texts : (texts.get(file) ?? "");
+    const lines = text === "" ? [] : text.split(LINE_END);
+    divided.set(file, lines);
+    return lines;
+  };
+  return ({ at, severity, message, code, remedy }) => {
+    const head = `${at.file}:${at.line}:${at.column}: ${severity}: ${message} [${code}]`;
+    const line = linesOf(at.file)[at.line - 1];
+    const lines = line === undefined ? [head] : [head, ...underline(line, at)];
+    return [...lines, `  remedy: ${remedy}`].join("\n");
+  };
 }
 
 function underline(line: string, at: SourceSpan): string[] {

@@ -1,5 +1,5 @@
 /** The configuration language's front door. Pure: the text is read by `io`, facts about the host come in as a value. */
-export { formatDiagnostic } from "./diagnostics.ts";
+export { diagnosticFormatter, formatDiagnostic } from "./diagnostics.ts";
 export { parseConfig } from "./parseConfig.ts";
 export { referencePage } from "./reference.ts";
 export { CONFIG_LIMIT_BYTES } from "./source/nonText.ts";

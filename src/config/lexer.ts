@@ -19,8 +19,7 @@ export interface Word {
 
 export type Token =
   | { readonly kind: "word"; readonly word: Word }
-  | { readonly kind: "open" | "close"; readonly at: SourceSpan }
-  | { readonly kind: "lineEnd" };
+  | { readonly kind: "open" | "close"; readonly at: SourceSpan };
 
 const BLANK = new Set([" ", "\t", "\f", "\v"]);
 const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
@@ -35,37 +34,31 @@ const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
 };
 const PARAMETER = /\$\{[A-Za-z_][^{}\r\n]*\}/y;
 const ORDINARY = /[\w.:/@%+=,-]+/y;
+const LITERALS = new RegExp(`[${LITERAL_HASH}${LITERAL_BANG}]`);
 /** Looks like a space or like nothing, comes with text pasted from a web page, and is part of a word to keepalived. */
 const INVISIBLE = /[\u00a0\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff]/;
 
-/** Turns lines into tokens; faults are reported and the reading goes on behind them. */
-export function lex(lines: readonly SourceLine[], diagnostics: DiagnosticList): Token[] {
-  const tokens: Token[] = [];
-  for (const line of lines) {
-    new LineLexer(line, diagnostics, tokens).run();
-    tokens.push(LINE_END);
-  }
-  return tokens;
+/** The tokens of a line; faults are reported and the reading goes on behind them. */
+export function lexLine(line: SourceLine, diagnostics: DiagnosticList): readonly Token[] {
+  return line.text === "" ? [] : new LineLexer(line, diagnostics).run();
 }
-
-const LINE_END: Token = { kind: "lineEnd" };
 
 class LineLexer {
   readonly #line: SourceLine;
   readonly #text: string;
   readonly #diagnostics: DiagnosticList;
-  readonly #tokens: Token[];
+  readonly #tokens: Token[] = [];
   #position = 0;
 
-  constructor(line: SourceLine, diagnostics: DiagnosticList, tokens: Token[]) {
-    this.#tokens = tokens;
+  constructor(line: SourceLine, diagnostics: DiagnosticList) {
     this.#line = line;
     this.#text = line.text;
     this.#diagnostics = diagnostics;
   }
 
-  run(): void {
+  run(): readonly Token[] {
     while (this.#position < this.#text.length) this.#next();
+    return this.#tokens;
   }
 
   #next(): void {
@@ -191,6 +184,7 @@ class LineLexer {
 }
 
 /** What stood for `#` and `!` that begin no comment is no longer needed. */
-const withComments = (text: string): string => text.replaceAll(LITERAL_HASH, "#").replaceAll(LITERAL_BANG, "!");
+const withComments = (text: string): string =>
+  LITERALS.test(text) ? text.replaceAll(LITERAL_HASH, "#").replaceAll(LITERAL_BANG, "!") : text;
 const isComment = (character: string): boolean => character === "#" || character === "!";
 const isSpecial = (character: string): boolean => isComment(character) || character === "{" || character === "}";

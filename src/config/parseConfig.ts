@@ -3,7 +3,6 @@ import type { ParsedFile } from "./build/parsed.ts";
 import { DiagnosticList } from "./diagnostics.ts";
 import { globalDefsTable } from "./keywords/globalDefs.ts";
 import { topLevelTable } from "./keywords/topLevel.ts";
-import { lex } from "./lexer.ts";
 import { parseBlock } from "./parser.ts";
 import { placesOf } from "./places.ts";
 import { checkKickRules } from "./rules/kick.ts";
@@ -24,7 +23,7 @@ export function parseConfig(text: string, file: string, environment: SourceEnvir
   const found = new DiagnosticList();
   const start: SourceSpan = { file, line: 1, column: 1, length: 0 };
   const { lines, texts } = expand(text, file, environment, found);
-  const statements = joinGlobalDefs(buildTree(lex(lines, found), found));
+  const statements = joinGlobalDefs(buildTree(lines, found));
   if (statements.length === 0 && !found.hasErrors) {
     found.error(
       "empty-file",
@@ -33,8 +32,8 @@ export function parseConfig(text: string, file: string, environment: SourceEnvir
       "write at least one vrrp_instance or virtual_server",
     );
   }
-  const parsed: ParsedFile = parseBlock(topLevelTable, statements, start, found).values;
-  const global = parsed.global_defs[0]?.values ?? parseBlock(globalDefsTable, [], start, found).values;
+  const parsed: ParsedFile = parseBlock(topLevelTable, statements, found).values;
+  const global = parsed.global_defs[0]?.values ?? parseBlock(globalDefsTable, [], found).values;
   checkVrrpRules({ file: parsed, global }, found);
   checkLvsRules(parsed, found);
   checkLvsGlobalRules({ file: parsed, global }, found);

@@ -7,6 +7,7 @@ import type {
   BlockRow,
   BlockTable,
   BlockValues,
+  Default,
   FreeLines,
   LeftOutRow,
   LinesRow,
@@ -17,6 +18,7 @@ import type {
   ValueKind,
   ValueRow,
   Written,
+  WrittenOrDefault,
 } from "./keywords/row.ts";
 import type { Word } from "./lexer.ts";
 import { nearest } from "./suggest.ts";
@@ -30,50 +32,44 @@ import type { SourceSpan } from "./types.ts";
 export function parseBlock<Inner extends Rows>(
   table: BlockTable<Inner>,
   statements: readonly Statement[],
-  at: SourceSpan,
   diagnostics: DiagnosticList,
 ): Pick<ParsedBlock<unknown, Inner>, "values" | "free" | "seen"> {
-  const reader = new BlockReader(table, at, diagnostics);
+  const reader = new BlockReader(table, diagnostics);
   for (const statement of statements) reader.read(statement);
   // The reader fills the record row by row, each with what its shape says; RowValue in row.ts tells the same to the compiler.
   return { values: reader.values as BlockValues<Inner>, free: reader.free, seen: reader.seen };
 }
 
-/** What a keyword that is not written has: no line or block, or a default. */
-interface InitialValue {
-  readonly keyword: string;
-  readonly initial: "none" | { readonly default: unknown };
-}
+const initialValuesOf = new WeakMap<BlockTable<Rows>, Readonly<Record<string, unknown>>>();
+/** Of keywords that are read line by line or as blocks, before the first one. */
+const NONE: readonly unknown[] = Object.freeze([]);
 
-const initialValuesOf = new WeakMap<BlockTable<Rows>, readonly InitialValue[]>();
-
-/** Found once for each table: a file may have thousands of one kind of block. */
-function initialValues(table: BlockTable<Rows>): readonly InitialValue[] {
+/** What the keywords that are not written have: no line or block, or a default. Found once for each table: a file may have thousands of one kind of block. */
+function initialValues(table: BlockTable<Rows>): Readonly<Record<string, unknown>> {
   let found = initialValuesOf.get(table);
   if (found === undefined) {
-    found = Object.entries(table.rows).flatMap(([keyword, row]): InitialValue[] => {
-      if (row.shape === "lines" || row.shape === "block") return [{ keyword, initial: "none" }];
-      return row.shape === "value" && "default" in row ? [{ keyword, initial: { default: row.default } }] : [];
+    const values = Object.entries(table.rows).flatMap(([keyword, row]): [string, unknown][] => {
+      if (row.shape === "lines" || row.shape === "block") return [[keyword, NONE]];
+      if (row.shape !== "value" || !("default" in row)) return [];
+      return [[keyword, Object.freeze({ value: row.default, written: false } satisfies Default<unknown>)]];
     });
+    found = Object.fromEntries(values);
     initialValuesOf.set(table, found);
   }
   return found;
 }
 
 class BlockReader {
-  readonly values: Record<string, unknown> = {};
+  readonly values: Record<string, unknown>;
   readonly free: Written<unknown>[] = [];
   readonly seen = new Set<string>();
   readonly #table: BlockTable<Rows>;
   readonly #diagnostics: DiagnosticList;
-  readonly #firstWritten = new Map<string, SourceSpan>();
 
-  constructor(table: BlockTable<Rows>, at: SourceSpan, diagnostics: DiagnosticList) {
+  constructor(table: BlockTable<Rows>, diagnostics: DiagnosticList) {
     this.#table = table;
     this.#diagnostics = diagnostics;
-    for (const { keyword, initial } of initialValues(table)) {
-      this.values[keyword] = initial === "none" ? [] : { value: initial.default, at, written: false };
-    }
+    this.values = { ...initialValues(table) };
   }
 
   read(statement: Statement): void {
@@ -128,12 +124,11 @@ class BlockReader {
     }
     const value = this.#parseWords(row.kind, statement.keyword, statement.values, row.example);
     if (value === undefined) return;
-    const earlier = this.#firstWritten.get(keyword);
-    if (earlier !== undefined) {
-      const message = `${text} is written again in this ${this.#table.name}; the last one counts, not that of line ${earlier.line}`;
+    const earlier = this.values[keyword] as WrittenOrDefault<unknown> | undefined;
+    if (earlier?.written === true) {
+      const message = `${text} is written again in this ${this.#table.name}; the last one counts, not that of line ${earlier.at.line}`;
       this.#diagnostics.warning("duplicate-keyword", at, message, "keep one of them");
     }
-    this.#firstWritten.set(keyword, at);
     this.values[keyword] = { value: value.value, at: spanOf(statement), written: true } satisfies Written<unknown>;
   }
 
@@ -166,14 +161,14 @@ class BlockReader {
     const header = this.#parseWords(row.header, statement.keyword, statement.values, row.example);
     if (!this.#hasBlock(row, statement)) return;
     // The inside is read also when the header is wrong: its faults belong to the same run.
-    const { at } = statement.keyword;
-    const inside = parseBlock(row.table, statement.block ?? [], at, this.#diagnostics);
+    const inside = parseBlock(row.table, statement.block ?? [], this.#diagnostics);
     if (header !== undefined) this.#push(keyword, { header: header.value, at: spanOf(statement), ...inside });
   }
 
   #push(keyword: string, value: unknown): void {
     const list = this.values[keyword];
-    if (Array.isArray(list)) list.push(value);
+    if (list === NONE) this.values[keyword] = [value];
+    else if (Array.isArray(list)) list.push(value);
   }
 
   #hasBlock(row: Row & { readonly example: string }, statement: Statement): boolean {

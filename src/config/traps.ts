@@ -2,6 +2,7 @@ import { writtenChecks } from "./build/checks.ts";
 import { effectivePriority } from "./build/effective.ts";
 import type { ParsedFile, ParsedGlobal } from "./build/parsed.ts";
 import { patroniBlocks } from "./build/patroni.ts";
+import { placeOf } from "./build/written.ts";
 import type { DiagnosticList } from "./diagnostics.ts";
 import { formatHeader } from "./keywords/serviceKinds.ts";
 import { OWNER_PRIORITY } from "./keywords/vrrpInstance.ts";
@@ -116,18 +117,19 @@ function stateDoesNotDecide({ file, config }: TrapInput, found: DiagnosticList):
 const SUSPICIOUS_PERSISTENCE_SEC = 10;
 
 function persistenceIsAffinity({ file, config }: TrapInput, found: DiagnosticList): void {
-  for (const [index, { values }] of file.virtual_server.entries()) {
+  for (const [index, { values, at: block }] of file.virtual_server.entries()) {
     const { persistence_timeout: written } = values;
     if (written.value === 0) continue;
+    const at = placeOf(written, block);
     const exclusive = config.virtualServers[index]?.exclusive;
     if (exclusive === "detected" || exclusive === "on") {
       const message = `persistence_timeout ${written.value} is not programmed, because this service is exclusive: with it, a client that keeps connecting would be sent to a demoted server for ever`;
-      found.warning("trap-persistence-exclusive", written.at, message, "remove it, or write persistence_timeout 0");
+      found.warning("trap-persistence-exclusive", at, message, "remove it, or write persistence_timeout 0");
     } else if (written.value <= SUSPICIOUS_PERSISTENCE_SEC) {
       const message = `persistence_timeout ${written.value} switches affinity on: all connections of a client within ${written.value} s of each other go to one server`;
       found.warning(
         "trap-persistence",
-        written.at,
+        at,
         message,
         "to spread the connections of one client, remove it or write persistence_timeout 0",
       );
@@ -144,8 +146,8 @@ function roleKeywordsHaveAnEffect({ file, config }: TrapInput, found: Diagnostic
     const why = off ? "with exclusive off" : "on a service that is not exclusive";
     const remedy = off ? "remove one of them" : "remove it, or write exclusive on";
     for (const keyword of ["role_watch", "role_hold"] as const) {
-      const { at, written } = values[keyword];
-      if (written) found.warning("role-timing-ignored", at, `${keyword} has no effect ${why}`, remedy);
+      const value = values[keyword];
+      if (value.written) found.warning("role-timing-ignored", value.at, `${keyword} has no effect ${why}`, remedy);
     }
   }
 }
@@ -237,13 +239,13 @@ function syncHasTimeToCatchUp({ config, global }: TrapInput, found: DiagnosticLi
 
 /** ipvsadm(8): rr and lc take no account of weights, except that 0 means no new connections. */
 function weightsCount({ file, config }: TrapInput, found: DiagnosticList): void {
-  for (const [index, { values }] of file.virtual_server.entries()) {
+  for (const [index, { values, at }] of file.virtual_server.entries()) {
     const service = config.virtualServers[index];
     if (service === undefined || (service.scheduler !== "rr" && service.scheduler !== "lc")) continue;
     const weights = new Set(service.realServers.map(({ weight }) => weight).filter((weight) => weight > 0));
     if (weights.size < 2) continue;
     const message = `the weights ${[...weights].join(", ")} make no difference: ${service.scheduler} takes no account of them`;
-    found.warning("trap-weights-ignored", values.lvs_sched.at, message, `use w${service.scheduler}`);
+    found.warning("trap-weights-ignored", placeOf(values.lvs_sched, at), message, `use w${service.scheduler}`);
   }
 }
 

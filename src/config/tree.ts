@@ -1,5 +1,6 @@
 import type { DiagnosticList } from "./diagnostics.ts";
-import type { Token, Word } from "./lexer.ts";
+import { lexLine, type Token, type Word } from "./lexer.ts";
+import type { SourceLine } from "./source/lines.ts";
 import type { SourceSpan } from "./types.ts";
 
 /** A line of the language: a keyword, its values, and the block in braces that may belong to it. */
@@ -24,54 +25,70 @@ interface MutableStatement {
 }
 
 /** Statements with their blocks; an opening brace may stand on the line of its keyword or on a following one. */
-export function buildTree(tokens: readonly Token[], diagnostics: DiagnosticList): readonly Statement[] {
-  const root: OpenBlock = { statements: [], openedBy: undefined };
-  const stack: OpenBlock[] = [root];
-  let current = root;
-  let line: MutableStatement | undefined;
-  for (const token of tokens) {
-    switch (token.kind) {
-      case "word":
+export function buildTree(lines: readonly SourceLine[], diagnostics: DiagnosticList): readonly Statement[] {
+  const tree = new TreeBuilder(diagnostics);
+  for (const line of lines) if (!tree.add(lexLine(line, diagnostics))) return [];
+  return tree.finished();
+}
+
+class TreeBuilder {
+  readonly #diagnostics: DiagnosticList;
+  readonly #root: OpenBlock = { statements: [], openedBy: undefined };
+  readonly #stack: OpenBlock[] = [this.#root];
+  #current = this.#root;
+
+  constructor(diagnostics: DiagnosticList) {
+    this.#diagnostics = diagnostics;
+  }
+
+  /** The tokens of one line; false where nothing more can be made of the text. */
+  add(tokens: readonly Token[]): boolean {
+    let line: MutableStatement | undefined;
+    for (const token of tokens) {
+      if (token.kind === "word") {
         if (line === undefined) {
           line = { keyword: token.word, values: [], block: undefined };
-          current.statements.push(line);
+          this.#current.statements.push(line);
         } else line.values.push(token.word);
-        break;
-      case "lineEnd":
-        line = undefined;
-        break;
-      case "open": {
-        const owner = current.statements.at(-1);
-        if (stack.length > NESTING_LIMIT) {
-          diagnostics.error(
-            "too-deep",
-            token.at,
-            `blocks are nested more than ${NESTING_LIMIT} deep`,
-            "close the blocks above with }; nothing else of the file was checked",
-          );
-          return [];
-        }
-        const owned = owner !== undefined && owner.block === undefined;
-        if (!owned) reportOwnerless(token.at, diagnostics);
-        const statements: MutableStatement[] = [];
-        if (owned) owner.block = statements;
-        current = { statements, openedBy: owned ? owner.keyword : undefined };
-        stack.push(current);
-        line = undefined;
-        break;
+        continue;
       }
-      case "close":
-        line = undefined;
-        if (stack.length === 1) reportExtraClose(token.at, diagnostics);
-        else {
-          stack.pop();
-          current = stack.at(-1) ?? root;
-        }
-        break;
+      line = undefined;
+      if (token.kind === "close") this.#close(token.at);
+      else if (!this.#open(token.at)) return false;
     }
+    return true;
   }
-  reportUnclosed(stack, diagnostics);
-  return root.statements;
+
+  finished(): readonly Statement[] {
+    reportUnclosed(this.#stack, this.#diagnostics);
+    return this.#root.statements;
+  }
+
+  #open(at: SourceSpan): boolean {
+    if (this.#stack.length > NESTING_LIMIT) {
+      const message = `blocks are nested more than ${NESTING_LIMIT} deep`;
+      const remedy = "close the blocks above with }; nothing else of the file was checked";
+      this.#diagnostics.error("too-deep", at, message, remedy);
+      return false;
+    }
+    const owner = this.#current.statements.at(-1);
+    const owned = owner !== undefined && owner.block === undefined;
+    if (!owned) reportOwnerless(at, this.#diagnostics);
+    const statements: MutableStatement[] = [];
+    if (owned) owner.block = statements;
+    this.#current = { statements, openedBy: owned ? owner.keyword : undefined };
+    this.#stack.push(this.#current);
+    return true;
+  }
+
+  #close(at: SourceSpan): void {
+    if (this.#stack.length === 1) {
+      reportExtraClose(at, this.#diagnostics);
+      return;
+    }
+    this.#stack.pop();
+    this.#current = this.#stack.at(-1) ?? this.#root;
+  }
 }
 
 function reportOwnerless(at: SourceSpan, diagnostics: DiagnosticList): void {

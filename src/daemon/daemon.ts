@@ -1,6 +1,7 @@
 import type { Config } from "../config/types.ts";
 import { HoldfastError } from "../core/errors.ts";
 import type { HealthEvent } from "../health/types.ts";
+import { unknownTargets } from "../health/unknownTargets.ts";
 import type { DestinationId, ServiceId } from "../plan/types.ts";
 import type { VrrpHandle } from "../workers/vrrp/handle.types.ts";
 import type { Surrender } from "../workers/vrrp/protocol.ts";
@@ -329,7 +330,8 @@ export class Daemon {
     const loaded = this.#modules.load();
     if (!loaded.ok) return loaded;
     try {
-      const existing = this.#modules.table.existingWeights(loaded.config.virtualServers);
+      const { virtualServers } = loaded.config;
+      const existing = this.#modules.table.weightsOf(unknownTargets(virtualServers, this.#config.virtualServers));
       return { ok: true, config: loaded.config, existing };
     } catch (error) {
       if (error instanceof HoldfastError) return { ok: false, message: error.message };

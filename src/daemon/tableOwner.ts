@@ -1,9 +1,18 @@
 import { HoldfastError } from "../core/errors.ts";
 import type { Clock, Timers } from "../core/interfaces.ts";
-import { between, type DurationUs, nextMultiple, toSeconds, type Us } from "../core/units.ts";
+import {
+  after,
+  between,
+  type DurationUs,
+  durationUs,
+  nextMultiple,
+  seconds,
+  toSeconds,
+  type Us,
+} from "../core/units.ts";
 import type { KernelRow, ServiceRows } from "../health/types.ts";
 import { describeDifference } from "../plan/differences.ts";
-import { destinationId, existingWeights, serviceId } from "../plan/keys.ts";
+import { destinationId, existingWeights, rowWeights, serviceId } from "../plan/keys.ts";
 import { type ReconcileReport, reconcile } from "../plan/reconcile.ts";
 import { RememberedTable } from "../plan/rememberedTable.ts";
 import type {
@@ -27,6 +36,10 @@ export interface OwnedServicesStore {
 }
 
 const DIFFERENCES_LOGGED_MAX = 20;
+/** Between two looks passes at least so many times what the first one took: a table of many thousand rows is not read all the time. */
+const REPAIR_REST = 19;
+/** However long a look took, perhaps because the host stood still. */
+const REPAIR_REST_MAX = seconds(30);
 
 /**
  * The only writer to the kernel's IPVS table. It makes the kernel's rows equal to the desired ones, after every change
@@ -90,6 +103,20 @@ export class TableOwner {
   }
 
   /**
+   * As `existingWeights`, of some services alone, asked now: what a reload brings. Those that the kernel does not have are not in it.
+   */
+  weightsOf(services: readonly ServiceKey[]): ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>> {
+    const table = this.#tableFor(services);
+    const weights = new Map<ServiceId, ReadonlyMap<DestinationId, number>>();
+    for (const key of services) {
+      const rows = table?.dumpDestinations(key);
+      if (rows !== undefined) weights.set(serviceId(key), rowWeights(rows));
+    }
+    this.#existing = new Map([...this.#existing, ...weights]);
+    return weights;
+  }
+
+  /**
    * Takes every service of the kernel's table for ours, so that the next programming removes what is not wanted (`lvs_flush`,
    * `lvs_flush_on_stop`). Remembered with that programming only: a start that fails before it leaves foreign services to whoever
    * made them. Throws HoldfastError when the kernel has no IPVS.
@@ -129,12 +156,21 @@ export class TableOwner {
     }
   }
 
-  /** Compares and repairs every `repairInterval` until `clear`. */
+  /** Compares and repairs every `repairInterval` until `clear`, less often where a look takes more than a twentieth of that. */
   watch(desired: () => readonly DesiredService[]): void {
+    this.#watchAfter(desired, durationUs(0));
+  }
+
+  #watchAfter(desired: () => readonly DesiredService[], rest: DurationUs): void {
     this.#desired = desired;
-    this.#disarm = this.#timers.at(nextMultiple(this.#repairInterval, this.#clock.nowUs()), () => {
+    const earliest = after(this.#clock.nowUs(), durationUs(Math.max(0, rest - this.#repairInterval)));
+    this.#disarm = this.#timers.at(nextMultiple(this.#repairInterval, earliest), () => {
+      const began = this.#clock.nowUs();
       this.program(desired(), "repair");
-      this.watch(desired);
+      this.#watchAfter(
+        desired,
+        durationUs(Math.min(REPAIR_REST * between(began, this.#clock.nowUs()), REPAIR_REST_MAX)),
+      );
     });
   }
 

@@ -1,5 +1,12 @@
 import { endpointText, type Family, family } from "../core/ip.ts";
-import type { DestinationId, DestinationKey, KernelService, ServiceId, ServiceKey } from "./types.ts";
+import type {
+  DestinationId,
+  DestinationKey,
+  KernelDestination,
+  KernelService,
+  ServiceId,
+  ServiceKey,
+} from "./types.ts";
 
 /** `TCP 10.0.2.10:5432`, `TCP [2001:db8::1]:5432`, `FWM 7`, `FWM 7 IPv6`: a map key that reads well in logs. */
 export function serviceId(key: ServiceKey): ServiceId {
@@ -21,10 +28,9 @@ export function serviceFamily(key: ServiceKey): Family {
 export function existingWeights(
   kernel: readonly KernelService[],
 ): ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>> {
-  const services = new Map<ServiceId, ReadonlyMap<DestinationId, number>>();
-  for (const service of kernel) {
-    const rows = service.destinations.map((row): [DestinationId, number] => [destinationId(row), row.weight]);
-    services.set(serviceId(service.key), new Map(rows));
-  }
-  return services;
+  return new Map(kernel.map(({ key, destinations }) => [serviceId(key), rowWeights(destinations)]));
+}
+
+export function rowWeights(rows: readonly KernelDestination[]): ReadonlyMap<DestinationId, number> {
+  return new Map(rows.map((row) => [destinationId(row), row.weight]));
 }

@@ -4,8 +4,8 @@ import { ip } from "../../src/core/ip.ts";
 import { instantUs, milliseconds, type Us } from "../../src/core/units.ts";
 import { EventLog } from "../../src/daemon/events.ts";
 import { TableOwner } from "../../src/daemon/tableOwner.ts";
-import { serviceId } from "../../src/plan/keys.ts";
-import type { DesiredService, IpvsTable, ServiceId, ServiceKey } from "../../src/plan/types.ts";
+import { destinationId, serviceId } from "../../src/plan/keys.ts";
+import type { DesiredDestination, DesiredService, IpvsTable, ServiceId, ServiceKey } from "../../src/plan/types.ts";
 import { PLAIN_ROW, PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
 import { FakeKernel } from "../sim/fakeKernel.ts";
 
@@ -63,6 +63,7 @@ const reader: DesiredService = {
     ...PLAIN_ROW,
   })),
 };
+const [row] = reader.destinations as [DesiredDestination];
 const foreign: DesiredService = { ...reader, key: { ...reader.key, port: 80 } as ServiceKey, destinations: [] };
 
 describe("the table's owner", () => {
@@ -216,7 +217,11 @@ describe("the table's owner", () => {
   test("weights at a reload, and what goes with everything at the end, are the kernel's own, not remembered ones", () => {
     at.owner.program([reader], "start");
     at.kernel.administrator({ kind: "addService", service: foreign.key, attributes: foreign });
-    expect([...at.owner.existingWeights([reader, foreign]).keys()]).toContain(serviceId(foreign.key));
+    at.kernel.administrator({ kind: "addDestination", service: foreign.key, destination: row, attributes: row });
+    const unknown = { ...reader.key, port: 82 } as ServiceKey;
+    expect(at.owner.weightsOf([foreign.key, unknown])).toEqual(
+      new Map([[serviceId(foreign.key), new Map([[destinationId(row), row.weight]])]]),
+    );
     const another = { ...reader.key, port: 81 } as ServiceKey;
     at.kernel.administrator({ kind: "addService", service: another, attributes: PLAIN_SERVICE });
     at.owner.clear(true);
@@ -241,6 +246,33 @@ describe("the table's owner", () => {
     expect(at.owner.serviceState(serviceId(reader.key))).toEqual({ drifts: 0, inSync: true });
   });
 });
+
+test.each([
+  { took: 50_000, next: 4_000_000 },
+  { took: 500_000, next: 12_000_000 },
+  { took: 20_000_000, next: 52_000_000 },
+])(
+  "a look that takes $took us is followed by the next at $next us: a large table is not read all the time",
+  ({ took, next }) => {
+    const kernel = new FakeKernel();
+    let looks = 0;
+    const at = world(() => kernel);
+    at.owner.program([reader], "start");
+    at.owner.watch(() => [reader]);
+    const dump = kernel.dump.bind(kernel);
+    kernel.dump = () => {
+      looks += 1;
+      if (looks === 1) at.advance(2_000_000 + took);
+      return dump();
+    };
+    at.advance(2_000_000);
+    expect(looks).toBe(1);
+    at.advance(next - 1);
+    expect(looks).toBe(1);
+    at.advance(next);
+    expect(looks).toBe(2);
+  },
+);
 
 test("a host that needs no IPVS is never asked for it; one that needs it and has none is told so", () => {
   const missing = (): IpvsTable => {

@@ -53,27 +53,35 @@ export type WrittenCheck =
 
 /** The rows of a block are kept by keyword; the text's order is restored, so that status lists checks as written. */
 export function writtenChecks(server: ParsedServer): readonly WrittenCheck[] {
-  const { values } = server;
   const checks: WrittenCheck[] = [
     ...pathChecks(server),
-    ...values.MISC_CHECK.map((parsed) => ({ kind: "MISC_CHECK", parsed }) as const),
-    ...values.FILE_CHECK.map((parsed) => ({ kind: "FILE_CHECK", parsed }) as const),
+    ...blocksOf(server, "MISC_CHECK"),
+    ...blocksOf(server, "FILE_CHECK"),
   ];
   return checks.toSorted(({ parsed: a }, { parsed: b }) => a.at.line - b.at.line || a.at.column - b.at.column);
 }
 
-export function pathChecks({ values }: ParsedServer): readonly WrittenPathCheck[] {
-  return [
-    ...values.HTTP_GET.map((parsed) => ({ kind: "HTTP_GET", parsed }) as const),
-    ...values.SSL_GET.map((parsed) => ({ kind: "SSL_GET", parsed }) as const),
-    ...values.TCP_CHECK.map((parsed) => ({ kind: "TCP_CHECK", parsed }) as const),
-    ...values.SMTP_CHECK.map((parsed) => ({ kind: "SMTP_CHECK", parsed }) as const),
-    ...values.pgsql.map((parsed) => ({ kind: "pgsql", parsed }) as const),
-    ...values.DNS_CHECK.map((parsed) => ({ kind: "DNS_CHECK", parsed }) as const),
-    ...values.UDP_CHECK.map((parsed) => ({ kind: "UDP_CHECK", parsed }) as const),
-    ...values.PING_CHECK.map((parsed) => ({ kind: "PING_CHECK", parsed }) as const),
-  ];
+export const pathChecks = (server: ParsedServer): readonly WrittenPathCheck[] =>
+  PATH_KINDS.flatMap((kind) => blocksOf(server, kind) as readonly WrittenPathCheck[]);
+
+const PATH_KINDS = [
+  "HTTP_GET",
+  "SSL_GET",
+  "TCP_CHECK",
+  "SMTP_CHECK",
+  "pgsql",
+  "DNS_CHECK",
+  "UDP_CHECK",
+  "PING_CHECK",
+] as const satisfies readonly WrittenPathCheck["kind"][];
+
+/** Nearly all kinds have no block in a server, and there may be thousands of servers. */
+function blocksOf<Kind extends WrittenCheck["kind"]>({ values }: ParsedServer, kind: Kind) {
+  const blocks: readonly ParsedServer["values"][Kind][number][] = values[kind];
+  return blocks.length === 0 ? NO_BLOCKS : blocks.map((parsed) => ({ kind, parsed }));
 }
+
+const NO_BLOCKS: readonly never[] = [];
 
 function buildCheck(check: WrittenCheck, context: CheckContext): readonly CheckConfig[] {
   switch (check.kind) {
@@ -212,7 +220,7 @@ function buildCommon(values: TimingValues, { server, service, logAllFailures }: 
 
 /** The rows of a checker have the defaults; where it has none of a keyword, that of another says how long. */
 function withDefaults(values: TimingValues) {
-  const instead = { ...values.delay_loop, written: false };
+  const instead = { value: values.delay_loop.value, written: false } as const;
   return {
     ...values,
     connect_timeout: values.connect_timeout ?? instead,

@@ -1,5 +1,5 @@
 import { seconds } from "../../core/units.ts";
-import type { Written } from "../keywords/row.ts";
+import type { Written, WrittenOrDefault } from "../keywords/row.ts";
 import type { FifoValue } from "../keywords/scripts.ts";
 import type { MailConfig, NotifyFifoConfig, TimedScript } from "../types.ts";
 import type { NotifyConfig, ScriptCommand } from "../vrrp.types.ts";
@@ -57,7 +57,7 @@ export function buildMail(global: ParsedGlobal): MailConfig | undefined {
 
 export function timedScript(
   command: Written<ScriptCommand> | undefined,
-  timeoutSec: Written<number>,
+  timeoutSec: WrittenOrDefault<number>,
 ): TimedScript | undefined {
   return command === undefined ? undefined : { command: command.value, timeout: seconds(timeoutSec.value) };
 }

@@ -1,6 +1,6 @@
 import type { PatroniCheckConfig, TlsConfig } from "../check.types.ts";
 import type { tlsTable } from "../keywords/checkers/patroni.ts";
-import type { BlockValues, Written } from "../keywords/row.ts";
+import type { BlockValues, Written, WrittenOrDefault } from "../keywords/row.ts";
 import type { RealServerConfig } from "../types.ts";
 import type { ParsedPatroni, ParsedServer, ParsedService } from "./parsed.ts";
 import { buildTiming } from "./timing.ts";
@@ -48,18 +48,18 @@ export function buildFallback(
   endpoint: Pick<RealServerConfig, "address">,
   server: ParsedServer,
   service: ParsedService,
-): Pick<RealServerConfig, "fallback"> {
+): RealServerConfig["fallback"] {
   const [check] = buildPatroniCheck(endpoint, server, service);
   const role = service.values.fallback?.value.role;
-  return check === undefined || role === undefined ? {} : { fallback: { ...check, role, maxLagBytes: undefined } };
+  return check === undefined || role === undefined ? undefined : { ...check, role, maxLagBytes: undefined };
 }
 
 type Values = ParsedPatroni["values"];
 type KeysOf<Kind> = { [Key in keyof Values]: Values[Key] extends Kind ? Key : never }[keyof Values];
-type ValueOf<Key extends keyof Values> = NonNullable<Values[Key]> extends Written<infer Value> ? Value : never;
+type ValueOf<Key extends keyof Values> = NonNullable<Values[Key]> extends WrittenOrDefault<infer Value> ? Value : never;
 
 /** The innermost value of a keyword without a default. */
-export function optional<Key extends KeysOf<Written<unknown> | undefined>>(
+export function optional<Key extends KeysOf<WrittenOrDefault<unknown> | undefined>>(
   blocks: readonly ParsedPatroni[],
   key: Key,
 ): ValueOf<Key> | undefined {
@@ -67,7 +67,7 @@ export function optional<Key extends KeysOf<Written<unknown> | undefined>>(
 }
 
 /** The innermost written value of a keyword, with its place. */
-export function writtenOf<Key extends KeysOf<Written<unknown> | undefined>>(
+export function writtenOf<Key extends KeysOf<WrittenOrDefault<unknown> | undefined>>(
   blocks: readonly ParsedPatroni[],
   key: Key,
 ): Written<ValueOf<Key>> | undefined {
@@ -75,8 +75,11 @@ export function writtenOf<Key extends KeysOf<Written<unknown> | undefined>>(
   return found as Written<ValueOf<Key>> | undefined;
 }
 
-function defaulted<Key extends KeysOf<Written<unknown>>>(blocks: readonly ParsedPatroni[], key: Key): ValueOf<Key> {
-  const values = blocks.map((block) => block.values[key] as Written<ValueOf<Key>>);
+function defaulted<Key extends KeysOf<WrittenOrDefault<unknown>>>(
+  blocks: readonly ParsedPatroni[],
+  key: Key,
+): ValueOf<Key> {
+  const values = blocks.map((block) => block.values[key] as WrittenOrDefault<ValueOf<Key>>);
   const [first] = values;
   if (first === undefined) throw new Error("no block");
   return firstWritten(values, first);

@@ -59,7 +59,7 @@ export function buildService(
 
 /** What an empty `real_server` block would be here. */
 function buildMember(context: Omit<ServerContext, "server">): RealServerConfig {
-  const { values, seen } = parseBlock(realServerTable, [], context.service.at, new DiagnosticList());
+  const { values, seen } = parseBlock(realServerTable, [], new DiagnosticList());
   const header = { address: TEMPLATE_ADDRESS, port: undefined };
   return buildServer({ header, at: context.service.at, values, free: [], seen }, context);
 }
@@ -124,8 +124,9 @@ function buildServer(server: ParsedServer, context: ServerContext): RealServerCo
   const { header, values } = server;
   const port = header.port ?? (service.header.kind === "address" ? (service.header.port ?? 0) : 0);
   const endpoint = { address: header.address, port };
-  return {
-    ...endpoint,
+  const built = {
+    address: header.address,
+    port,
     forwarding: forwardingOf(server, service.values.lvs_method.value),
     notify: {
       up: values.notify_up?.value,
@@ -150,6 +151,7 @@ function buildServer(server: ParsedServer, context: ServerContext): RealServerCo
         logAllFailures: global.checker_log_all_failures?.value ?? false,
       }),
     ],
-    ...buildFallback(endpoint, server, service),
   };
+  const fallback = buildFallback(endpoint, server, service);
+  return fallback === undefined ? built : { ...built, fallback };
 }

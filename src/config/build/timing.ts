@@ -1,23 +1,23 @@
 import type { DurationUs } from "../../core/units.ts";
 import type { CheckTiming } from "../check.types.ts";
-import type { Written } from "../keywords/row.ts";
+import type { WrittenOrDefault } from "../keywords/row.ts";
 import { firstWritten } from "./written.ts";
 
 /** The timing keywords of a block around checkers; not written = not there. */
 export interface OuterTiming {
-  readonly delay_loop: Written<DurationUs> | undefined;
-  readonly connect_timeout: Written<DurationUs> | undefined;
-  readonly retry: Written<number> | undefined;
-  readonly delay_before_retry: Written<DurationUs> | undefined;
-  readonly warmup: Written<DurationUs> | undefined;
+  readonly delay_loop: WrittenOrDefault<DurationUs> | undefined;
+  readonly connect_timeout: WrittenOrDefault<DurationUs> | undefined;
+  readonly retry: WrittenOrDefault<number> | undefined;
+  readonly delay_before_retry: WrittenOrDefault<DurationUs> | undefined;
+  readonly warmup: WrittenOrDefault<DurationUs> | undefined;
 }
 
 /** Those of a checker, whose rows have the defaults. */
 export interface CheckerTiming extends OuterTiming {
-  readonly delay_loop: Written<DurationUs>;
-  readonly connect_timeout: Written<DurationUs>;
-  readonly retry: Written<number>;
-  readonly delay_before_retry: Written<DurationUs>;
+  readonly delay_loop: WrittenOrDefault<DurationUs>;
+  readonly connect_timeout: WrittenOrDefault<DurationUs>;
+  readonly retry: WrittenOrDefault<number>;
+  readonly delay_before_retry: WrittenOrDefault<DurationUs>;
 }
 
 /**

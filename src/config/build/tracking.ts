@@ -1,5 +1,5 @@
 import { durationUs } from "../../core/units.ts";
-import type { Written } from "../keywords/row.ts";
+import type { WrittenOrDefault } from "../keywords/row.ts";
 import type { TrackLine, WeightValue } from "../keywords/tracking.ts";
 import { OWNER_PRIORITY } from "../keywords/vrrpInstance.ts";
 import type {
@@ -77,7 +77,9 @@ function resolve({ name, weight }: TrackLine, defined: WeightValue): TrackRefere
 
 /** The weight that counts where a line writes none. */
 function definedWeight(file: ParsedFile, kind: Kind, name: string): WeightValue {
-  const named = <Block extends { readonly header: string; readonly values: { readonly weight: Written<WeightValue> } }>(
+  const named = <
+    Block extends { readonly header: string; readonly values: { readonly weight: WrittenOrDefault<WeightValue> } },
+  >(
     blocks: readonly Block[],
   ) => blocks.find(({ header }) => header === name)?.values.weight.value ?? NO_WEIGHT;
   switch (kind) {

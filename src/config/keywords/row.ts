@@ -106,12 +106,20 @@ export interface FreeLines<Value> {
   isMeant(keyword: Word): boolean;
 }
 
-/** A value with the place where it was written; a default points at its block. */
+/** A value with the place where it was written. */
 export interface Written<Value> {
   readonly value: Value;
   readonly at: SourceSpan;
-  readonly written: boolean;
+  readonly written: true;
 }
+
+/** The default of a row, which stands nowhere in the text. */
+export interface Default<Value> {
+  readonly value: Value;
+  readonly written: false;
+}
+
+export type WrittenOrDefault<Value> = Written<Value> | Default<Value>;
 
 /** A parsed block: its header and its keywords, typed from the rows. */
 export interface ParsedBlock<Header, Inner extends Rows> {
@@ -132,7 +140,7 @@ export type BlockValues<Inner extends Rows> = {
 
 type RowValue<Each> = Each extends { readonly shape: "value"; readonly kind: ValueKind<infer Value> }
   ? Each extends { readonly default: unknown }
-    ? Written<Value>
+    ? WrittenOrDefault<Value>
     : Written<Value> | undefined
   : Each extends { readonly shape: "lines"; readonly line: ValueKind<infer Value> }
     ? readonly Written<Value>[]

@@ -1,6 +1,7 @@
 import { family } from "../../core/ip.ts";
 import { pathChecks } from "../build/checks.ts";
 import type { ParsedFile, ParsedHttp, ParsedServer, ParsedService } from "../build/parsed.ts";
+import { placeOf } from "../build/written.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
 import { NO_REGEX_OPTIONS, regexFault } from "../keywords/checkers/regex.ts";
 import { shown } from "../keywords/kinds.ts";
@@ -67,13 +68,15 @@ const urlsAreComplete: CheckRule = (server, _service, found) => {
 const OF_REGEX = ["regex_no_match", "regex_options", "regex_min_offset", "regex_max_offset"] as const;
 
 const regexesCanMatch: CheckRule = (server, _service, found) => {
-  for (const { values, seen } of httpChecks(server).flatMap(([, check]) => check.values.url)) {
+  for (const { values, seen, at } of httpChecks(server).flatMap(([, check]) => check.values.url)) {
     const { regex, regex_options, regex_min_offset: min, regex_max_offset: max } = values;
     if (regex === undefined) {
-      const lonely = OF_REGEX.find((keyword) => seen.has(keyword) && values[keyword]?.written === true);
-      const at = lonely === undefined ? undefined : values[lonely]?.at;
-      if (at === undefined || seen.has("regex")) continue;
-      found.error("missing-keyword", at, `${lonely} has no regex`, "add it, for example: regex ok");
+      for (const keyword of OF_REGEX) {
+        const lonely = values[keyword];
+        if (lonely?.written !== true || seen.has("regex")) continue;
+        found.error("missing-keyword", lonely.at, `${keyword} has no regex`, "add it, for example: regex ok");
+        break;
+      }
       continue;
     }
     const fault = regexFault(regex.value, regex_options?.value ?? NO_REGEX_OPTIONS);
@@ -88,7 +91,7 @@ const regexesCanMatch: CheckRule = (server, _service, found) => {
     }
     if (max !== undefined && max.value < min.value) {
       const message = `regex_max_offset ${max.value} is below regex_min_offset ${min.value}: nothing can match`;
-      found.error("contradiction", max.at, message, "write a greater one");
+      found.error("contradiction", placeOf(max, at), message, "write a greater one");
     }
   }
 };
@@ -109,7 +112,7 @@ const programsAreNamed: CheckRule = (server, _service, found) => {
 };
 
 const repliesCanFit: CheckRule = (server, _service, found) => {
-  for (const { values } of server.values.UDP_CHECK) {
+  for (const { values, at } of server.values.UDP_CHECK) {
     const { require_reply, min_reply_length: min, max_reply_length: max } = values;
     for (const [keyword, length] of Object.entries({ min_reply_length: min, max_reply_length: max })) {
       if (!length.written || require_reply !== undefined) continue;
@@ -118,7 +121,7 @@ const repliesCanFit: CheckRule = (server, _service, found) => {
     }
     if (min.value <= max.value) continue;
     const message = `min_reply_length ${min.value} is above max_reply_length ${max.value}: no reply can fit`;
-    found.error("contradiction", (min.written ? min : max).at, message, "write a greater max_reply_length");
+    found.error("contradiction", placeOf(min.written ? min : max, at), message, "write a greater max_reply_length");
   }
 };
 

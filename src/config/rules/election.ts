@@ -9,6 +9,7 @@ import {
   preemptDelayCounts,
   versionOf,
 } from "../build/effective.ts";
+import { placeOf } from "../build/written.ts";
 import { OWNER_PRIORITY, vrrpInstanceTable } from "../keywords/vrrpInstance.ts";
 import type { InstanceRule } from "./rule.ts";
 
@@ -37,9 +38,10 @@ const INTERVAL_MAX_V3 = seconds(40.95);
 const INTERVAL_STEP_V3 = durationUs(10_000);
 
 /** RFC 3768 5.3.7: the field of the advert has whole seconds from 1 to 255. */
-const advertIntervalFitsTheVersion: InstanceRule = ({ values: { advert_int, ...values } }, global, found) => {
-  const { value, at } = advert_int;
-  const version = versionOf({ advert_int, ...values }, global);
+const advertIntervalFitsTheVersion: InstanceRule = ({ values, at: block }, global, found) => {
+  const { value } = values.advert_int;
+  const at = placeOf(values.advert_int, block);
+  const version = versionOf(values, global);
   if (version === 2) {
     if (value % US_PER_SECOND === 0 && value >= US_PER_SECOND) return;
     const message = `advert_int: ${toSeconds(value)} is not a whole number of seconds, and VRRP version 2 carries nothing else`;
@@ -78,7 +80,7 @@ const nopreemptHasAnEffect: InstanceRule = ({ header, values }, _global, found) 
   );
 };
 
-const preemptDelayHasAnEffect: InstanceRule = ({ header, values }, _global, found) => {
+const preemptDelayHasAnEffect: InstanceRule = ({ header, values, at }, _global, found) => {
   const { preempt_delay, nopreempt } = values;
   if (preempt_delay.value === 0 || preemptDelayCounts(values)) return;
   const because =
@@ -89,25 +91,30 @@ const preemptDelayHasAnEffect: InstanceRule = ({ header, values }, _global, foun
         : "it does not count with state MASTER";
   found.warning(
     "preempt-delay-ignored",
-    preempt_delay.at,
+    placeOf(preempt_delay, at),
     `preempt_delay has no effect in vrrp_instance ${header}: ${because}`,
     "write state BACKUP, a priority below 255 and no nopreempt, or remove preempt_delay",
   );
 };
 
-const masterWithoutPriorityIsOwner: InstanceRule = ({ header, values }, _global, found) => {
+const masterWithoutPriorityIsOwner: InstanceRule = ({ header, values, at }, _global, found) => {
   if (values.priority.written || effectivePriority(values) !== OWNER_PRIORITY) return;
   const message = `vrrp_instance ${header} has state MASTER and no priority: as in keepalived that means ${OWNER_PRIORITY}, the owner of the addresses`;
-  found.warning("owner-by-state", values.state.at, message, "write the priority that is meant");
+  found.warning("owner-by-state", placeOf(values.state, at), message, "write the priority that is meant");
 };
 
 /** keepalived.conf(5), down_timer_adverts: "Setting this to any other value is a deviation from the VRRP protocol". */
 const SILENT_ADVERTS_MIN = 2;
-const oneLostAdvertIsNoFailure: InstanceRule = ({ header, values }, global, found) => {
+const oneLostAdvertIsNoFailure: InstanceRule = ({ header, values, at }, global, found) => {
   const written = values.down_timer_adverts ?? global.vrrp_down_timer_adverts;
   if (isStrict(values, global) || written.value >= SILENT_ADVERTS_MIN) return;
   const message = `vrrp_instance ${header} takes over after a single advert that is late: down_timer_adverts ${written.value}`;
-  found.warning("trap-down-timer", written.at, message, "write 3, as VRRP has it, and the same on all routers");
+  found.warning(
+    "trap-down-timer",
+    placeOf(written, at),
+    message,
+    "write 3, as VRRP has it, and the same on all routers",
+  );
 };
 
 export const ELECTION_RULES: readonly InstanceRule[] = [

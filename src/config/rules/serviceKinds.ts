@@ -2,6 +2,7 @@ import { endpointText, family } from "../../core/ip.ts";
 import type { ParsedFile, ParsedGroup, ParsedServer, ParsedService } from "../build/parsed.ts";
 import { buildService, countingQuorum, type ServiceFile } from "../build/services.ts";
 import { buildTargets, forwardingOf, groupOf, linesOf } from "../build/targets.ts";
+import { placeOf } from "../build/written.ts";
 import type { DiagnosticList } from "../diagnostics.ts";
 import { type Endpoint, formatHeader } from "../keywords/serviceKinds.ts";
 import type { ForwardingConfig, ServiceTarget, SourceSpan } from "../types.ts";
@@ -98,18 +99,18 @@ const ipFamilyIsOfAMark: KindRule = ({ header, values }, _file, found) => {
 };
 
 /** With as much tolerance as quorum, the quorum would never be lost. */
-const hysteresisIsBelowQuorum: KindRule = ({ values }, _file, found) => {
+const hysteresisIsBelowQuorum: KindRule = ({ values, at }, _file, found) => {
   const { quorum, hysteresis } = values;
   if (hysteresis.value === 0 || hysteresis.value < quorum.value) return;
   const message = `hysteresis ${hysteresis.value} is not below quorum ${quorum.value}: the quorum would never be lost`;
-  found.error("contradiction", hysteresis.at, message, `write a smaller one, or a greater quorum`);
+  found.error("contradiction", placeOf(hysteresis, at), message, `write a smaller one, or a greater quorum`);
 };
 
 const quorumIsAttainable: KindRule = (service, _file, found) => {
   const { quorum } = service.values;
   if (quorum.value === countingQuorum(service)) return;
   const message = `quorum ${quorum.value} is more than the weight of all real servers together, which is taken instead`;
-  found.warning("quorum-unattainable", quorum.at, message, "write a smaller one");
+  found.warning("quorum-unattainable", placeOf(quorum, service.at), message, "write a smaller one");
 };
 
 const sorryServerFits: KindRule = (service, file, found) => {

@@ -1,5 +1,5 @@
 import { downTimerAdvertsOf, effectivePriority, familyOf, isStrict, versionOf } from "../build/effective.ts";
-import type { Written } from "../keywords/row.ts";
+import { placeOf } from "../build/written.ts";
 import { OWNER_PRIORITY } from "../keywords/vrrpInstance.ts";
 import type { SourceSpan } from "../types.ts";
 import { isLinkLocal } from "./addresses.ts";
@@ -17,13 +17,13 @@ const inStrictMode =
 const OFF = "or strict_mode off";
 
 /** "State MASTER can be configured if and only if priority is 255" */
-const stateMatchesPriority: InstanceRule = ({ header, values }, _global, found) => {
+const stateMatchesPriority: InstanceRule = ({ header, values, at }, _global, found) => {
   const priority = effectivePriority(values);
   if ((values.state.value === "MASTER") === (priority === OWNER_PRIORITY)) return;
   const message = `vrrp_instance ${header}: strict mode wants state MASTER with priority ${OWNER_PRIORITY} and with no other; state ${values.state.value} with priority ${priority} begins as ${priority === OWNER_PRIORITY ? "MASTER" : "BACKUP"}`;
   found.warning(
     "strict-state",
-    values.state.written ? values.state.at : values.priority.at,
+    placeOf(values.state, placeOf(values.priority, at)),
     message,
     priority === OWNER_PRIORITY ? "write state MASTER" : "write state BACKUP",
   );
@@ -74,10 +74,10 @@ const noAuthentication: InstanceRule = ({ header, values }, _global, found) => {
 };
 
 /** "Preempt delay is not supported" */
-const noPreemptDelay: InstanceRule = ({ header, values: { preempt_delay } }, _global, found) => {
+const noPreemptDelay: InstanceRule = ({ header, values: { preempt_delay }, at }, _global, found) => {
   if (preempt_delay.value === 0) return;
   const message = `vrrp_instance ${header}: strict mode does not allow preempt_delay`;
-  found.error("strict-preempt-delay", preempt_delay.at, message, `remove it, ${OFF}`);
+  found.error("strict-preempt-delay", placeOf(preempt_delay, at), message, `remove it, ${OFF}`);
 };
 
 /** "Accept mode cannot be set for VRRPv2" */
@@ -116,8 +116,6 @@ const threeIntervals: InstanceRule = ({ header, values, at }, global, found) => 
   const message = `vrrp_instance ${header}: strict mode does not allow down_timer_adverts ${written.value}: VRRP has ${DOWN_TIMER_ADVERTS}`;
   found.error("strict-down-timer", placeOf(written, at), message, `remove it, ${OFF}`);
 };
-
-const placeOf = (value: Written<unknown>, otherwise: SourceSpan): SourceSpan => (value.written ? value.at : otherwise);
 
 export const STRICT_RULES: readonly InstanceRule[] = [
   stateMatchesPriority,

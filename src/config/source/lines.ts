@@ -32,6 +32,10 @@ export function linesOf(text: string, file: string): SourceLine[] {
 }
 
 export function slice(line: SourceLine, from: number, to = line.text.length): SourceLine {
+  if (from === 0 && to >= line.text.length) return line;
+  const [only] = line.fragments;
+  if (only !== undefined && line.fragments.length === 1)
+    return { text: line.text.slice(from, to), fragments: [moved(only, from)] };
   const kept = line.fragments.filter(({ start }, index) => {
     const end = line.fragments[index + 1]?.start ?? line.text.length;
     return end > from && start < to;
@@ -47,7 +51,8 @@ export function slice(line: SourceLine, from: number, to = line.text.length): So
 function moved(fragment: Fragment, from: number): Fragment {
   const cut = Math.max(0, from - fragment.start);
   const column = fragment.width === undefined ? fragment.column + cut : fragment.column;
-  return { ...fragment, start: Math.max(0, fragment.start - from), column };
+  const { file, line, width } = fragment;
+  return { start: Math.max(0, fragment.start - from), file, line, column, width };
 }
 
 export function join(...lines: readonly SourceLine[]): SourceLine {
@@ -80,7 +85,9 @@ export function spanOf(line: SourceLine, start: number, length: number): SourceS
 }
 
 function fragmentAt(line: SourceLine, offset: number): Fragment {
-  const found = line.fragments.findLast(({ start }) => start <= offset) ?? line.fragments[0];
+  const [first] = line.fragments;
+  const found =
+    line.fragments.length === 1 ? first : (line.fragments.findLast(({ start }) => start <= offset) ?? first);
   if (found === undefined) throw new Error("a line without a place");
   return found;
 }

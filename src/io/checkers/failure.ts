@@ -1,4 +1,3 @@
-import { errors } from "undici";
 import type { ProbeFailure, ProbeOutcome } from "../../health/types.ts";
 
 /** The outcome of a probe that its deadline ended. */
@@ -33,7 +32,7 @@ const TLS_FAILURE = /^(ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|INVALID_|EPROTO$|HOSTN
 export function failureOf(error: unknown): ProbeOutcome {
   const code = errorCode(error);
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof errors.HTTPParserError) return { kind: "malformed", detail: message };
+  if (error instanceof Error && error.name === "HTTPParserError") return { kind: "malformed", detail: message };
   if (code !== undefined && TLS_FAILURE.test(code)) return { kind: "tlsFailed", detail: message };
   const kind = code === undefined ? undefined : FAILURES[code];
   if (kind === undefined) return { kind: "cannotRun", detail: code === undefined ? message : `${code}: ${message}` };

@@ -1,5 +1,5 @@
 import type { Socket, TcpNetConnectOpts } from "node:net";
-import { Client } from "undici";
+import type { Client } from "undici";
 import type { HttpCheckConfig } from "../../config/check.types.ts";
 import { family } from "../../core/ip.ts";
 import type { HttpAnswer, ProbeOutcome } from "../../health/types.ts";
@@ -9,6 +9,7 @@ import { Attempt, type Running } from "./attempt.ts";
 import { failureOf } from "./failure.ts";
 import { askAs, recordInto, secured } from "./httpConnection.ts";
 import { connectTo, type SocketOpener } from "./path.ts";
+import { undici } from "./undici.ts";
 
 /** What is asked, and where. */
 export type HttpQuestion = Omit<HttpCheckConfig, "kind" | "logAllFailures">;
@@ -56,7 +57,7 @@ export class HttpProber {
     const { connectIp, connectPort, tls } = question;
     const address = family(connectIp) === 6 ? `[${connectIp}]` : connectIp;
     const scheme = tls === undefined && manner.open === undefined ? "http" : "https";
-    const client = new Client(`${scheme}://${address}:${connectPort}`, {
+    const client = new (undici().Client)(`${scheme}://${address}:${connectPort}`, {
       pipelining: 0,
       headersTimeout: 0,
       bodyTimeout: 0,

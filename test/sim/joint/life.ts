@@ -10,6 +10,7 @@ import { StartOrder } from "../../../src/daemon/startOrder.ts";
 import { type OwnedServicesStore, TableOwner } from "../../../src/daemon/tableOwner.ts";
 import { healthMachine } from "../../../src/health/machine.ts";
 import type { HealthEffect, HealthMachine, ServiceHealth } from "../../../src/health/types.ts";
+import { unknownTargets } from "../../../src/health/unknownTargets.ts";
 import type { DesiredService, IpvsTable } from "../../../src/plan/types.ts";
 import type { StateName } from "../../../src/vrrp/types.ts";
 import type { FakeLvs } from "../../lab/fakeLvs.ts";
@@ -146,7 +147,8 @@ export class Life {
   reload(configuration: Configuration): void {
     this.thread.post(() => {
       if (this.#stopping) return;
-      const existing = this.table.existingWeights(configuration.virtualServers);
+      const unknown = unknownTargets(configuration.virtualServers, this.configuration.virtualServers);
+      const existing = this.table.weightsOf(unknown);
       this.configuration = configuration;
       this.#lvs.configure(configuration);
       this.#addresses.configure(configuration);
