@@ -53,16 +53,13 @@ export type WrittenCheck =
 
 /** The rows of a block are kept by keyword; the text's order is restored, so that status lists checks as written. */
 export function writtenChecks(server: ParsedServer): readonly WrittenCheck[] {
-  const checks: WrittenCheck[] = [
-    ...pathChecks(server),
-    ...blocksOf(server, "MISC_CHECK"),
-    ...blocksOf(server, "FILE_CHECK"),
-  ];
-  return checks.toSorted(({ parsed: a }, { parsed: b }) => a.at.line - b.at.line || a.at.column - b.at.column);
+  return checksOf(server, ALL_KINDS).toSorted(
+    ({ parsed: a }, { parsed: b }) => a.at.line - b.at.line || a.at.column - b.at.column,
+  );
 }
 
 export const pathChecks = (server: ParsedServer): readonly WrittenPathCheck[] =>
-  PATH_KINDS.flatMap((kind) => blocksOf(server, kind) as readonly WrittenPathCheck[]);
+  checksOf(server, PATH_KINDS) as WrittenPathCheck[];
 
 const PATH_KINDS = [
   "HTTP_GET",
@@ -75,13 +72,14 @@ const PATH_KINDS = [
   "PING_CHECK",
 ] as const satisfies readonly WrittenPathCheck["kind"][];
 
-/** Nearly all kinds have no block in a server, and there may be thousands of servers. */
-function blocksOf<Kind extends WrittenCheck["kind"]>({ values }: ParsedServer, kind: Kind) {
-  const blocks: readonly ParsedServer["values"][Kind][number][] = values[kind];
-  return blocks.length === 0 ? NO_BLOCKS : blocks.map((parsed) => ({ kind, parsed }));
-}
+const ALL_KINDS = [...PATH_KINDS, "MISC_CHECK", "FILE_CHECK"] as const satisfies readonly WrittenCheck["kind"][];
 
-const NO_BLOCKS: readonly never[] = [];
+/** Loops, since a server has one or two of them and there may be thousands of servers. */
+function checksOf({ values }: ParsedServer, kinds: readonly WrittenCheck["kind"][]): WrittenCheck[] {
+  const found: WrittenCheck[] = [];
+  for (const kind of kinds) for (const parsed of values[kind]) found.push({ kind, parsed } as WrittenCheck);
+  return found;
+}
 
 function buildCheck(check: WrittenCheck, context: CheckContext): readonly CheckConfig[] {
   switch (check.kind) {
