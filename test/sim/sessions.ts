@@ -17,6 +17,8 @@ interface RowSessions {
   cut: { readonly at: Us; readonly policy: RoleLossConfig["policy"] } | undefined;
   /** It might have been cut since it last served. */
   mayBeCut: boolean;
+  /** It has served since the daemon began. */
+  served: boolean;
 }
 
 /** Often as in most files: not written. */
@@ -70,6 +72,7 @@ export class Sessions {
     for (const server of config.realServers.map(destinationId)) {
       const row = this.row(config.name, server);
       if (isServing(health, server)) {
+        row.served = true;
         row.mayBeCut = false;
         // It may be there again from here on, also where the kernel refuses that and it loses its role before the next try.
         row.cut = undefined;
@@ -80,7 +83,10 @@ export class Sessions {
   /** A new life: what an earlier one lowered or cut, nobody follows any more. */
   restart(): void {
     this.endIdle();
-    for (const row of this.rows.values()) row.cut = undefined;
+    for (const row of this.rows.values()) {
+      row.cut = undefined;
+      row.served = false;
+    }
   }
 
   /** All clients of rows without weight have gone. */
@@ -129,7 +135,10 @@ export class Sessions {
     const row = this.row(service, server);
     if (facts === undefined || row.count === 0) return;
     this.cuts += 1;
-    row.cut = { at: facts.now, policy: facts.health.roleLoss.policy };
+    const { exclusive, roleLoss } = facts.health;
+    // What an earlier life left without weight, and this one never gave any, goes without being followed where its service cuts at once.
+    const followed = row.served || exclusive || roleLoss.policy !== "cut";
+    row.cut = followed ? { at: facts.now, policy: roleLoss.policy } : undefined;
     const why = reasonAgainst(server, row, facts);
     const late = !facts.exact && row.mayBeCut;
     if (why !== undefined && !late)
@@ -152,7 +161,7 @@ export class Sessions {
     const key = `${service} ${server}`;
     const known = this.rows.get(key);
     if (known !== undefined) return known;
-    const row = { count: 0, idleSince: undefined, cut: undefined, mayBeCut: false };
+    const row = { count: 0, idleSince: undefined, cut: undefined, mayBeCut: false, served: false };
     this.rows.set(key, row);
     return row;
   }

@@ -263,6 +263,22 @@ describe("what becomes of sessions", () => {
     expect(() => kernel.apply([row("addDestination", 4, 0)])).not.toThrow();
   });
 
+  test.each([
+    { served: true, seen: /live on/ },
+    { served: false, seen: undefined },
+  ])(
+    "where every server serves, of one that has served in this life: $served (seed 258298361 of the simulation)",
+    ({ served, seen }) => {
+      const { kernel, sessions, facts } = cut({ policy: "cut" }, 3, [row("editDestination", 4, 0)]);
+      const shared = (holder: number): CutFacts => ({ ...facts, health: { ...withHolder(holder), exclusive: false } });
+      if (served) sessions.judge(shared(4));
+      kernel.afterChange = (cause) => sessions.changed(cause, NOW, () => shared(3));
+      const putBack = (): unknown => kernel.apply([gone(4), row("addDestination", 4, 0)]);
+      if (seen === undefined) expect(putBack).not.toThrow();
+      else expect(putBack).toThrow(seen);
+    },
+  );
+
   test("sessions are seen that live on although they should be cut", () => {
     const { config, kernel, sessions, facts } = cut({ policy: "cut" }, 3, [row("editDestination", 4, 0)]);
     expect(checkSessionsAtRest(config, facts.health, kernel, sessions)).toMatch(/live on under role_loss cut/);
