@@ -319,7 +319,7 @@ export class Daemon {
     return { ok: false, message };
   }
 
-  /** The new file, and the rows that the kernel already has for services that are new in it: they keep their weight, as at a start. */
+  /** The new file, and the rows that the kernel already has for servers that are new in it: they keep their weight, as at a start. */
   #load():
     | {
         readonly ok: true;

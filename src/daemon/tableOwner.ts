@@ -36,14 +36,14 @@ export interface OwnedServicesStore {
 }
 
 const DIFFERENCES_LOGGED_MAX = 20;
-/** Between two looks passes at least so many times what the first one took: a table of many thousand rows is not read all the time. */
+/** Behind a look passes at least so many times what it took: a table of many thousand rows is not read all the time. */
 const REPAIR_REST = 19;
 /** However long a look took, perhaps because the host stood still. */
 const REPAIR_REST_MAX = seconds(30);
 
 /**
  * The only writer to the kernel's IPVS table. It makes the kernel's rows equal to the desired ones, after every change
- * and, since IPVS tells nobody about changes, every `repairInterval` again: what differs then is drift, logged and repaired.
+ * and, since IPVS tells nobody about changes, every `repairInterval` or so again: what differs then is drift, logged and repaired.
  */
 export class TableOwner {
   readonly #repairInterval: DurationUs;
@@ -112,7 +112,6 @@ export class TableOwner {
       const rows = table?.dumpDestinations(key);
       if (rows !== undefined) weights.set(serviceId(key), rowWeights(rows));
     }
-    this.#existing = new Map([...this.#existing, ...weights]);
     return weights;
   }
 
@@ -156,21 +155,21 @@ export class TableOwner {
     }
   }
 
-  /** Compares and repairs every `repairInterval` until `clear`, less often where a look takes more than a twentieth of that. */
+  /** Compares and repairs every `repairInterval` until `clear`, less often where a look takes long. */
   watch(desired: () => readonly DesiredService[]): void {
     this.#watchAfter(desired, durationUs(0));
   }
 
-  #watchAfter(desired: () => readonly DesiredService[], rest: DurationUs): void {
+  #watchAfter(desired: () => readonly DesiredService[], spare: DurationUs): void {
     this.#desired = desired;
-    const earliest = after(this.#clock.nowUs(), durationUs(Math.max(0, rest - this.#repairInterval)));
+    const earliest = after(this.#clock.nowUs(), durationUs(Math.max(0, spare - 1)));
     this.#disarm = this.#timers.at(nextMultiple(this.#repairInterval, earliest), () => {
       const began = this.#clock.nowUs();
       this.program(desired(), "repair");
-      this.#watchAfter(
-        desired,
-        durationUs(Math.min(REPAIR_REST * between(began, this.#clock.nowUs()), REPAIR_REST_MAX)),
-      );
+      const took = between(began, this.#clock.nowUs());
+      // What is not as it should be is tried again soon, however long the kernel did not answer.
+      const rest = this.#inSync ? Math.min(REPAIR_REST * took, REPAIR_REST_MAX) : 0;
+      this.#watchAfter(desired, durationUs(rest));
     });
   }
 

@@ -21,8 +21,8 @@ import { IpvsSocket } from "./ipvsSocket.ts";
 import { LINUX } from "./linux.ts";
 import { type MessageOutcome, NetlinkError, NetlinkSocket } from "./netlinkSocket.ts";
 
-/** Each send is waited for; more do not go into one, and their answers must fit the receive buffer. */
-const OPERATIONS_PER_SEND = 1024;
+/** Each send is waited for. So many of the longest fit into one. */
+export const OPERATIONS_PER_SEND = 896;
 const DUMP_ATTEMPTS = 5;
 
 const ENOENT = 2;

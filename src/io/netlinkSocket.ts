@@ -82,6 +82,8 @@ const SEND_BUFFER_BYTES = 1 << 20;
 /** What one sendmsg carries at most, far below the send buffer (which the kernel doubles) even when it cannot be enlarged. */
 const CHUNK_BYTES_MAX = 128 << 10;
 const CHUNK_MESSAGES_DEFAULT = 64;
+/** Of the receive buffer: the default one of 212,992 bytes holds 256 refusals. */
+const BYTES_PER_ANSWER = 832;
 const DUMP_ATTEMPTS = 5;
 
 /**
@@ -97,6 +99,8 @@ export class NetlinkSocket {
   readonly #socket: NativeSocket;
   readonly #timeoutMs: number;
   readonly #writer = new MessageWriter();
+  /** How many answers the receive buffer holds: what is refused is told message by message. */
+  readonly #answersHeld: number;
 
   /** Throws NativeError: EPROTONOSUPPORT where the kernel lacks the protocol, EMFILE. */
   constructor(options: NetlinkSocketOptions, modules: { readonly addon: NativeAddon }) {
@@ -110,6 +114,8 @@ export class NetlinkSocket {
       if (options.narrowDumps === true) narrowDumps(socket);
       setSendBuffer(socket, SEND_BUFFER_BYTES);
     });
+    const held = this.#socket.getOption(LINUX.SOL_SOCKET, LINUX.SO_RCVBUF, 4).readInt32LE(0);
+    this.#answersHeld = Math.max(1, Math.floor(held / BYTES_PER_ANSWER));
   }
 
   /**
@@ -148,7 +154,7 @@ export class NetlinkSocket {
   }
 
   /**
-   * Sends the messages that `encode` writes, in order, `messagesPerSend` (default 64) in one sendmsg; the kernel applies
+   * Sends the messages that `encode` writes, in order, `messagesPerSend` (default 64) in one sendmsg, fewer where their refusals would not fit the receive buffer; the kernel applies
    * them one by one and goes on after a refusal. Only the last message of each send is acknowledged: its answer says that
    * all before it were seen, since a message of a wrong length silently ends a batch. Answers are read between sends.
    * After a lost answer nothing more is sent. Throws NetlinkError only for malformed answers.
@@ -159,7 +165,7 @@ export class NetlinkSocket {
     const { count } = this.#writer;
     const outcomes: MessageOutcome[] = [];
     while (outcomes.length < count) {
-      const to = this.#endOfChunk(outcomes.length, messagesPerSend);
+      const to = this.#endOfChunk(outcomes.length, Math.min(messagesPerSend, this.#answersHeld));
       if (this.#applyChunk(outcomes.length, to, outcomes)) continue;
       while (outcomes.length < count) outcomes.push(NOT_SENT);
       return { complete: false, outcomes };

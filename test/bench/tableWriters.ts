@@ -7,7 +7,7 @@ import { expect } from "vitest";
 import { loadAddon } from "../../src/io/addon.ts";
 import type { ReceivedMessage } from "../../src/io/addon.types.ts";
 import { operationMessage } from "../../src/io/ipvsCodec.ts";
-import { openIpvsTable } from "../../src/io/ipvsTable.ts";
+import { OPERATIONS_PER_SEND, openIpvsTable } from "../../src/io/ipvsTable.ts";
 import { LINUX } from "../../src/io/linux.ts";
 import {
   DATAGRAM_BYTES_MAX,
@@ -56,9 +56,6 @@ async function timedUntil(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - begunMs;
 }
 
-/** As the product sends them. */
-const MESSAGES_PER_SEND = 1_024;
-
 /** The kernel's own limit: the same messages, encoded beforehand, nothing but sendmsg and the acknowledgements. */
 export class KernelLimit {
   readonly #socket = openNetlink(LINUX.NETLINK_GENERIC, RECEIVE_BUFFER_BYTES_DEFAULT, loadAddon(), (socket) => {
@@ -75,9 +72,9 @@ export class KernelLimit {
 
   #time(operations: readonly Operation[]): number {
     const parts: Uint8Array[] = [];
-    for (let from = 0; from < operations.length; from += MESSAGES_PER_SEND) {
+    for (let from = 0; from < operations.length; from += OPERATIONS_PER_SEND) {
       const writer = new MessageWriter();
-      for (const operation of operations.slice(from, from + MESSAGES_PER_SEND))
+      for (const operation of operations.slice(from, from + OPERATIONS_PER_SEND))
         encodeIpvs(writer, this.#familyId, NLM_F.request, operationMessage(operation));
       writer.addFlags(writer.span(writer.count - 1), NLM_F.ack);
       parts.push(writer.bytes);

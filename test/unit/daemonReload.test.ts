@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { HoldfastError } from "../../src/core/errors.ts";
+import { ip } from "../../src/core/ip.ts";
 import { giveOver } from "../../src/daemon/handover/giver.ts";
 import type { FromSuccessor } from "../../src/daemon/handover/protocol.ts";
+import { PLAIN_ROW, PLAIN_SERVICE } from "../lab/ipvsDefaults.ts";
 import { settled } from "../lab/virtualTime.ts";
 import { configOf, OTHER, SERVICE, silent, started } from "./daemonWorld.ts";
 
@@ -18,6 +20,19 @@ test("a reload: VRRP first, then checks, then the table; what left the file leav
     `deleteService ${SERVICE}`,
     "READY=1",
   ]);
+});
+
+test("a reload tells the weights that the kernel has of what it brings, and of nothing else", async () => {
+  const it = await started();
+  const service = { protocol: "TCP", address: ip("10.0.2.11"), port: 5433 } as const;
+  it.kernel.administrator({ kind: "addService", service, attributes: { ...PLAIN_SERVICE, scheduler: "lc" } });
+  const destination = { address: ip("10.0.2.3"), port: 5433 };
+  const attributes = { ...PLAIN_ROW, weight: 7 };
+  it.kernel.administrator({ kind: "addDestination", service, destination, attributes });
+  await it.daemon.reload();
+  expect(it.existing()).toEqual(new Map([[OTHER, new Map([["10.0.2.3:5433", 7]])]]));
+  await it.daemon.reload();
+  expect(it.existing()).toEqual(new Map());
 });
 
 test("a refused file changes nothing and is told", async () => {

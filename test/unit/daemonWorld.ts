@@ -13,7 +13,7 @@ import { Notifier } from "../../src/daemon/notify/notifier.ts";
 import { TableOwner } from "../../src/daemon/tableOwner.ts";
 import { Trackers } from "../../src/daemon/track/trackers.ts";
 import { serviceId } from "../../src/plan/keys.ts";
-import type { DesiredService, ServiceId } from "../../src/plan/types.ts";
+import type { DesiredService, DestinationId, ServiceId } from "../../src/plan/types.ts";
 import type { Recording } from "../../src/vrrp/recorder.ts";
 import type { VrrpListener } from "../../src/workers/vrrp/handle.types.ts";
 import type { TrackResult } from "../../src/workers/vrrp/protocol.ts";
@@ -160,6 +160,7 @@ export function world(
     if (cause !== "administrator") calls.push(`${cause.kind} ${serviceId(cause.service)}`);
   };
   let configured: Config["virtualServers"] = [];
+  let told: ReadonlyMap<ServiceId, ReadonlyMap<DestinationId, number>> = new Map();
   let health: HealthListener | undefined;
   let loaded: { ok: true; config: Config } | { ok: false; message: string } = { ok: true, config: configOf(5433) };
   let refused: ScriptProblem | undefined;
@@ -220,9 +221,10 @@ export function world(
       createHealth: (listener) => {
         health = listener;
         return {
-          configure: (virtualServers) => {
+          configure: (virtualServers, existing) => {
             calls.push("health configure");
             configured = virtualServers;
+            told = existing;
           },
           kick: (services) => void calls.push(`kick ${services === undefined ? "all" : [...services].join()}`),
           override: (overrides) => void calls.push(`override ${overrides.length}`),
@@ -264,6 +266,8 @@ export function world(
       if (health === undefined) throw new Error("no health half was made");
       return health;
     },
+    /** The weights of the kernel's table that the health half was told last. */
+    existing: () => told,
     services: () => kernel.dump().map(({ key }) => serviceId(key)),
     owned: () => [...owned],
     refusesScripts: (problem: ScriptProblem | undefined) => {

@@ -249,6 +249,7 @@ describe("the table's owner", () => {
 
 test.each([
   { took: 50_000, next: 4_000_000 },
+  { took: 150_000, next: 6_000_000 },
   { took: 500_000, next: 12_000_000 },
   { took: 20_000_000, next: 52_000_000 },
 ])(
@@ -273,6 +274,20 @@ test.each([
     expect(looks).toBe(2);
   },
 );
+
+test("a look that took long and did not find all well is followed by the next as soon as any", () => {
+  const kernel = new FakeKernel();
+  const at = world(() => kernel);
+  at.owner.watch(() => [reader]);
+  kernel.beforeOperation = () => {
+    at.advance(3_500_000);
+    return { kind: "refuse", errno: 12 };
+  };
+  at.advance(2_000_000);
+  kernel.beforeOperation = () => undefined;
+  at.advance(4_000_000);
+  expect(at.owner.serviceState(serviceId(reader.key)).inSync).toBe(true);
+});
 
 test("a host that needs no IPVS is never asked for it; one that needs it and has none is told so", () => {
   const missing = (): IpvsTable => {

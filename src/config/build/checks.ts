@@ -3,19 +3,13 @@ import type { CheckConfig, CheckPath, CheckTiming, PgsqlCheckConfig } from "../c
 import type { RealServerConfig } from "../types.ts";
 import { buildHttp } from "./httpCheck.ts";
 import type {
-  ParsedDns,
   ParsedFile,
   ParsedFileCheck,
-  ParsedHttp,
   ParsedMisc,
   ParsedPgsql,
-  ParsedPing,
   ParsedServer,
   ParsedService,
-  ParsedSmtp,
-  ParsedSsl,
   ParsedTcp,
-  ParsedUdp,
 } from "./parsed.ts";
 import { tlsOf } from "./patroni.ts";
 import { buildTiming } from "./timing.ts";
@@ -36,30 +30,8 @@ export function buildChecks(context: CheckContext): readonly CheckConfig[] {
 }
 
 /** A checker that connects, or sends packets, somewhere. */
-export type WrittenPathCheck =
-  | { readonly kind: "HTTP_GET"; readonly parsed: ParsedHttp }
-  | { readonly kind: "SSL_GET"; readonly parsed: ParsedSsl }
-  | { readonly kind: "TCP_CHECK"; readonly parsed: ParsedTcp }
-  | { readonly kind: "SMTP_CHECK"; readonly parsed: ParsedSmtp }
-  | { readonly kind: "pgsql"; readonly parsed: ParsedPgsql }
-  | { readonly kind: "DNS_CHECK"; readonly parsed: ParsedDns }
-  | { readonly kind: "UDP_CHECK"; readonly parsed: ParsedUdp }
-  | { readonly kind: "PING_CHECK"; readonly parsed: ParsedPing };
-
-export type WrittenCheck =
-  | WrittenPathCheck
-  | { readonly kind: "MISC_CHECK"; readonly parsed: ParsedMisc }
-  | { readonly kind: "FILE_CHECK"; readonly parsed: ParsedFileCheck };
-
-/** The rows of a block are kept by keyword; the text's order is restored, so that status lists checks as written. */
-export function writtenChecks(server: ParsedServer): readonly WrittenCheck[] {
-  return checksOf(server, ALL_KINDS).toSorted(
-    ({ parsed: a }, { parsed: b }) => a.at.line - b.at.line || a.at.column - b.at.column,
-  );
-}
-
-export const pathChecks = (server: ParsedServer): readonly WrittenPathCheck[] =>
-  checksOf(server, PATH_KINDS) as WrittenPathCheck[];
+export type WrittenPathCheck = WrittenOf<(typeof PATH_KINDS)[number]>;
+export type WrittenCheck = WrittenOf<(typeof ALL_KINDS)[number]>;
 
 const PATH_KINDS = [
   "HTTP_GET",
@@ -70,14 +42,30 @@ const PATH_KINDS = [
   "DNS_CHECK",
   "UDP_CHECK",
   "PING_CHECK",
-] as const satisfies readonly WrittenPathCheck["kind"][];
+] as const;
+const ALL_KINDS = [...PATH_KINDS, "MISC_CHECK", "FILE_CHECK"] as const;
 
-const ALL_KINDS = [...PATH_KINDS, "MISC_CHECK", "FILE_CHECK"] as const satisfies readonly WrittenCheck["kind"][];
+/** A block of each of these kinds. */
+type WrittenOf<Kinds extends (typeof ALL_KINDS)[number]> = {
+  readonly [Kind in Kinds]: { readonly kind: Kind; readonly parsed: ParsedServer["values"][Kind][number] };
+}[Kinds];
+
+/** The rows of a block are kept by keyword; the text's order is restored, so that status lists checks as written. */
+export function writtenChecks(server: ParsedServer): readonly WrittenCheck[] {
+  return blocksOf(server, ALL_KINDS).toSorted(
+    ({ parsed: a }, { parsed: b }) => a.at.line - b.at.line || a.at.column - b.at.column,
+  );
+}
+
+export const pathChecks = (server: ParsedServer): readonly WrittenPathCheck[] => blocksOf(server, PATH_KINDS);
 
 /** Loops, since a server has one or two of them and there may be thousands of servers. */
-function checksOf({ values }: ParsedServer, kinds: readonly WrittenCheck["kind"][]): WrittenCheck[] {
-  const found: WrittenCheck[] = [];
-  for (const kind of kinds) for (const parsed of values[kind]) found.push({ kind, parsed } as WrittenCheck);
+function blocksOf<Kind extends (typeof ALL_KINDS)[number]>(
+  { values }: ParsedServer,
+  kinds: readonly Kind[],
+): WrittenOf<Kind>[] {
+  const found: WrittenOf<Kind>[] = [];
+  for (const kind of kinds) for (const parsed of values[kind]) found.push({ kind, parsed });
   return found;
 }
 

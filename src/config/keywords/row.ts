@@ -124,7 +124,7 @@ export type WrittenOrDefault<Value> = Written<Value> | Default<Value>;
 /** A parsed block: its header and its keywords, typed from the rows. */
 export interface ParsedBlock<Header, Inner extends Rows> {
   readonly header: Header;
-  /** The keyword that opened it. */
+  /** The keyword that opened it, with the header behind it. */
   readonly at: SourceSpan;
   readonly values: BlockValues<Inner>;
   /** What the table's `free` lines said. */

@@ -68,15 +68,17 @@ const urlsAreComplete: CheckRule = (server, _service, found) => {
 const OF_REGEX = ["regex_no_match", "regex_options", "regex_min_offset", "regex_max_offset"] as const;
 
 const regexesCanMatch: CheckRule = (server, _service, found) => {
-  for (const { values, seen, at } of httpChecks(server).flatMap(([, check]) => check.values.url)) {
+  for (const { values, seen } of httpChecks(server).flatMap(([, check]) => check.values.url)) {
     const { regex, regex_options, regex_min_offset: min, regex_max_offset: max } = values;
     if (regex === undefined) {
-      for (const keyword of OF_REGEX) {
-        const lonely = values[keyword];
-        if (lonely?.written !== true || seen.has("regex")) continue;
-        found.error("missing-keyword", lonely.at, `${keyword} has no regex`, "add it, for example: regex ok");
-        break;
-      }
+      if (seen.has("regex")) continue;
+      const [lonely] = OF_REGEX.flatMap((keyword) => {
+        const value = values[keyword];
+        return value?.written === true ? { keyword, at: value.at } : [];
+      });
+      if (lonely === undefined) continue;
+      const { keyword, at } = lonely;
+      found.error("missing-keyword", at, `${keyword} has no regex`, "add it, for example: regex ok");
       continue;
     }
     const fault = regexFault(regex.value, regex_options?.value ?? NO_REGEX_OPTIONS);
@@ -91,7 +93,7 @@ const regexesCanMatch: CheckRule = (server, _service, found) => {
     }
     if (max !== undefined && max.value < min.value) {
       const message = `regex_max_offset ${max.value} is below regex_min_offset ${min.value}: nothing can match`;
-      found.error("contradiction", placeOf(max, at), message, "write a greater one");
+      found.error("contradiction", max.at, message, "write a greater one");
     }
   }
 };

@@ -48,28 +48,15 @@ export interface HttpHost {
  */
 export class HttpProber {
   private readonly question: HttpQuestion;
-  private readonly parts: HttpHost & { readonly client: Client; readonly manner: HttpManner };
+  private readonly parts: HttpHost & { readonly manner: HttpManner };
+  private client: Client | undefined;
   private run: HttpRun | undefined;
   /** undici, in whose midst an outcome comes, is not done with the answer before. */
   private ending = false;
 
   constructor(question: HttpQuestion, host: HttpHost, manner: HttpManner = {}) {
-    const { connectIp, connectPort, tls } = question;
-    const address = family(connectIp) === 6 ? `[${connectIp}]` : connectIp;
-    const scheme = tls === undefined && manner.open === undefined ? "http" : "https";
-    const client = new (undici().Client)(`${scheme}://${address}:${connectPort}`, {
-      pipelining: 0,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connectTimeout: 0,
-      connect: (_, callback) => {
-        const { run } = this;
-        if (run === undefined) callback(new Error("no probe runs"), null);
-        else run.connect(callback);
-      },
-    });
     this.question = question;
-    this.parts = { ...host, client, manner };
+    this.parts = { ...host, manner };
   }
 
   /** One probe at a time; `done` is called once, never before this returns. */
@@ -87,8 +74,28 @@ export class HttpProber {
       running: this.parts.running,
       done: (outcome) => this.end(() => done(outcome)),
     });
-    this.run = new HttpRun(this.question, { ...this.parts, attempt });
-    this.run.next();
+    attempt.try(() => {
+      this.client ??= this.createClient();
+      this.run = new HttpRun(this.question, { ...this.parts, client: this.client, attempt });
+      this.run.next();
+    });
+  }
+
+  private createClient(): Client {
+    const { connectIp, connectPort, tls } = this.question;
+    const address = family(connectIp) === 6 ? `[${connectIp}]` : connectIp;
+    const scheme = tls === undefined && this.parts.manner.open === undefined ? "http" : "https";
+    return new (undici().Client)(`${scheme}://${address}:${connectPort}`, {
+      pipelining: 0,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connectTimeout: 0,
+      connect: (_, callback) => {
+        const { run } = this;
+        if (run === undefined) callback(new Error("no probe runs"), null);
+        else run.connect(callback);
+      },
+    });
   }
 
   /** The table that waits for an outcome does not wait for undici, which closes its connection first. */
@@ -110,7 +117,7 @@ export class HttpProber {
 
   /** Ends what undici keeps; a probe that runs is ended by whoever holds `running`. */
   close(): void {
-    this.parts.client.destroy().catch(() => undefined);
+    this.client?.destroy().catch(() => undefined);
   }
 }
 
@@ -126,7 +133,7 @@ interface Opening {
 /** One probe: the urls, one after the other. */
 class HttpRun {
   private readonly question: HttpQuestion;
-  private readonly parts: HttpProber["parts"] & { readonly attempt: Attempt };
+  private readonly parts: HttpProber["parts"] & { readonly client: Client; readonly attempt: Attempt };
   private readonly answers: HttpAnswer[] = [];
   /** Everything that came on the connection, for a regex. */
   private received: Buffer[] | undefined;
