@@ -89,9 +89,9 @@ export type Verdict = "unknown" | "up" | "down";
 
 export type HealthInput =
   /**
-   * A configuration, at start or reload. `existing` are the weights of the kernel's table at a start, and at a reload those of services that it
-   * brings servers to (`unknownTargets`): rows of servers that are new keep them
-   * until their own first verdict, at most for the check's worst-case time.
+   * A configuration, at start or reload. `existing` are the weights of the kernel's table at a start, and at a reload those of
+   * services that it brings servers to (`unknownTargets`): rows of servers that are new keep them until their own first
+   * verdict, at most for the check's worst-case time.
    */
   | {
       readonly kind: "configure";

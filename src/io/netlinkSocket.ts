@@ -154,8 +154,8 @@ export class NetlinkSocket {
   }
 
   /**
-   * Sends the messages that `encode` writes, in order, `messagesPerSend` (default 64) in one sendmsg, fewer where their refusals would not fit the receive buffer; the kernel applies
-   * them one by one and goes on after a refusal. Only the last message of each send is acknowledged: its answer says that
+   * Sends the messages that `encode` writes, in order, `messagesPerSend` (default 64) in one sendmsg, fewer where their
+   * refusals would not fit the receive buffer; the kernel applies them one by one and goes on after a refusal. Only the last message of each send is acknowledged: its answer says that
    * all before it were seen, since a message of a wrong length silently ends a batch. Answers are read between sends.
    * After a lost answer nothing more is sent. Throws NetlinkError only for malformed answers.
    */

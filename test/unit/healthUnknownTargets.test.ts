@@ -1,17 +1,14 @@
 import { expect, test } from "vitest";
-import { parseConfig } from "../../src/config/index.ts";
 import type { VirtualServerConfig } from "../../src/config/types.ts";
 import { unknownTargets } from "../../src/health/unknownTargets.ts";
 import { serviceId } from "../../src/plan/keys.ts";
+import { configFrom } from "../lab/configText.ts";
 
 const service = (port: number, servers: readonly string[], more = ""): string =>
   `virtual_server 10.0.2.10 ${port} {\nprotocol TCP\n${more}\n${servers.map((each) => `real_server ${each} {\n}\n`).join("")}}\n`;
 
-function servicesOf(...texts: readonly string[]): readonly VirtualServerConfig[] {
-  const { config, diagnostics } = parseConfig(texts.join(""), "test.conf");
-  if (config === undefined) throw new Error(JSON.stringify(diagnostics));
-  return config.virtualServers;
-}
+const servicesOf = (...texts: readonly string[]): readonly VirtualServerConfig[] =>
+  configFrom(texts.join("")).virtualServers;
 
 const BEFORE = servicesOf(service(1, ["10.0.3.1 80", "10.0.3.2 80"]), service(2, ["10.0.3.1 80"]));
 const GROUP = "virtual_server_group web {\n10.0.2.20 80\n10.0.2.21 80\n}\n";
