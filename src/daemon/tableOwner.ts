@@ -5,6 +5,7 @@ import {
   between,
   type DurationUs,
   durationUs,
+  milliseconds,
   nextMultiple,
   seconds,
   toSeconds,
@@ -38,8 +39,16 @@ export interface OwnedServicesStore {
 const DIFFERENCES_LOGGED_MAX = 20;
 /** Behind a look passes at least so many times what it took: a table of many thousand rows is not read all the time. */
 const REPAIR_REST = 19;
-/** However long a look took, perhaps because the host stood still. */
+/** For each server that is wanted, however long a look took: a busy host puts off no look at a table of usual size. */
+const REPAIR_REST_MAX_PER_SERVER = milliseconds(6);
 const REPAIR_REST_MAX = seconds(30);
+
+/** How long the table is left alone behind a look that took so long and found all well. */
+function restBehind(took: DurationUs, services: readonly DesiredService[]): DurationUs {
+  let servers = 0;
+  for (const { destinations } of services) servers += destinations.length;
+  return durationUs(Math.min(REPAIR_REST * took, REPAIR_REST_MAX_PER_SERVER * servers, REPAIR_REST_MAX));
+}
 
 /**
  * The only writer to the kernel's IPVS table. It makes the kernel's rows equal to the desired ones, after every change
@@ -165,11 +174,11 @@ export class TableOwner {
     const earliest = after(this.#clock.nowUs(), durationUs(Math.max(0, spare - 1)));
     this.#disarm = this.#timers.at(nextMultiple(this.#repairInterval, earliest), () => {
       const began = this.#clock.nowUs();
-      this.program(desired(), "repair");
+      const services = desired();
+      this.program(services, "repair");
       const took = between(began, this.#clock.nowUs());
       // What is not as it should be is tried again soon, however long the kernel did not answer.
-      const rest = this.#inSync ? Math.min(REPAIR_REST * took, REPAIR_REST_MAX) : 0;
-      this.#watchAfter(desired, durationUs(rest));
+      this.#watchAfter(desired, this.#inSync ? restBehind(took, services) : durationUs(0));
     });
   }
 
