@@ -14,8 +14,9 @@ import { Capture } from "./vrrp/capture.ts";
 const RIG = join(projectRoot, "dist-test/test/netns/guard/rig.js");
 const OWN = "10.0.2.1";
 const VIPS = ["10.0.2.10", "10.0.2.11"];
-/** The kernel needs a second or so to close them. */
-const PACKET_SOCKETS = 100;
+const WITH_TUNNELS = join(projectRoot, "test/netns/guard/withTunnels.c");
+/** The kernel needs a second or so to take away the tunnel devices of a process that ends. */
+const TUNNELS = 100;
 
 const SIGNALS = [
   "SIGTERM",
@@ -146,9 +147,11 @@ requires("netns", "tshark")("holdfast-guard", () => {
   });
 
   it("a process whose end takes long is not waited for, once the thread that writes addresses has begun to end", async () => {
-    const rig = await armedRig(0);
-    rig.send({ command: "slowEnd", packetSockets: PACKET_SOCKETS });
-    await rig.waitFor("its sockets", ({ event }) => event === "slow");
+    const withTunnels = join(folder(), "with-tunnels");
+    execFileSync("cc", [...COMPILER_FLAGS, "-o", withTunnels, WITH_TUNNELS]);
+    const rig = await armedRig(0, { wrapper: [withTunnels, String(TUNNELS)] });
+    rig.send({ command: "writer" });
+    await rig.waitFor("its thread", ({ event }) => event === "writerTold");
     process.kill(rig.process.pid, "SIGKILL");
     await addressesGone();
     // It cannot be dead yet, but holds nothing any more.
@@ -287,8 +290,8 @@ requires("netns", "tshark")("holdfast-guard", () => {
     rig.send({ command: "frame", type: 1, payloadHex: "0400000000000000" });
     rig.send({ command: "frame", type: 2, payloadHex: "0000000000000000" });
     await rig.arm();
-    rig.send({ command: "slowEnd", packetSockets: 4 });
-    await rig.waitFor("its sockets", ({ event }) => event === "slow");
+    rig.send({ command: "writer" });
+    await rig.waitFor("its thread", ({ event }) => event === "writerTold");
     process.kill(rig.process.pid, "SIGKILL");
     await willExecuted(rig);
   }

@@ -5,10 +5,8 @@
 import { createInterface } from "node:readline";
 import { ip } from "../../../src/core/ip.ts";
 import { loadAddon } from "../../../src/io/addon.ts";
-import type { NativeSocket } from "../../../src/io/addon.types.ts";
 import { GuardProcess } from "../../../src/io/guardProcess.ts";
 import { adoptGuardSocket } from "../../../src/io/guardSocket.ts";
-import { LINUX } from "../../../src/io/linux.ts";
 import { inetAddress, sendControl } from "../../../src/io/sockaddr.ts";
 import {
   beatFrame,
@@ -40,8 +38,8 @@ export type RigCommand =
   /** Any frame, right or wrong. */
   | { readonly command: "frame"; readonly type: number; readonly payloadHex: string }
   | { readonly command: "goodbye" }
-  /** Says which thread writes the addresses, and makes the end of this process slow: the kernel closes each packet socket by itself. */
-  | { readonly command: "slowEnd"; readonly packetSockets: number }
+  /** Says that its main thread writes the addresses. */
+  | { readonly command: "writer" }
   /** Closes the socket and lives on. */
   | { readonly command: "disconnect" };
 
@@ -91,7 +89,6 @@ socket.startReceiving(
   (error) => print("socketError", { code: error.code }),
 );
 const send = (frame: Uint8Array): void => void socket.send(frame, 0, frame.length, undefined);
-const kept: NativeSocket[] = [];
 let sequence = 0;
 const arm = (will: Uint8Array, limitMs: number): void => {
   for (const frame of willFrames(will, limitMs, ++sequence)) send(frame);
@@ -115,12 +112,9 @@ createInterface({ input: process.stdin }).on("line", (line) => {
       return send(wardFrame(command.processId, ++sequence));
     case "frame":
       return send(encodeFrame(command.type, ++sequence, Buffer.from(command.payloadHex, "hex")));
-    case "slowEnd":
+    case "writer":
       send(writerFrame(addon.threadId()));
-      for (let count = 0; count < command.packetSockets; count++) {
-        kept.push(addon.openSocket(LINUX.AF_PACKET, LINUX.SOCK_RAW, 0));
-      }
-      return print("slow");
+      return print("writerTold");
     case "goodbye":
       return void guard.goodbye().then(() => print("goodbyeDone"));
     case "disconnect":
