@@ -415,6 +415,20 @@ describe("a new configuration", () => {
     expect(host.addressesOf("eth0")).toEqual(["10.9.9.1/24", "10.0.2.10/24", "10.0.2.11/32"]);
   });
 
+  it("a reload that turns the order of addresses of one subnet round loses none of them for a moment", () => {
+    const both = [vip("10.0.9.10"), vip("10.0.9.11")];
+    const { host, driver, becomeMaster, alarms } = setUp(instance({ virtualAddresses: both }));
+    host.addLink("eth0", "10.0.2.1/24");
+    becomeMaster();
+    expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24", "10.0.9.10/24", "10.0.9.11/32"]);
+    driver.configure(vrrpConfig([instance({ virtualAddresses: both.toReversed() })]));
+    // The new 10.0.9.11/24 came behind the old 10.0.9.10/24, and is put back behind the removal of that.
+    expect(host.addressesOf("eth0").toSorted()).toEqual(["10.0.2.1/24", "10.0.9.10/32", "10.0.9.11/24"]);
+    host.advance(2 * SECOND);
+    expect(host.addressesOf("eth0").toSorted()).toEqual(["10.0.2.1/24", "10.0.9.10/32", "10.0.9.11/24"]);
+    expect(alarms()).toEqual([]);
+  });
+
   it("that turns leases off and on programs the lifetimes at once, and keeps the role", () => {
     const { host, driver, becomeMaster, transitions } = setUp(instance());
     host.addLink("eth0", "10.0.2.1/24");

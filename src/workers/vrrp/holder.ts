@@ -353,14 +353,18 @@ export function deleteLeases(
 
 /** What deletes these leases, and puts back what the kernel takes along. */
 export function removals(leases: readonly Lease[], view: IndexedView): AddressChange[] {
-  const leaving = new Set(leases.map((lease) => lease.address));
+  // By prefix too: a reload can narrow an address and widen another, and both are there for a moment as they were and as they will be.
+  const leaving = new Set(leases.map(leaseKey));
   return leases.flatMap((lease) => removal(lease, view, leaving));
 }
 
 /** The deletion, and behind it the addresses that go with it and are not to go. */
-function removal(lease: Lease, view: IndexedView, leaving: ReadonlySet<Ip>): AddressChange[] {
-  const link = view.byIndex(lease.linkIndex);
-  const back = takenAlong(lease, link).filter((other) => !leaving.has(other.ip));
+function removal(lease: Lease, view: IndexedView, leaving: ReadonlySet<string>): AddressChange[] {
+  const { linkIndex } = lease;
+  const link = view.byIndex(linkIndex);
+  const back = takenAlong(lease, link).filter(
+    ({ ip, prefixLength }) => !leaving.has(leaseKey({ address: ip, linkIndex, prefixLength })),
+  );
   if (link === undefined) return [{ kind: "delete", lease }];
   return [
     { kind: "delete", lease },
