@@ -122,9 +122,7 @@ export class JointFaults implements Disturbance {
     const reconnect = this.#cutOff(director);
     router.stop();
     router.disturb(1);
-    this.#world.vrrp.at(this.#world.vrrp.nowUs + this.#dice.span(50, 1_000), () => {
-      if (router.process === undefined) router.start(0);
-    });
+    this.#world.vrrp.at(this.#world.vrrp.nowUs + this.#dice.span(50, 1_000), () => router.startAgain(0));
     return () => {
       reconnect();
       router.disturb(-1);

@@ -184,9 +184,8 @@ export class Faults {
     };
     const startAgain =
       (router: SimRouter, resign: readonly string[] = []) =>
-      () => {
-        if (router.process === undefined) router.start(dice.span(0, 2_000), resign);
-      };
+      () =>
+        router.startAgain(dice.span(0, 2_000), resign);
     return {
       sigstop: () =>
         whenRunning((router) => {

@@ -40,6 +40,12 @@ export interface LanModules {
   readonly nowUs: () => number;
 }
 
+/**
+ * However many faults add their losses: two routers whose LAN loses everything do not hear each other, which the checkers only
+ * know of cuts.
+ */
+const LOSS_MAX = 0.7;
+
 /** One broadcast domain: loss, delay, duplicates, reordering, and cuts for each direction between two routers. */
 export class Lan {
   lossMore = 0;
@@ -99,7 +105,8 @@ export class Lan {
       this.#deliver(packet, port, 0);
       return;
     }
-    if (loss + this.lossMore > 0 && dice.chance(loss + this.lossMore)) return;
+    const lost = Math.min(loss + this.lossMore, LOSS_MAX);
+    if (lost > 0 && dice.chance(lost)) return;
     this.#deliver(packet, port, reorder > 0 && dice.chance(reorder) ? dice.next() * reorderDelay : 0);
     if (duplicate > 0 && dice.chance(duplicate)) this.#deliver(packet, port, 0);
   }

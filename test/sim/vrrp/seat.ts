@@ -64,7 +64,7 @@ export class Seat {
   readonly #heard: number[] = [];
   /** When one of its addresses was last added or refreshed. */
   refreshedAtUs = NEVER;
-  /** Addresses whose removal the kernel refused: each may stay until its lease ends. */
+  /** Addresses, each with its prefix, whose removal the kernel refused: each may stay until its lease ends. */
   readonly unremoved = new Set<string>();
   /** An administrator, the kernel or a reload interfered here last. */
   disturbedAtUs = NEVER;

@@ -295,12 +295,12 @@ export class SimHost implements VrrpHost {
   #apply(change: AddressChange): ChangeOutcome {
     const { kernel, dice, world } = this.#router;
     const { lease } = change;
+    const wanted = { ip: lease.address, prefixLength: lease.prefixLength, label: lease.label, scope: lease.scope };
     const lost = dice.chance(this.#router.trouble.losesAnswers);
     if (dice.chance(this.#router.trouble.refuses) || (lost && dice.chance(0.5))) {
-      world.addressRefused(this.#router, lease.address, change.kind === "delete");
+      world.addressRefused(this.#router, wanted, change.kind === "delete");
       return { ok: false, code: lost ? "unknown" : "ENOBUFS" };
     }
-    const wanted = { ip: lease.address, prefixLength: lease.prefixLength, label: lease.label, scope: lease.scope };
     const code =
       change.kind === "delete"
         ? kernel.delete(lease.linkIndex, lease.address, lease.prefixLength)

@@ -230,6 +230,10 @@ export class SimKernel {
 
 const FOR_EVER = { validUntilUs: undefined, goneAtUs: Number.POSITIVE_INFINITY };
 
+/** As `ip address` names it. */
+export const cidrOf = ({ ip, prefixLength }: Pick<StoredAddress, "ip" | "prefixLength">): string =>
+  `${ip}/${prefixLength}`;
+
 function find(link: StoredLink, ip: Ip, prefixLength: number): StoredAddress | undefined {
   for (const own of link.addresses) if (own.ip === ip && own.prefixLength === prefixLength) return own;
   return undefined;

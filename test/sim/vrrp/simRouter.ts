@@ -61,6 +61,9 @@ export class SimRouter {
   readonly #clockOffsetUs: number;
   #endEventAtUs = Number.POSITIVE_INFINITY;
   #noticeScheduled = false;
+  /** Told to stop, and not yet at its end: it waits for its processor. */
+  #stopping: Process | undefined;
+  #atItsEnd: (() => void) | undefined;
 
   constructor(number: number, world: World, plan: WorldPlan) {
     this.number = number;
@@ -164,12 +167,19 @@ export class SimRouter {
     const { process } = this;
     if (process === undefined) return;
     this.world.trace.note(this.name, "is told to stop");
+    this.#stopping = process;
     this.#tell(() => {
       this.companion?.stopping();
       process.driver.stop();
       this.#end(process);
       this.companion?.stopped();
     });
+  }
+
+  /** As `start`, where none runs; behind one that was told to stop it waits for the end, as a service manager does. */
+  startAgain(releaseAfterUs: number, resign: readonly string[] = []): void {
+    if (this.process === undefined) this.start(releaseAfterUs, resign);
+    else if (this.process === this.#stopping) this.#atItsEnd = () => this.startAgain(releaseAfterUs, resign);
   }
 
   /** SIGKILL: the kernel keeps what it has. */
@@ -334,6 +344,8 @@ export class SimRouter {
   #end(process: Process): void {
     process.host.die();
     this.process = undefined;
+    if (this.#atItsEnd !== undefined) this.world.at(this.world.nowUs, this.#atItsEnd);
+    this.#atItsEnd = undefined;
     this.#waiting.length = 0;
     this.aheadUs = 0;
     this.revision++;

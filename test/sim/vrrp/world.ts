@@ -18,7 +18,7 @@ import { Lan, type Packet } from "./lan.ts";
 import type { WorldOptions } from "./options.ts";
 import { drawPlan, type WorldPlan, withOwners } from "./plan.ts";
 import { preempts, type Seat, SentAdvert } from "./seat.ts";
-import type { AddressEvent, StoredAddress, StoredLink } from "./simKernel.ts";
+import { type AddressEvent, cidrOf, type StoredAddress, type StoredLink } from "./simKernel.ts";
 import { SimRouter } from "./simRouter.ts";
 import { Trace } from "./trace.ts";
 
@@ -212,20 +212,20 @@ export class World {
     const name = this.#instanceOf.get(address.ip);
     if (name === undefined || (address.validUntilUs === undefined && event !== "removed")) return;
     const seat = router.seat(name);
-    if (event !== "refreshed") this.trace.note(seat.label, event, address.ip);
+    if (event !== "refreshed") this.trace.note(seat.label, event, cidrOf(address));
     this.#on.addressChanged({ router, link, address, event, seat });
     if (event === "added" || event === "refreshed") seat.refreshedAtUs = router.actsAtUs;
     // What a term has set it must remove again; what it could not set either may stay as it was.
     if (event === "removed" || event === "expired" || router.process?.host.changing === true)
-      seat.unremoved.delete(address.ip);
+      seat.unremoved.delete(cidrOf(address));
   }
 
-  addressRefused(router: SimRouter, ip: string, removal: boolean): void {
-    const name = this.#instanceOf.get(ip);
+  addressRefused(router: SimRouter, address: Pick<StoredAddress, "ip" | "prefixLength">, removal: boolean): void {
+    const name = this.#instanceOf.get(address.ip);
     if (name === undefined) return;
     const seat = router.seat(name);
-    this.trace.note(seat.label, removal ? "may not remove" : "may not add", ip);
-    if (removal) seat.unremoved.add(ip);
+    this.trace.note(seat.label, removal ? "may not remove" : "may not add", cidrOf(address));
+    if (removal) seat.unremoved.add(cidrOf(address));
   }
 
   entryEnded(router: SimRouter): void {

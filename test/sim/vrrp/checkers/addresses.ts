@@ -1,6 +1,6 @@
 import { type Checker, Violation } from "../checker.ts";
 import { lifetimeSec, type Seat } from "../seat.ts";
-import type { StoredAddress } from "../simKernel.ts";
+import { cidrOf, type StoredAddress } from "../simKernel.ts";
 import type { SimRouter } from "../simRouter.ts";
 
 type Process = NonNullable<SimRouter["process"]>;
@@ -30,7 +30,7 @@ export function addressesOnlyWhereMaster(): Checker {
     const held = heldBy(
       seat,
       (own, onItsDevice) =>
-        !seat.unremoved.has(own.ip) &&
+        !seat.unremoved.has(cidrOf(own)) &&
         (setBy.get(own) === process || (onItsDevice && process !== undefined && looked.has(process))),
     );
     if (held === undefined) return;

@@ -1,5 +1,6 @@
 import type { VrrpInstanceConfig } from "../../../../src/config/vrrp.types.ts";
-import { compareIp, type Ip } from "../../../../src/core/ip.ts";
+import { compareIp, family, type Ip } from "../../../../src/core/ip.ts";
+import { isLinkLocal } from "../../../../src/workers/vrrp/linkFacts.ts";
 import { type Checker, ms, Violation } from "../checker.ts";
 import { segmentOf, sourceAddress } from "../plan.ts";
 import type { Seat, SentAdvert } from "../seat.ts";
@@ -58,14 +59,30 @@ function checkPair(world: World, a: Seat, b: Seat): void {
 }
 
 /** Whether an advert obliges a MASTER to yield (RFC 3768 6.4.3, RFC 9568 6.4.3). */
-function isBetter({ config, router, priority: own }: Seat, source: Ip, advert: SentAdvert): boolean {
+function isBetter(seat: Seat, source: Ip, advert: SentAdvert): boolean {
+  const { config, priority } = seat;
   if (config === undefined || !understand(config, advert.config, source)) return false;
-  if (advert.priority !== own) return advert.priority > own;
-  return compareIp(source, sourceAddress(router.number, segmentOf(config.interface), config.family)) > 0;
+  if (advert.priority !== priority) return advert.priority > priority;
+  const own = sourceOf(seat);
+  return own === undefined || compareIp(source, own) > 0;
 }
 
+/** Where it sends from now: its own address, and while that is deleted a virtual one that it has for ever. */
 function sourceOf({ config, router }: Seat): Ip | undefined {
-  return config && sourceAddress(router.number, segmentOf(config.interface), config.family);
+  if (config === undefined) return undefined;
+  const segment = segmentOf(config.interface);
+  const own = sourceAddress(router.number, segment, config.family);
+  const there = router.kernel.onSegment(segment)?.addresses ?? [];
+  if (there.some(({ ip }) => ip === own)) return own;
+  const owned = there.find(
+    ({ ip, validUntilUs }) => validUntilUs === undefined && family(ip) === config.family && mayBeSource(ip),
+  );
+  return owned?.ip;
+}
+
+/** IPv6 adverts come from a link-local address (RFC 9568 5.1.2.1). */
+function mayBeSource(address: Ip): boolean {
+  return family(address) === 4 || isLinkLocal(address);
 }
 
 /**
