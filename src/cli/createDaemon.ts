@@ -53,7 +53,7 @@ import { Listening } from "./listening.ts";
 import { loadConfiguration, logWarnings } from "./loadConfiguration.ts";
 import { metricsText } from "./metricsText.ts";
 
-/** Drift of the kernel's table is found and repaired within this and one dump; the promise is 5 s. */
+/** Drift of the kernel's table is found and repaired within this and one dump, in a large table later (`TableOwner`); the promise is 5 s. */
 const REPAIR_INTERVAL = milliseconds(2_000);
 /** Between two steps of the rehearsal the loop looks for what really happens. */
 const REHEARSAL_PAUSE_MS = 2;

@@ -37,18 +37,11 @@ export interface OwnedServicesStore {
 }
 
 const DIFFERENCES_LOGGED_MAX = 20;
-/** Behind a look passes at least so many times what it took: a table of many thousand rows is not read all the time. */
+/** Behind a look passes so many times what it took: a table of many thousand rows is not read all the time. */
 const REPAIR_REST = 19;
-/** For each server that is wanted, however long a look took: a busy host puts off no look at a table of usual size. */
-const REPAIR_REST_MAX_PER_SERVER = milliseconds(6);
+/** For each service and row in the table, whoever made it: a busy host puts off no look at a table of usual size. */
+const REPAIR_REST_MAX_PER_ENTRY = milliseconds(6);
 const REPAIR_REST_MAX = seconds(30);
-
-/** How long the table is left alone behind a look that took so long and found all well. */
-function restBehind(took: DurationUs, services: readonly DesiredService[]): DurationUs {
-  let servers = 0;
-  for (const { destinations } of services) servers += destinations.length;
-  return durationUs(Math.min(REPAIR_REST * took, REPAIR_REST_MAX_PER_SERVER * servers, REPAIR_REST_MAX));
-}
 
 /**
  * The only writer to the kernel's IPVS table. It makes the kernel's rows equal to the desired ones, after every change
@@ -164,7 +157,7 @@ export class TableOwner {
     }
   }
 
-  /** Compares and repairs every `repairInterval` until `clear`, less often where a look takes long. */
+  /** Compares and repairs every `repairInterval` until `clear`, a large table less often where a look takes long. */
   watch(desired: () => readonly DesiredService[]): void {
     this.#watchAfter(desired, durationUs(0));
   }
@@ -174,12 +167,17 @@ export class TableOwner {
     const earliest = after(this.#clock.nowUs(), durationUs(Math.max(0, spare - 1)));
     this.#disarm = this.#timers.at(nextMultiple(this.#repairInterval, earliest), () => {
       const began = this.#clock.nowUs();
-      const services = desired();
-      this.program(services, "repair");
+      this.program(desired(), "repair");
       const took = between(began, this.#clock.nowUs());
       // What is not as it should be is tried again soon, however long the kernel did not answer.
-      this.#watchAfter(desired, this.#inSync ? restBehind(took, services) : durationUs(0));
+      this.#watchAfter(desired, this.#inSync ? this.#restBehind(took) : durationUs(0));
     });
+  }
+
+  /** How long the table is left alone behind a look that took so long and found all well. */
+  #restBehind(took: DurationUs): DurationUs {
+    const entries = this.#table?.entriesDumped ?? 0;
+    return durationUs(Math.min(REPAIR_REST * took, REPAIR_REST_MAX_PER_ENTRY * entries, REPAIR_REST_MAX));
   }
 
   /** Until when the table is left to an administrator; undefined = it is ours. */

@@ -30,6 +30,7 @@ interface Known {
 export class RememberedTable implements ReconciledTable {
   readonly #table: IpvsTable;
   #known: Known | undefined;
+  #entriesDumped = 0;
 
   constructor(table: IpvsTable) {
     this.#table = table;
@@ -39,9 +40,14 @@ export class RememberedTable implements ReconciledTable {
     this.#known = undefined;
   }
 
+  /** Services and rows of the last dump, those of others among them: what a dump costs goes by their number. */
+  get entriesDumped(): number {
+    return this.#entriesDumped;
+  }
+
   /** The kernel's own, always; remembered. */
   dump(): KernelService[] {
-    const services = this.#table.dump();
+    const services = this.#dumpKernel();
     this.#known = { services, foreign: [] };
     return services;
   }
@@ -51,7 +57,7 @@ export class RememberedTable implements ReconciledTable {
    * asks twice without having settled gets the kernel's own table.
    */
   match(desired: readonly DesiredService[]): Matched {
-    const { services, foreign } = this.#known ?? { services: this.#table.dump(), foreign: [] };
+    const { services, foreign } = this.#known ?? { services: this.#dumpKernel(), foreign: [] };
     this.#known = undefined;
     return match(desired, services, foreign);
   }
@@ -67,5 +73,11 @@ export class RememberedTable implements ReconciledTable {
   apply(operations: readonly Operation[]): BatchAnswer {
     this.#known = undefined;
     return this.#table.apply(operations);
+  }
+
+  #dumpKernel(): KernelService[] {
+    const services = this.#table.dump();
+    this.#entriesDumped = services.reduce((sum, { destinations }) => sum + 1 + destinations.length, 0);
+    return services;
   }
 }
