@@ -421,7 +421,14 @@ describe("a new configuration", () => {
     host.addLink("eth0", "10.0.2.1/24");
     becomeMaster();
     expect(host.addressesOf("eth0")).toEqual(["10.0.2.1/24", "10.0.9.10/24", "10.0.9.11/32"]);
+    host.calls.length = 0;
     driver.configure(vrrpConfig([instance({ virtualAddresses: both.toReversed() })]));
+    expect(host.calls.slice(-4)).toEqual([
+      "delete 10.0.9.10/24 eth0",
+      "set 10.0.9.11/24 eth0 2",
+      "delete 10.0.9.11/32 eth0",
+      "announce eth0 10.0.9.11 10.0.9.10",
+    ]);
     // The new 10.0.9.11/24 came behind the old 10.0.9.10/24, and is put back behind the removal of that.
     expect(host.addressesOf("eth0").toSorted()).toEqual(["10.0.2.1/24", "10.0.9.10/32", "10.0.9.11/24"]);
     host.advance(2 * SECOND);

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { VirtualAddressConfig, VrrpInstanceConfig } from "../../src/config/vrrp.types.ts";
 import { ip } from "../../src/core/ip.ts";
 import { milliseconds, seconds } from "../../src/core/units.ts";
+import { removals } from "../../src/workers/vrrp/holder.ts";
 import { type HostAddress, type HostInterface, IndexedView } from "../../src/workers/vrrp/hostView.ts";
 import {
   asLease,
@@ -161,6 +162,26 @@ describe("what the kernel takes along with an address", () => {
     expect(takenAlong(lease, view.interfaces[0])).toEqual([]);
     expect(takenAlong({ ...lease, prefixLength: 32 }, view.interfaces[0])).toEqual([]);
     expect(takenAlong(lease, undefined)).toEqual([]);
+  });
+});
+
+describe("what is put back behind a removal", () => {
+  const secondary = own("10.0.2.11/24", { permanent: false, secondary: true, validSec: 2 });
+  const first = asLease(own("10.0.2.10/24"), link("eth0", 2));
+  const narrow = asLease(own("10.0.2.11/32"), link("eth0", 2));
+  const wide = asLease(secondary, link("eth0", 2));
+  const changes = (along: HostAddress, staying: Parameters<typeof removals>[2] = []) =>
+    removals([first, narrow], host(own("10.0.2.10/24"), along, own("10.0.2.11/32")), staying);
+
+  it("is ours where it stays with another prefix than it leaves with, and has its options", () => {
+    const kept = { ...wide, options: { ...wide.options, noPrefixRoute: true } };
+    expect(changes(secondary, [kept])[1]).toEqual({ kind: "set", lease: kept, validSec: 2, preferredSec: 2 });
+  });
+
+  it("is not what is left of ours, but the host's", () => {
+    expect(changes(secondary).map(({ kind }) => kind)).toEqual(["delete", "delete"]);
+    const hosts = own("10.0.2.11/24", { secondary: true });
+    expect(changes(hosts)[1]).toEqual({ kind: "putBack", lease: wide, validSec: undefined });
   });
 });
 

@@ -2,7 +2,7 @@ import type { Ip } from "../../core/ip.ts";
 import { after, between, type DurationUs, milliseconds, seconds, type Us } from "../../core/units.ts";
 import { ADDRESS_BATCH_MAX } from "../../io/hostNetwork.ts";
 import { NetlinkError } from "../../io/netlinkSocket.ts";
-import { IndexedView } from "./hostView.ts";
+import { type HostAddress, type HostInterface, IndexedView } from "./hostView.ts";
 import {
   asLease,
   type Lease,
@@ -311,14 +311,9 @@ export class LeaseHolder {
   #delete(leases: readonly Lease[]): void {
     if (leases.length === 0) return;
     const { host, view, alarm } = this.#modules;
-    for (const { lease, code } of deleteLeases(host, view(), leases)) {
-      // The lease's end will take it; until then two hosts may have it.
-      alarm({
-        kind: "addressOperationFailed",
-        address: lease.address,
-        device: lease.device,
-        detail: `remove: ${code}`,
-      });
+    for (const { lease, detail } of deleteLeases(host, view(), leases, this.held)) {
+      // What was not removed is taken by its lease's end; until then two hosts may have it.
+      alarm({ kind: "addressOperationFailed", address: lease.address, device: lease.device, detail });
     }
   }
 }
@@ -330,14 +325,21 @@ function isOld({ validSec, refreshedAt }: HeldLease, timing: LeaseTiming, advert
   return between(refreshedAt, advertSentAt) >= Math.min(REFRESH_INTERVAL, timing.advertInterval / 2);
 }
 
-/** Deletes leases, also those of an earlier life; puts back what the kernel takes along. Returns the failures. */
+/** An operation on an address that failed, in words. */
+interface AddressFailure {
+  readonly lease: Lease;
+  readonly detail: string;
+}
+
+/** Deletes leases, also those of an earlier life; puts back what the kernel takes along. `staying`: what of ours is to be there. */
 export function deleteLeases(
   host: VrrpHost,
   view: IndexedView,
   leases: readonly Lease[],
-): { readonly lease: Lease; readonly code: string }[] {
-  const changes = removals(leases, view);
-  const failures: { lease: Lease; code: string }[] = [];
+  staying: readonly Lease[],
+): readonly AddressFailure[] {
+  const changes = removals(leases, view, staying);
+  const failures: AddressFailure[] = [];
   for (let at = 0; at < changes.length; at += ADDRESS_BATCH_MAX) {
     const batch = changes.slice(at, at + ADDRESS_BATCH_MAX);
     const outcomes = host.applyAddresses(batch);
@@ -345,29 +347,42 @@ export function deleteLeases(
       const outcome = outcomes[index];
       const code = outcome === undefined ? "unknown" : outcome.ok ? undefined : outcome.code;
       if (code === undefined || (change.kind === "delete" && GONE.has(code))) continue;
-      failures.push({ lease: change.lease, code });
+      failures.push({ lease: change.lease, detail: `${change.kind === "delete" ? "remove" : "put back"}: ${code}` });
     }
   }
   return failures;
 }
 
-/** What deletes these leases, and puts back what the kernel takes along. */
-export function removals(leases: readonly Lease[], view: IndexedView): AddressChange[] {
-  // By prefix too: a reload can narrow an address and widen another, and both are there for a moment as they were and as they will be.
-  const leaving = new Set(leases.map(leaseKey));
-  return leases.flatMap((lease) => removal(lease, view, leaving));
+/** What deletes these leases, and puts back what the kernel takes along. `staying`: what of ours is to be there. */
+export function removals(
+  leases: readonly Lease[],
+  view: IndexedView,
+  staying: readonly Lease[] = NO_LEASES,
+): AddressChange[] {
+  const leaving = new Set(leases.map(({ address }) => address));
+  const ours = new Map(staying.map((lease) => [leaseKey(lease), lease]));
+  return leases.flatMap((lease) => {
+    const link = view.byIndex(lease.linkIndex);
+    const back = takenAlong(lease, link).flatMap((other) =>
+      link === undefined ? [] : putBack(other, link, leaving, ours),
+    );
+    return [{ kind: "delete", lease }, ...back];
+  });
 }
 
-/** The deletion, and behind it the addresses that go with it and are not to go. */
-function removal(lease: Lease, view: IndexedView, leaving: ReadonlySet<string>): AddressChange[] {
-  const { linkIndex } = lease;
-  const link = view.byIndex(linkIndex);
-  const back = takenAlong(lease, link).filter(
-    ({ ip, prefixLength }) => !leaving.has(leaseKey({ address: ip, linkIndex, prefixLength })),
-  );
-  if (link === undefined) return [{ kind: "delete", lease }];
-  return [
-    { kind: "delete", lease },
-    ...back.map((other): AddressChange => ({ kind: "putBack", lease: asLease(other, link), validSec: other.validSec })),
-  ];
+/** None where it is to go too: what is left of ours with another prefix is not ours to keep, what is permanent is the host's. */
+function putBack(
+  other: HostAddress,
+  link: HostInterface,
+  leaving: ReadonlySet<Ip>,
+  ours: ReadonlyMap<string, Lease>,
+): AddressChange[] {
+  // Behind a reload an address may leave with one prefix and stay with another.
+  const lease = ours.get(leaseKey({ address: other.ip, linkIndex: link.index, prefixLength: other.prefixLength }));
+  if (lease !== undefined) {
+    const validSec = other.validSec ?? UNLIMITED_LIFETIME_SEC;
+    return [{ kind: "set", lease, validSec, preferredSec: preferredSec(lease.options.preferredLifetime, validSec) }];
+  }
+  if (leaving.has(other.ip) && !other.permanent) return [];
+  return [{ kind: "putBack", lease: asLease(other, link), validSec: other.validSec }];
 }

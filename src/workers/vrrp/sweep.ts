@@ -66,10 +66,10 @@ export class Leftovers {
     this.#tell({
       addresses: found.map(({ address, prefixLength, device }) => `${address}/${prefixLength} dev ${device}`),
     });
-    for (const { lease, code } of deleteLeases(host, view.current, found)) {
+    for (const { lease, detail } of deleteLeases(host, view.current, found, [])) {
       const { address, device } = lease;
       const owner = instances.find((one) => heldAddresses(one).some((vip) => vip.address === address));
-      const alarm = { kind: "addressOperationFailed", address, device, detail: `remove: ${code}` } as const;
+      const alarm = { kind: "addressOperationFailed", address, device, detail } as const;
       if (owner !== undefined) report({ kind: "alarm", instance: owner.name, alarm });
     }
     view.refresh();
