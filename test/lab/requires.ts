@@ -62,6 +62,7 @@ const CHECKS = {
   tcpdump: () => programMissing("tcpdump"),
   tshark: () => programMissing("tshark"),
   strace: () => programMissing("strace"),
+  tunnels: () => (existsSync("/dev/net/tun") ? undefined : "no /dev/net/tun here"),
   valgrind: () => programMissing("valgrind"),
   arping: () => programMissing("arping"),
   ping: () => programMissing("ping"),

@@ -146,17 +146,19 @@ requires("netns", "tshark")("holdfast-guard", () => {
     expect(await host.hasAddress(OWN)).toBe(true);
   });
 
-  it("a process whose end takes long is not waited for, once the thread that writes addresses has begun to end", async () => {
-    const withTunnels = join(folder(), "with-tunnels");
-    execFileSync("cc", [...COMPILER_FLAGS, "-o", withTunnels, WITH_TUNNELS]);
-    const rig = await armedRig(0, { wrapper: [withTunnels, String(TUNNELS)] });
-    rig.send({ command: "writer" });
-    await rig.waitFor("its thread", ({ event }) => event === "writerTold");
-    process.kill(rig.process.pid, "SIGKILL");
-    await addressesGone();
-    // It cannot be dead yet, but holds nothing any more.
-    expect(rig.process.exit).toBeUndefined();
-    await willExecuted(rig);
+  requires("tunnels")("of a process that holds tunnel devices", () => {
+    it("its end, which takes long, is not waited for, once the thread that writes addresses has begun to end", async () => {
+      const withTunnels = join(folder(), "with-tunnels");
+      execFileSync("cc", [...COMPILER_FLAGS, "-o", withTunnels, WITH_TUNNELS]);
+      const rig = await armedRig(0, { wrapper: [withTunnels, String(TUNNELS)] });
+      rig.send({ command: "writer" });
+      await rig.waitFor("its thread", ({ event }) => event === "writerTold");
+      process.kill(rig.process.pid, "SIGKILL");
+      await addressesGone();
+      // It cannot be dead yet, but holds nothing any more.
+      expect(rig.process.exit).toBeUndefined();
+      await willExecuted(rig);
+    });
   });
 
   it("a stopped process is killed when its heartbeats stop", async () => {

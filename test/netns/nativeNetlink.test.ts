@@ -255,16 +255,14 @@ requires("netns")("netlink", () => {
       const small = socket({ receiveBufferBytes: 1 });
       const result = small.applyBatch((writer) => {
         remove(writer, 0);
-        // What is told of a link fills the smallest buffer that a socket can have; there is no room for the acknowledgement.
-        for (let n = 0; n < 4; n++) getLink(writer);
+        // What is told of a link fills the smallest buffer that a socket can have: no room is left for the acknowledgement.
+        getLink(writer);
         for (let n = 0; n < 4; n++) add(writer, n);
-      }, 5);
+      }, 2);
       expect(result.complete).toBe(false);
       expect(result.outcomes[0]).toMatchObject({ kind: "failed", code: "EADDRNOTAVAIL" });
       const kinds = result.outcomes.map(({ kind }) => kind);
-      expect(kinds).toHaveLength(9);
-      expect(kinds).toContain("unknown");
-      expect(kinds.slice(-4)).toEqual(["notSent", "notSent", "notSent", "notSent"]);
+      expect(kinds.slice(1)).toEqual(["unknown", "notSent", "notSent", "notSent", "notSent"]);
       expect(addresses(small.dump(encodeGetAddresses))).toContain(OWN);
     });
   });

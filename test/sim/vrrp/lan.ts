@@ -40,10 +40,7 @@ export interface LanModules {
   readonly nowUs: () => number;
 }
 
-/**
- * However many faults add their losses: two routers whose LAN loses everything do not hear each other, which the checkers only
- * know of cuts.
- */
+/** However many faults add up: that two routers do not hear each other, the checkers know only of cuts. */
 const LOSS_MAX = 0.7;
 
 /** One broadcast domain: loss, delay, duplicates, reordering, and cuts for each direction between two routers. */

@@ -63,6 +63,7 @@ export class SimRouter {
   #noticeScheduled = false;
   /** Told to stop, and not yet at its end: it waits for its processor. */
   #stopping: Process | undefined;
+  /** What waits for that end. */
   #atItsEnd: (() => void) | undefined;
 
   constructor(number: number, world: World, plan: WorldPlan) {
@@ -344,6 +345,7 @@ export class SimRouter {
   #end(process: Process): void {
     process.host.die();
     this.process = undefined;
+    this.#stopping = undefined;
     if (this.#atItsEnd !== undefined) this.world.at(this.world.nowUs, this.#atItsEnd);
     this.#atItsEnd = undefined;
     this.#waiting.length = 0;
