@@ -68,7 +68,7 @@ function estateOf({ isMaster, source, config, output, plans, view, holder }: Est
   const resigns = isMaster && device !== undefined && source !== undefined;
   return {
     advertInterval: config.advertInterval,
-    changes: removals([...leases.values()], view),
+    changes: removals([...leases.values()], view, []),
     resignations: resigns ? output.readyMade(source, RESIGN_PRIORITY, device.index) : [],
   };
 }

@@ -354,18 +354,13 @@ export function deleteLeases(
 }
 
 /** What deletes these leases, and puts back what the kernel takes along. `staying`: what of ours is to be there. */
-export function removals(
-  leases: readonly Lease[],
-  view: IndexedView,
-  staying: readonly Lease[] = NO_LEASES,
-): AddressChange[] {
+export function removals(leases: readonly Lease[], view: IndexedView, staying: readonly Lease[]): AddressChange[] {
   const leaving = new Set(leases.map(({ address }) => address));
   const ours = new Map(staying.map((lease) => [leaseKey(lease), lease]));
   return leases.flatMap((lease) => {
     const link = view.byIndex(lease.linkIndex);
-    const back = takenAlong(lease, link).flatMap((other) =>
-      link === undefined ? [] : putBack(other, link, leaving, ours),
-    );
+    const back =
+      link === undefined ? [] : takenAlong(lease, link).flatMap((other) => putBack(other, link, leaving, ours));
     return [{ kind: "delete", lease }, ...back];
   });
 }

@@ -65,7 +65,12 @@ export function ownAddresses(router: number, segment: number): readonly OwnAddre
   return ofSegment[router];
 }
 
-export function sourceAddress(router: number, segment: number, family: Family): Ip {
+/** Where a router sends from while its interfaces have what they were given. */
+export function sourceAddress(router: number, config: Pick<VrrpInstanceConfig, "interface" | "family">): Ip {
+  return ownAddress(router, segmentOf(config.interface), config.family);
+}
+
+function ownAddress(router: number, segment: number, family: Family): Ip {
   return ownAddresses(router, segment)[family === 4 ? 0 : 1]?.ip as Ip;
 }
 
@@ -223,7 +228,7 @@ function instanceOf(plan: InstancePlan, router: number): VrrpInstanceConfig[] {
   const peers = plan.members.flatMap((other, at) =>
     other === undefined || at === router
       ? []
-      : [{ address: sourceAddress(at, plan.segment, plan.family), timeToLiveMin: undefined, timeToLiveMax: undefined }],
+      : [{ address: ownAddress(at, plan.segment, plan.family), timeToLiveMin: undefined, timeToLiveMax: undefined }],
   );
   const references = (kind: TrackPlan["kind"]) => plan.trackers.filter((tracker) => tracker.kind === kind);
   return [

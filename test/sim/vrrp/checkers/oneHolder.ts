@@ -1,5 +1,5 @@
 import { type AddressChanged, type Checker, ms, Violation } from "../checker.ts";
-import { segmentOf, sourceAddress } from "../plan.ts";
+import { sourceAddress } from "../plan.ts";
 import { lifetimeSec, masterDownUs, type Seat } from "../seat.ts";
 import { LATENESS_MAX_US } from "../simKernel.ts";
 import type { World } from "../world.ts";
@@ -84,7 +84,7 @@ function promised(old: Seat, next: Seat): boolean {
   if (config === undefined || sentWith === undefined) return false;
   if (sentWith.advertInterval < 1e6 || config.downTimerAdverts < 3) return false;
   // In the midst of a reload of all routers: with another interval, in version 2, it does not listen to the old one at all.
-  const source = sourceAddress(old.router.number, segmentOf(sentWith.interface), sentWith.family);
+  const source = sourceAddress(old.router.number, sentWith);
   if (!understand(config, sentWith, source)) return false;
   // The machine stood still, its leases too.
   if (old.router.frozenEndedAtUs > old.sentAtUs) return false;

@@ -4,7 +4,6 @@ import { isLinkLocal } from "../../../../src/workers/vrrp/linkFacts.ts";
 import { type Checker, ms, Violation } from "../checker.ts";
 import { segmentOf, sourceAddress } from "../plan.ts";
 import type { Seat, SentAdvert } from "../seat.ts";
-import type { SimRouter } from "../simRouter.ts";
 import type { World } from "../world.ts";
 
 const NAME = "at most one master";
@@ -66,23 +65,19 @@ function isBetter(seat: Seat, source: Ip, advert: SentAdvert): boolean {
   if (advert.priority !== priority) return advert.priority > priority;
   // Its process may not know yet that its address has just gone or come back: of either one less, nothing is asked.
   const own = sourceOf(seat);
-  return own !== undefined && compareIp(source, own) > 0 && compareIp(source, plannedSource(config, router)) > 0;
+  return own !== undefined && compareIp(source, own) > 0 && compareIp(source, sourceAddress(router.number, config)) > 0;
 }
 
 /** Where it sends from now: its own address, and while that is deleted a virtual one that it has for ever. */
 function sourceOf({ config, router }: Seat): Ip | undefined {
   if (config === undefined) return undefined;
-  const own = plannedSource(config, router);
+  const own = sourceAddress(router.number, config);
   const there = router.kernel.onSegment(segmentOf(config.interface))?.addresses ?? [];
   if (there.some(({ ip }) => ip === own)) return own;
   const owned = there.find(
     ({ ip, validUntilUs }) => validUntilUs === undefined && family(ip) === config.family && mayBeSource(ip),
   );
   return owned?.ip;
-}
-
-function plannedSource(config: VrrpInstanceConfig, { number }: SimRouter): Ip {
-  return sourceAddress(number, segmentOf(config.interface), config.family);
 }
 
 /** IPv6 adverts come from a link-local address (RFC 9568 5.1.2.1). */
