@@ -16,4 +16,8 @@ export interface Process {
   readonly driver: VrrpDriver;
   readonly host: SimHost;
   released: boolean;
+  /** Told to stop, and not yet at its end: it waits for its processor. */
+  stopping: boolean;
+  /** What waits for that end. */
+  atItsEnd: (() => void) | undefined;
 }

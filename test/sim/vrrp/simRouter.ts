@@ -5,6 +5,7 @@ import type { TrackResult } from "../../../src/workers/vrrp/protocol.ts";
 import type { Dice } from "../dice.ts";
 import type { Companion } from "./companion.ts";
 import type { Packet } from "./lan.ts";
+import { LeaseEnds } from "./leaseEnds.ts";
 import { configOf, interfaceName, ownAddresses, ownerOf, routerName, segmentOf, type WorldPlan } from "./plan.ts";
 import { Seat } from "./seat.ts";
 import { SimHost } from "./simHost.ts";
@@ -59,12 +60,8 @@ export class SimRouter {
   readonly #waiting: { readonly work: () => void; readonly isMessage: boolean }[] = [];
   #busyUntilUs = 0;
   readonly #clockOffsetUs: number;
-  #endEventAtUs = Number.POSITIVE_INFINITY;
+  readonly #leaseEnds = new LeaseEnds(this);
   #noticeScheduled = false;
-  /** Told to stop, and not yet at its end: it waits for its processor. */
-  #stopping: Process | undefined;
-  /** What waits for that end. */
-  #atItsEnd: (() => void) | undefined;
 
   constructor(number: number, world: World, plan: WorldPlan) {
     this.number = number;
@@ -140,7 +137,7 @@ export class SimRouter {
       wallMs: () => 0,
       report: (message) => this.world.reported(this, message),
     });
-    const process: Process = { driver, host, released: false };
+    const process: Process = { driver, host, released: false, stopping: false, atItsEnd: undefined };
     this.process = process;
     this.#tell(() => {
       this.given = this.config;
@@ -168,7 +165,7 @@ export class SimRouter {
     const { process } = this;
     if (process === undefined) return;
     this.world.trace.note(this.name, "is told to stop");
-    this.#stopping = process;
+    process.stopping = true;
     this.#tell(() => {
       this.companion?.stopping();
       process.driver.stop();
@@ -179,8 +176,9 @@ export class SimRouter {
 
   /** As `start`, where none runs; behind one that was told to stop it waits for the end, as a service manager does. */
   startAgain(releaseAfterUs: number, resign: readonly string[] = []): void {
-    if (this.process === undefined) this.start(releaseAfterUs, resign);
-    else if (this.process === this.#stopping) this.#atItsEnd = () => this.startAgain(releaseAfterUs, resign);
+    const { process } = this;
+    if (process === undefined) this.start(releaseAfterUs, resign);
+    else if (process.stopping) process.atItsEnd = () => this.startAgain(releaseAfterUs, resign);
   }
 
   /** SIGKILL: the kernel keeps what it has. */
@@ -297,7 +295,7 @@ export class SimRouter {
       for (const seat of this.seats.values()) seat.standStill(stood);
     }
     this.#busyUntilUs = Math.max(this.#busyUntilUs, this.world.nowUs);
-    this.#scheduleEnd();
+    this.#leaseEnds.schedule();
     this.process?.host.clockMoved();
     this.wake();
   }
@@ -345,9 +343,7 @@ export class SimRouter {
   #end(process: Process): void {
     process.host.die();
     this.process = undefined;
-    this.#stopping = undefined;
-    if (this.#atItsEnd !== undefined) this.world.at(this.world.nowUs, this.#atItsEnd);
-    this.#atItsEnd = undefined;
+    if (process.atItsEnd !== undefined) this.world.at(this.world.nowUs, process.atItsEnd);
     this.#waiting.length = 0;
     this.aheadUs = 0;
     this.revision++;
@@ -390,22 +386,8 @@ export class SimRouter {
   #onAddress(link: StoredLink, address: StoredAddress, event: AddressEvent): void {
     // A refresh of our own is not told (src/workers/vrrp/ports.ts); what others do, and the end of a lease, is.
     if (event === "expired" || !this.process?.host.changing) this.notice();
-    if (event !== "expired" && address.goneAtUs !== Number.POSITIVE_INFINITY) this.#scheduleEnd();
+    if (event !== "expired" && address.goneAtUs !== Number.POSITIVE_INFINITY) this.#leaseEnds.schedule();
     this.world.addressChanged(this, link, address, event);
-  }
-
-  /** One event for the nearest end of a lease; a refresh moves the end and leaves the event where it is. */
-  #scheduleEnd(): void {
-    const at = this.kernel.nextEndUs + this.frozenUs;
-    if (at >= this.#endEventAtUs) return;
-    this.#endEventAtUs = at;
-    this.world.at(at, () => {
-      if (this.#endEventAtUs !== at) return;
-      this.#endEventAtUs = Number.POSITIVE_INFINITY;
-      if (this.frozenSinceUs !== undefined) return;
-      this.kernel.expire();
-      if (this.kernel.nextEndUs !== Number.POSITIVE_INFINITY) this.#scheduleEnd();
-    });
   }
 }
 
